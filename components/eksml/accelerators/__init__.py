@@ -1,0 +1,1 @@
+"""What makes GPUs usable and visible to Kubernetes."""

@@ -1,0 +1,36 @@
+"""Facts as data, with typed readers. README.md in this folder says what belongs here."""
+
+from eksml.catalog._facts import today
+from eksml.catalog.amis import AmiFamily, ami_families
+from eksml.catalog.charts import Chart, ChartWorkload, charts
+from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons
+from eksml.catalog.images import Image, images
+from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
+from eksml.catalog.kubernetes_versions import KubernetesVersion, default_kubernetes_version, kubernetes_versions
+from eksml.catalog.regions import Region, partition, regions
+from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
+
+__all__ = [
+    "AddonWorkload",
+    "AmiFamily",
+    "Chart",
+    "ChartWorkload",
+    "EksAddon",
+    "Image",
+    "InstanceType",
+    "KubernetesVersion",
+    "Region",
+    "VpcEndpoints",
+    "ami_families",
+    "charts",
+    "default_kubernetes_version",
+    "eks_addons",
+    "images",
+    "instance_types",
+    "kubernetes_versions",
+    "partition",
+    "priced_regions",
+    "regions",
+    "today",
+    "vpc_endpoints",
+]

@@ -1,0 +1,46 @@
+"""Helm charts: where they are, what they install, and where their values hold the placement of each workload."""
+
+from functools import cache
+from typing import Literal
+
+from eksml.catalog._facts import Fact, SourcedFact, load
+from eksml.catalog.eks_addons import Nodes
+
+
+class ChartWorkload(Fact):
+    """A workload that a chart starts. A path is None where the chart's values cannot set that part."""
+
+    name: str
+    kind: Literal["DaemonSet", "Deployment"]
+    nodes: Nodes
+    image: str
+    """The image's name in the catalog."""
+    image_value: str | None
+    node_selector: str | None
+    affinity: str | None
+    tolerations: str | None
+    resources: str | None
+    replicas: str | None = None
+
+
+class Chart(SourcedFact):
+    """One Helm chart at its pinned version."""
+
+    chart: str
+    """The chart's name, or its whole address where it is an OCI artifact."""
+    repository: str | None
+    version: str
+    namespace: str
+    crds: tuple[str, ...]
+    """The names of the CustomResourceDefinitions that it installs."""
+    hooks: tuple[str, ...]
+    """Its Helm hooks, each with what it does."""
+    workloads: tuple[ChartWorkload, ...]
+    free_form: dict[str, str]
+    """Values that may be passed although the chart's values.yaml does not have them, with the reason."""
+
+
+@cache
+def charts() -> dict[str, Chart]:
+    """Every chart of the catalog, by name."""
+    return {name: Chart.model_validate(entry) for name, entry in load("charts.yaml")["charts"].items()}

@@ -1,0 +1,42 @@
+"""EKS add-ons: versions per Kubernetes version, and the workloads that they start."""
+
+from functools import cache
+from typing import Literal
+
+from eksml.catalog._facts import Fact, SourcedFact, load
+
+Nodes = Literal["gpu", "all", "cpu"]
+"""Which nodes a workload is meant for."""
+
+
+class ServiceAccount(Fact):
+    """The Kubernetes service account that an add-on's pods use to call AWS."""
+
+    namespace: str
+    name: str
+
+
+class AddonWorkload(Fact):
+    """A workload that an add-on starts, and where the add-on's configuration values hold its placement."""
+
+    name: str
+    kind: Literal["DaemonSet", "Deployment"]
+    nodes: Nodes
+    architectures: tuple[str, ...] | None = None
+    """The CPU architectures that its image has; None: not known."""
+    tolerations: str | None
+    resources: str | None
+
+
+class EksAddon(SourcedFact):
+    """One EKS add-on."""
+
+    versions: dict[str, str]
+    service_account: ServiceAccount | None
+    workloads: tuple[AddonWorkload, ...]
+
+
+@cache
+def eks_addons() -> dict[str, EksAddon]:
+    """Every add-on of the catalog, by its EKS name."""
+    return {name: EksAddon.model_validate(entry) for name, entry in load("eks_addons.yaml")["addons"].items()}

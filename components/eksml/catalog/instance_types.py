@@ -1,0 +1,83 @@
+"""EC2 instance types: hardware, what a pod can use of a node, where EC2 offers them, and on-demand prices."""
+
+from functools import cache
+
+from eksml.catalog._facts import Fact, load
+
+
+class Gpu(Fact):
+    """The NVIDIA GPUs of an instance type."""
+
+    model: str
+    count: int
+    """Whole GPUs; 0 for a type that has a fraction of one."""
+    memory_gib: float
+    """Memory of each GPU, in GiB."""
+    fraction: float | None = None
+    """The share of one GPU that a fractional type has."""
+
+
+class Neuron(Fact):
+    """The AWS Inferentia or Trainium devices of an instance type."""
+
+    model: str
+    count: int
+    memory_gib: float
+
+
+class Allocatable(Fact):
+    """What the kubelet leaves to pods, as Karpenter's documentation lists it."""
+
+    cpu: str
+    memory: str
+    pods: int
+
+
+class Price(Fact):
+    """An on-demand price in US dollars per hour, and the key of its source; `usd` is None where none was found."""
+
+    usd: float | None
+    source: str
+
+
+class InstanceType(Fact):
+    """One EC2 instance type."""
+
+    vcpu: int
+    memory_gib: float
+    architecture: str
+    """`amd64` or `arm64`, as Kubernetes names them."""
+    gpu: Gpu | None = None
+    neuron: Neuron | None = None
+    efa_interfaces: int
+    nvme_gb: int
+    network_gbps: float | None
+    """Baseline bandwidth in Gbit/s, not burst."""
+    capacity_block: bool | None
+    spot: bool | None
+    allocatable: Allocatable | None
+    regions: tuple[str, ...]
+    """Regions where EC2 offers the type, of those that the catalog has prices for."""
+    zones: dict[str, tuple[str, ...]] | None
+    """Zone ids per region where EC2 offers the type; None: not known."""
+    hardware_source: str
+    on_demand_usd_per_hour: dict[str, Price]
+
+    @property
+    def accelerator(self) -> str:
+        """`nvidia`, `neuron` or `none`."""
+        if self.gpu:
+            return "nvidia"
+        return "neuron" if self.neuron else "none"
+
+
+@cache
+def instance_types() -> dict[str, InstanceType]:
+    """Every instance type of the catalog, by name."""
+    entries = load("instance_types.json")["instanceTypes"]
+    return {name: InstanceType.model_validate(entry) for name, entry in entries.items()}
+
+
+def priced_regions() -> set[str]:
+    """The regions whose offerings and prices the catalog knows."""
+    return {region for instance_type in instance_types().values() for region in instance_type.regions}

@@ -1,0 +1,27 @@
+"""AWS regions: their zones by id, those that EKS refuses, and the zones that a new VPC uses by default."""
+
+from functools import cache
+
+from pydantic import Field
+
+from eksml.catalog._facts import Fact, load
+
+
+class Region(Fact):
+    """One AWS region."""
+
+    zones: tuple[str, ...]
+    refused_by_eks: tuple[str, ...] = ()
+    default_zones: tuple[str, ...] = Field(alias="default")
+
+
+@cache
+def regions() -> dict[str, Region]:
+    """Every region of the catalog, by name."""
+    return {name: Region.model_validate(entry) for name, entry in load("regions.yaml")["regions"].items()}
+
+
+def partition(region: str) -> str:
+    """The AWS partition that ARNs of a region begin with: `aws`, `aws-cn` or `aws-us-gov`."""
+    prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+    return next((name for prefix, name in prefixes.items() if region.startswith(prefix)), "aws")

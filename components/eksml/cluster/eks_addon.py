@@ -1,0 +1,80 @@
+"""One EKS add-on at its pinned version, with the AWS identity that its pods need."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from eksml.catalog import eks_addons
+from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
+from eksml.component import Component, Tags
+from eksml.errors import Problem, nearest
+from eksml.spec import Spec
+
+
+class EksAddonSpec(Spec):
+    """An add-on of the catalog, on one Kubernetes version."""
+
+    addon: str
+    """Name of the add-on, such as coredns."""
+    kubernetes_version: str
+    """Kubernetes version of the cluster, by which the catalog pins the add-on's version."""
+    configuration: dict[str, Any] = {}
+    """Configuration values of the add-on."""
+    managed_policies: tuple[str, ...] = ()
+    """ARNs of AWS managed policies for the add-on's own service account."""
+
+    def rules(self) -> Iterator[Problem]:
+        """The catalog knows the add-on, its version, and the service account of an identity."""
+        known = eks_addons()
+        if self.addon not in known:
+            yield Problem(("addon",), f"'{self.addon}' is not in the catalog{nearest(self.addon, known)}")
+        elif self.kubernetes_version not in known[self.addon].versions:
+            versions = ", ".join(known[self.addon].versions)
+            yield Problem(("kubernetesVersion",), f"'{self.kubernetes_version}' given, the catalog has {self.addon} for {versions}")
+        elif self.managed_policies and not known[self.addon].service_account:
+            yield Problem(("managedPolicies",), f"{self.addon} has no service account that calls AWS")
+
+
+class EksAddon(Component):
+    """An EKS add-on; where it calls AWS, its identity is there before its pods.
+
+    Arguments:
+        spec: the add-on, its configuration and its policies.
+        cluster_name: name of the EKS cluster.
+        tags: tags for every AWS resource.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: EksAddonSpec,
+        *,
+        cluster_name: pulumi.Input[str],
+        tags: Tags | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("eksml:cluster:EksAddon", name, spec, opts, tags)
+        fact = eks_addons()[spec.addon]
+        identities = []
+        if spec.managed_policies and fact.service_account:
+            identity = PodIdentitySpec(
+                namespace=fact.service_account.namespace,
+                service_account=fact.service_account.name,
+                managed_policies=spec.managed_policies,
+            )
+            identities.append(PodIdentity(name, identity, cluster_name=cluster_name, tags=tags, opts=self.child()))
+        aws.eks.Addon(
+            name,
+            cluster_name=cluster_name,
+            addon_name=spec.addon,
+            addon_version=fact.versions[spec.kubernetes_version],
+            configuration_values=json.dumps(spec.configuration, sort_keys=True) if spec.configuration else None,
+            resolve_conflicts_on_create="OVERWRITE",
+            resolve_conflicts_on_update="OVERWRITE",
+            tags=self.tagged(name),
+            opts=self.child(depends_on=identities),
+        )
+        self.register_outputs({})

@@ -1,0 +1,61 @@
+"""What all components share.
+
+A component turns one Spec into resources: no validation, no input or output, no surprises. What decides structure is
+plain data in its Spec; what exists only at run time (ids, ARNs) is a keyword argument. It works alone, given a
+provider through `opts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from eksml.catalog import charts
+from eksml.spec import Spec
+
+Tags = Mapping[str, str]
+
+_HELM_TIMEOUT_SECONDS = 600
+
+
+class Component(pulumi.ComponentResource):
+    """The base of every component: a token `eksml:<room>:<Class>`, the Spec recorded as its inputs, and its tags."""
+
+    def __init__(
+        self,
+        token: str,
+        name: str,
+        spec: Spec | None,
+        opts: pulumi.ResourceOptions | None,
+        tags: Tags | None = None,
+    ):
+        super().__init__(token, name, {"spec": spec.settings()} if spec else {}, opts)
+        self.resource_name = name
+        self.own_tags = dict(tags or {})
+
+    def child(self, **options: Any) -> pulumi.ResourceOptions:
+        """Options for a resource of this component."""
+        return pulumi.ResourceOptions(parent=self, **options)
+
+    def tagged(self, resource_name: str, **more: str) -> dict[str, str]:
+        """Tags for one AWS resource: the component's, its name, and its own."""
+        return {**self.own_tags, "Name": resource_name, **more}
+
+    def helm_release(self, chart: str, values: Mapping[str, Any], *, skip_crds: bool = False, **options: Any) -> k8s.helm.v3.Release:
+        """A chart of the catalog, at its pinned version and in its namespace."""
+        fact = charts()[chart]
+        return k8s.helm.v3.Release(
+            f"{self.resource_name}-{chart}",
+            name=chart,
+            chart=fact.chart,
+            version=fact.version,
+            namespace=fact.namespace,
+            repository_opts={"repo": fact.repository} if fact.repository else None,
+            values=values,
+            skip_crds=skip_crds,
+            timeout=_HELM_TIMEOUT_SECONDS,
+            opts=self.child(**options),
+        )

@@ -1,0 +1,49 @@
+"""Errors that a user can act on. The command prints their text, never a traceback."""
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from eksml.paths import Path, path_text
+
+
+class EksmlError(Exception):
+    """The base of every error that this library raises on purpose; its text is meant for the user."""
+
+
+class InputError(EksmlError):
+    """What the user gave cannot be used: a file, a stack name, a setting."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong: where, and what would be right."""
+
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        return f"{path_text(self.path)}: {self.text}" if self.path else self.text
+
+    def below(self, path: Path) -> "Problem":
+        """The same problem, seen from further up."""
+        return Problem(path + self.path, self.text)
+
+
+class SpecError(InputError, ValueError):
+    """Settings that cannot be. `problems` has every one of them; the text has a line for each."""
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = sorted(set(problems), key=str)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """`, did you mean 'x'?` where one of the words is near, else nothing."""
+    matches = difflib.get_close_matches(word, list(words), n=1)
+    return f", did you mean '{matches[0]}'?" if matches else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as they stand in a sentence: `a, b or c`."""
+    *first, last = list(words) or [""]
+    return f"{', '.join(first)} or {last}" if first else last

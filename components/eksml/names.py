@@ -1,0 +1,53 @@
+"""Every label, taint, namespace and annotation that the project writes, once.
+
+Workloads choose nodes by these constants and pools are labelled from them, so that a renamed label cannot leave pods
+pending for ever.
+"""
+
+POOL_LABEL = "eksml.dev/pool"
+"""On every node: the name of its pool in the stack file."""
+
+AMI_FAMILY_LABEL = "eksml.dev/ami-family"
+"""On every node: the family of its image, by which the device plugin keeps off nodes that bring their own."""
+
+GPU_RESOURCE = "nvidia.com/gpu"
+"""The extended resource that a pod asks for to get a GPU."""
+
+GPU_LABEL = "nvidia.com/gpu.present"
+GPU_LABEL_VALUE = "true"
+"""On every GPU node, from its first second: NVIDIA's charts place their DaemonSets by it."""
+
+GPU_TAINT_KEY = "nvidia.com/gpu"
+GPU_TAINT_VALUE = "present"
+GPU_TAINT_EFFECT = "NoSchedule"
+"""On every GPU node, so that only pods that tolerate it take its place."""
+
+GPU_RUNTIME_CLASS = "nvidia"
+"""The RuntimeClass whose handler is the NVIDIA container runtime."""
+
+SYSTEM_NAMESPACE = "kube-system"
+GPU_NAMESPACE = "nvidia"
+"""The device plugin, feature discovery and the metrics exporter of GPUs run here."""
+
+POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
+
+KARPENTER_SERVICE_ACCOUNT = "karpenter"
+KARPENTER_CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"
+INSTANCE_TYPE_LABEL = "node.kubernetes.io/instance-type"
+ARCHITECTURE_LABEL = "kubernetes.io/arch"
+OPERATING_SYSTEM_LABEL = "kubernetes.io/os"
+
+CLUSTER_NAME_TAG = "aws:eks:cluster-name"
+"""The tag that EKS puts on a cluster's own security group."""
+
+DISCOVERY_TAG = "karpenter.sh/discovery"
+PUBLIC_LOAD_BALANCER_TAG = "kubernetes.io/role/elb"
+INTERNAL_LOAD_BALANCER_TAG = "kubernetes.io/role/internal-elb"
+
+DEFAULT_STORAGE_CLASS = "gp3"
+DEFAULT_STORAGE_CLASS_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
+
+
+def gpu_toleration() -> dict[str, str]:
+    """What a pod needs to run on a GPU node."""
+    return {"key": GPU_TAINT_KEY, "operator": "Equal", "value": GPU_TAINT_VALUE, "effect": GPU_TAINT_EFFECT}

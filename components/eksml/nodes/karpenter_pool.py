@@ -1,0 +1,192 @@
+"""A Karpenter pool: nodes that come when pods need them and go when they do not."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Literal
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from eksml import names
+from eksml.catalog import ami_families
+from eksml.component import Component, Tags
+from eksml.errors import Problem
+from eksml.nodes.managed_pool import disks
+from eksml.nodes.pool import PoolSpec
+from eksml.spec import PositiveCount, ReservationId
+
+
+class CapacityType(StrEnum):
+    """How EC2 provides a node. Karpenter takes reserved before spot, and spot before on demand."""
+
+    SPOT = "spot"
+    """Cheaper, and taken away at two minutes' notice."""
+    ON_DEMAND = "onDemand"
+    """There whenever EC2 has capacity, at the list price."""
+
+
+class Consolidation(StrEnum):
+    """When Karpenter may take a node away to save money."""
+
+    WHEN_EMPTY = "whenEmpty"
+    """Only once no pod runs on it: training is never moved."""
+    WHEN_EMPTY_OR_UNDERUTILIZED = "whenEmptyOrUnderutilized"
+    """Also when its pods fit elsewhere: they are evicted and start again."""
+
+
+class KarpenterPoolSpec(PoolSpec):
+    """A pool that grows from nothing up to its limit, and shrinks again."""
+
+    kind: Literal["karpenter"] = "karpenter"
+    capacity_types: tuple[CapacityType, ...] = (CapacityType.ON_DEMAND,)
+    """Spot, onDemand or both; where both are allowed, spot comes first."""
+    reservation_ids: tuple[ReservationId, ...] = ()
+    """Ids of capacity reservations, which come before spot and on demand."""
+    gpu_limit: PositiveCount | None = None
+    """Most GPUs that the pool may have at once; a Karpenter pool of GPUs always has a limit."""
+    cpu_limit: PositiveCount | None = None
+    """Most vCPUs that the pool may have at once; a Karpenter pool without GPUs always has this limit."""
+    consolidation: Consolidation = Consolidation.WHEN_EMPTY
+    """When a node may go to save money: whenEmpty, or whenEmptyOrUnderutilized."""
+    consolidate_after_minutes: PositiveCount = 10
+    """Minutes without a change on a node before it may go."""
+    expire_after_hours: PositiveCount = 720
+    """Hours after which a node is replaced; it waits for pods that must not be disrupted."""
+
+    def rules(self) -> Iterator[Problem]:
+        """A limit that lets at least one node in, and capacity of some kind."""
+        yield from super().rules()
+        yield from _limit_problems(self)
+        if not self.capacity_types and not self.reservation_ids:
+            yield Problem(("capacityTypes",), "empty, needs spot or onDemand, or reservationIds")
+        for key, values in (("capacityTypes", self.capacity_types), ("reservationIds", self.reservation_ids)):
+            for index, value in enumerate(values):
+                if value in values[:index]:
+                    yield Problem((key, index), f"'{value}' is listed twice")
+        if set(self.capacity_types) == {CapacityType.SPOT} and not any(fact.spot is not False for fact in self.facts):
+            yield Problem(("capacityTypes",), "spot alone, but none of the instance types is sold as spot: add onDemand")
+
+
+class KarpenterPool(Component):
+    """A NodePool and its EC2NodeClass.
+
+    On destroy the NodePool goes first and waits until its nodes are drained and gone; it must therefore depend on the
+    controller, which does that.
+
+    Arguments:
+        spec: the pool.
+        pool: the pool's name, by which workloads choose it, and the name of both objects.
+        cluster_name: name of the EKS cluster, by which its security group is found.
+        instance_profile: name of the instance profile of the nodes.
+        subnets: the network's private subnet ids by zone.
+        tags: tags for instances and disks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: KarpenterPoolSpec,
+        *,
+        pool: str,
+        cluster_name: pulumi.Input[str],
+        instance_profile: pulumi.Input[str],
+        subnets: Mapping[str, pulumi.Input[str]],
+        tags: Tags | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("eksml:nodes:KarpenterPool", name, spec, opts, tags)
+        node_class = k8s.apiextensions.CustomResource(
+            f"{name}-class",
+            api_version="karpenter.k8s.aws/v1",
+            kind="EC2NodeClass",
+            metadata={"name": pool},
+            spec={
+                "amiSelectorTerms": [{"alias": ami_families()[spec.ami_family].karpenter_alias}],
+                "instanceProfile": instance_profile,
+                "subnetSelectorTerms": [{"id": subnet} for subnet in spec.subnets_of(subnets)],
+                "securityGroupSelectorTerms": [{"tags": {names.CLUSTER_NAME_TAG: cluster_name}}],
+                "associatePublicIPAddress": False,
+                "metadataOptions": {"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1},
+                "blockDeviceMappings": [_volume(device, gib) for device, gib in disks(spec).items()],
+                "tags": self.tagged(name),
+                **({"instanceStorePolicy": "RAID0"} if spec.has_instance_store else {}),
+                **_reservations(spec),
+            },
+            opts=self.child(),
+        )
+        k8s.apiextensions.CustomResource(
+            name,
+            api_version="karpenter.sh/v1",
+            kind="NodePool",
+            metadata={
+                "name": pool,
+                # Foreground: the NodePool is not gone before its nodes are.
+                "annotations": {"pulumi.com/deletionPropagationPolicy": "foreground"},
+            },
+            spec={
+                "template": {
+                    "metadata": {"labels": spec.node_labels(pool)},
+                    "spec": {
+                        "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": pool},
+                        "requirements": _requirements(spec),
+                        "expireAfter": f"{spec.expire_after_hours}h",
+                        **({"taints": spec.node_taints()} if spec.node_taints() else {}),
+                    },
+                },
+                "limits": {names.GPU_RESOURCE: spec.gpu_limit} if spec.has_gpus else {"cpu": spec.cpu_limit},
+                "disruption": {
+                    "consolidationPolicy": _CONSOLIDATION_POLICY[spec.consolidation],
+                    "consolidateAfter": f"{spec.consolidate_after_minutes}m",
+                },
+            },
+            opts=self.child(depends_on=[node_class], custom_timeouts=pulumi.CustomTimeouts(delete="30m")),
+        )
+        self.register_outputs({})
+
+
+_CONSOLIDATION_POLICY = {
+    Consolidation.WHEN_EMPTY: "WhenEmpty",
+    Consolidation.WHEN_EMPTY_OR_UNDERUTILIZED: "WhenEmptyOrUnderutilized",
+}
+
+
+def _requirements(spec: KarpenterPoolSpec) -> list[dict[str, Any]]:
+    in_karpenters_words = {CapacityType.SPOT: "spot", CapacityType.ON_DEMAND: "on-demand"}
+    reserved = ["reserved"] if spec.reservation_ids else []
+    values = {
+        names.INSTANCE_TYPE_LABEL: list(spec.instance_types),
+        names.ARCHITECTURE_LABEL: [spec.architecture],
+        names.OPERATING_SYSTEM_LABEL: ["linux"],
+        names.KARPENTER_CAPACITY_TYPE_LABEL: reserved + [in_karpenters_words[kind] for kind in spec.capacity_types],
+    }
+    return [{"key": key, "operator": "In", "values": value} for key, value in values.items()]
+
+
+def _volume(device: str, gib: int) -> dict[str, Any]:
+    ebs = {"volumeType": "gp3", "volumeSize": f"{gib}Gi", "encrypted": True, "deleteOnTermination": True}
+    return {"deviceName": device, "ebs": ebs}
+
+
+def _reservations(spec: KarpenterPoolSpec) -> dict[str, Any]:
+    if not spec.reservation_ids:
+        return {}
+    return {"capacityReservationSelectorTerms": [{"id": reservation} for reservation in spec.reservation_ids]}
+
+
+def _limit_problems(spec: KarpenterPoolSpec) -> Iterator[Problem]:
+    if not spec.has_gpus:
+        smallest = min((fact.vcpu for fact in spec.facts), default=0)
+        if spec.gpu_limit is not None:
+            yield Problem(("gpuLimit",), f"{spec.gpu_limit} given, but the pool has no GPUs: use cpuLimit")
+        if spec.cpu_limit is None:
+            yield Problem(("cpuLimit",), "missing: a Karpenter pool without GPUs always has this limit")
+        elif spec.cpu_limit < smallest:
+            yield Problem(("cpuLimit",), f"{spec.cpu_limit} given, must be at least {smallest}: its smallest type has as many")
+        return
+    smallest = min((fact.gpu.count for fact in spec.facts if fact.gpu), default=0)
+    if spec.cpu_limit is not None:
+        yield Problem(("cpuLimit",), f"{spec.cpu_limit} given, but the pool has GPUs: use gpuLimit")
+    if spec.gpu_limit is None:
+        yield Problem(("gpuLimit",), "missing: a Karpenter pool of GPUs always has a limit")
+    elif spec.gpu_limit < smallest:
+        yield Problem(("gpuLimit",), f"{spec.gpu_limit} given, must be at least {smallest}: its smallest type has as many")

@@ -1,0 +1,135 @@
+"""What managed and Karpenter pools share: instance types, labels, the GPU taint, disks."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from eksml import names
+from eksml.catalog import InstanceType, ami_families, instance_types
+from eksml.errors import Problem, nearest
+from eksml.spec import LabelKey, LabelValue, Spec, Zone
+
+_GPU_VOLUME_GIB, _CPU_VOLUME_GIB = 200, 50
+_RESERVED_DOMAINS = ("kubernetes.io", "k8s.io", "karpenter.sh", "karpenter.k8s.aws", "eks.amazonaws.com", "nvidia.com", "eksml.dev")
+
+
+class Accelerator(StrEnum):
+    """What the nodes of a pool compute with."""
+
+    NONE = "none"
+    """CPUs only: the pool takes pods without a GPU, and the platform's own."""
+    NVIDIA = "nvidia"
+    """NVIDIA GPUs: the pool is tainted, and takes only pods that tolerate it."""
+
+
+class AmiFamily(StrEnum):
+    """The operating system of a pool's nodes."""
+
+    AL2023 = "al2023"
+    """Amazon Linux 2023; on GPU nodes with NVIDIA's driver and container toolkit."""
+    BOTTLEROCKET = "bottlerocket"
+    """Bottlerocket; on GPU nodes with a device plugin of its own too."""
+
+
+class PoolSpec(Spec):
+    """The fields that every pool has."""
+
+    accelerator: Accelerator = Accelerator.NONE
+    """What its nodes compute with: none, or nvidia."""
+    instance_types: Annotated[tuple[str, ...], Field(min_length=1)]
+    """EC2 instance types, all of one CPU architecture; several make capacity easier to get."""
+    zones: tuple[Zone, ...] = ()
+    """Zones of the network to put nodes in; none given: all of them."""
+    ami_family: AmiFamily = AmiFamily.AL2023
+    """Operating system of the nodes: al2023, or bottlerocket."""
+    volume_gib: Annotated[int, Field(strict=True, ge=20, le=16_384)] | None = None
+    """Size of the encrypted disk for images and pods, in GiB; by default 200 on GPU nodes and 50 on others."""
+    labels: dict[LabelKey, LabelValue] = {}
+    """Labels for the nodes, beside those of the platform."""
+
+    def rules(self) -> Iterator[Problem]:
+        """The instance types exist, go together, and have what the pool says that they have."""
+        yield from _instance_type_problems(self)
+        if self.has_gpus and self.volume_gib is not None and self.volume_gib < _GPU_VOLUME_GIB:
+            reason = "images with CUDA are 10 GB and more"
+            yield Problem(("volumeGib",), f"{self.volume_gib} given, must be at least {_GPU_VOLUME_GIB} on GPU nodes: {reason}")
+        for index, zone in enumerate(self.zones):
+            if zone in self.zones[:index]:
+                yield Problem(("zones", index), f"'{zone}' is listed twice")
+        for key in self.labels:
+            domain = key.partition("/")[0] if "/" in key else ""
+            if any(domain == reserved or domain.endswith(f".{reserved}") for reserved in _RESERVED_DOMAINS):
+                yield Problem(("labels", key), f"labels of {domain} are set by others, use a domain of your own")
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether its nodes have GPUs."""
+        return self.accelerator is Accelerator.NVIDIA
+
+    @property
+    def facts(self) -> list[InstanceType]:
+        """The catalog's entries of its instance types."""
+        return [instance_types()[name] for name in self.instance_types if name in instance_types()]
+
+    @property
+    def architecture(self) -> str:
+        """The CPU architecture of its nodes, `amd64` or `arm64`."""
+        return self.facts[0].architecture
+
+    @property
+    def disk_gib(self) -> int:
+        """Size of the disk for images and pods, in GiB."""
+        return self.volume_gib or (_GPU_VOLUME_GIB if self.has_gpus else _CPU_VOLUME_GIB)
+
+    @property
+    def has_instance_store(self) -> bool:
+        """Whether pods can use the NVMe disks of the nodes: every type has them, and the image joins them into one."""
+        return self.ami_family is AmiFamily.AL2023 and all(fact.nvme_gb for fact in self.facts)
+
+    def node_labels(self, pool: str) -> dict[str, str]:
+        """The labels of its nodes, given the pool's name."""
+        gpu = {names.GPU_LABEL: names.GPU_LABEL_VALUE} if self.has_gpus else {}
+        return {**self.labels, names.POOL_LABEL: pool, names.AMI_FAMILY_LABEL: self.ami_family, **gpu}
+
+    def node_taints(self) -> list[dict[str, str]]:
+        """The taints of its nodes, as Kubernetes writes them."""
+        if not self.has_gpus:
+            return []
+        return [{"key": names.GPU_TAINT_KEY, "value": names.GPU_TAINT_VALUE, "effect": names.GPU_TAINT_EFFECT}]
+
+    def subnets_of(self, subnets: Mapping[str, Any]) -> list[Any]:
+        """Of the network's subnets by zone, those that its nodes go to."""
+        return [subnet for zone, subnet in subnets.items() if not self.zones or zone in self.zones]
+
+
+def _instance_type_problems(spec: PoolSpec) -> Iterator[Problem]:
+    known = instance_types()
+    found: dict[str, InstanceType] = {}
+    for index, name in enumerate(spec.instance_types):
+        path = ("instanceTypes", index)
+        if name not in known:
+            yield Problem(path, f"'{name}' is not in the catalog{nearest(name, known)}")
+        elif name in found:
+            yield Problem(path, f"'{name}' is listed twice")
+        else:
+            found[name] = known[name]
+            yield from (Problem(path, text) for text in _misfits(name, found, spec))
+
+
+def _misfits(name: str, found: Mapping[str, InstanceType], spec: PoolSpec) -> Iterator[str]:
+    fact = found[name]
+    first_name, first = next(iter(found.items()))
+    if fact.architecture != first.architecture:
+        yield f"{name} is {fact.architecture} and {first_name} is {first.architecture}: make a pool of each"
+    if fact.accelerator == "neuron":
+        yield f"{name} has {fact.neuron.model if fact.neuron else 'Neuron'} devices, which no component here can use"
+    elif spec.has_gpus and fact.gpu is None:
+        yield f"{name} has no GPU; take a type that has, or set accelerator: none"
+    elif not spec.has_gpus and fact.gpu is not None:
+        yield f"{name} has GPUs ({fact.gpu.model}), set accelerator: nvidia"
+    elif fact.gpu is not None and fact.gpu.count == 0:
+        yield f"{name} has a fraction of one {fact.gpu.model}, which Kubernetes cannot hand out; take a whole GPU"
+    elif fact.gpu is not None and fact.gpu.model in (family := ami_families()[spec.ami_family]).gpus_not_found_by_driver:
+        yield f"{name}: the driver {family.nvidia_driver} of the {spec.ami_family} image does not find its {fact.gpu.model}"

@@ -1,0 +1,177 @@
+"""Believable outputs for resources and functions that no cloud answers for.
+
+Every type that a program may use has an entry, so that whatever is computed from an output is computed. A placeholder:
+{id} the resource's id, {name} its name in the cloud, {hex} 17 digits made from its URN, {region} and {account}.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+ACCOUNT = "123456789012"
+"""The account number that AWS's documentation uses."""
+
+# By type: how its id is made, and its outputs beside its inputs.
+_AWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "aws:cloudwatch/eventRule:EventRule": ("{name}", {"name": "{name}", "arn": "arn:aws:events:{region}:{account}:rule/{name}"}),
+    "aws:cloudwatch/eventTarget:EventTarget": ("{name}", {"targetId": "{name}"}),
+    "aws:cloudwatch/logGroup:LogGroup": ("{name}", {"name": "{name}", "arn": "arn:aws:logs:{region}:{account}:log-group:{name}"}),
+    "aws:ec2/eip:Eip": ("eipalloc-{hex}", {"allocationId": "{id}", "publicIp": "192.0.2.1"}),
+    "aws:ec2/internetGateway:InternetGateway": ("igw-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:internet-gateway/{id}"}),
+    "aws:ec2/launchTemplate:LaunchTemplate": (
+        "lt-{hex}",
+        {"name": "{name}", "arn": "arn:aws:ec2:{region}:{account}:launch-template/{id}", "latestVersion": 1, "defaultVersion": 1},
+    ),
+    "aws:ec2/natGateway:NatGateway": ("nat-{hex}", {"publicIp": "192.0.2.1", "privateIp": "10.0.0.10"}),
+    "aws:ec2/route:Route": ("r-{hex}", {}),
+    "aws:ec2/routeTable:RouteTable": ("rtb-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:route-table/{id}"}),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": ("rtbassoc-{hex}", {}),
+    "aws:ec2/securityGroup:SecurityGroup": ("sg-{hex}", {"name": "{name}", "arn": "arn:aws:ec2:{region}:{account}:security-group/{id}"}),
+    "aws:ec2/subnet:Subnet": ("subnet-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:subnet/{id}"}),
+    "aws:ec2/vpc:Vpc": (
+        "vpc-{hex}",
+        {"arn": "arn:aws:ec2:{region}:{account}:vpc/{id}", "mainRouteTableId": "rtb-{hex}", "defaultSecurityGroupId": "sg-{hex}"},
+    ),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": ("vpce-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:vpc-endpoint/{id}"}),
+    "aws:eks/accessEntry:AccessEntry": ("{name}", {}),
+    "aws:eks/addon:Addon": ("{name}", {"arn": "arn:aws:eks:{region}:{account}:addon/{name}"}),
+    "aws:eks/cluster:Cluster": (
+        "{name}",
+        {
+            "name": "{name}",
+            "arn": "arn:aws:eks:{region}:{account}:cluster/{name}",
+            "endpoint": "https://{hex}.gr7.{region}.eks.amazonaws.com",
+            "certificateAuthority": {"data": "Y2VydGlmaWNhdGU="},
+            "certificateAuthorities": [{"data": "Y2VydGlmaWNhdGU="}],
+            "identities": [{"oidcs": [{"issuer": "https://oidc.eks.{region}.amazonaws.com/id/{hex}"}]}],
+            "vpcConfig": {"clusterSecurityGroupId": "sg-{hex}", "vpcId": "vpc-{hex}", "subnetIds": []},
+            "platformVersion": "eks.1",
+            "status": "ACTIVE",
+        },
+    ),
+    "aws:eks/nodeGroup:NodeGroup": (
+        "{name}",
+        {"nodeGroupName": "{name}", "arn": "arn:aws:eks:{region}:{account}:nodegroup/{name}", "status": "ACTIVE"},
+    ),
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": (
+        "a-{hex}",
+        {"associationId": "{id}", "associationArn": "arn:aws:eks:{region}:{account}:podidentityassociation/{id}"},
+    ),
+    "aws:iam/instanceProfile:InstanceProfile": (
+        "{name}",
+        {"name": "{name}", "arn": "arn:aws:iam::{account}:instance-profile/{name}"},
+    ),
+    "aws:iam/role:Role": ("{name}", {"name": "{name}", "arn": "arn:aws:iam::{account}:role/{name}", "uniqueId": "AROA{hex}"}),
+    "aws:iam/rolePolicy:RolePolicy": ("{name}", {"name": "{name}"}),
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("{name}", {}),
+    "aws:kms/key:Key": ("{hex}", {"keyId": "{id}", "arn": "arn:aws:kms:{region}:{account}:key/{id}"}),
+    "aws:sqs/queue:Queue": (
+        "https://sqs.{region}.amazonaws.com/{account}/{name}",
+        {"name": "{name}", "url": "{id}", "arn": "arn:aws:sqs:{region}:{account}:{name}"},
+    ),
+    "aws:sqs/queuePolicy:QueuePolicy": ("{name}", {}),
+}
+
+_FUNCTIONS: dict[str, dict[str, Any]] = {
+    "aws:eks/getCluster:getCluster": _AWS["aws:eks/cluster:Cluster"][1] | {"id": "{name}", "vpcConfig": {
+        "clusterSecurityGroupId": "sg-{hex}", "vpcId": "vpc-{hex}", "subnetIds": []
+    }},
+}
+
+
+def is_known_type(type_token: str) -> bool:
+    """Whether there are believable outputs for a type."""
+    return type_token in _AWS or type_token.startswith(("kubernetes:", "pulumi:providers:"))
+
+
+def outputs_of(type_token: str, urn: str, inputs: Mapping[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+    """The id of a resource and its outputs beside its inputs."""
+    name = urn.rpartition("::")[2]
+    if type_token.startswith("pulumi:providers:"):
+        return _hex(urn), {}
+    if type_token.startswith("kubernetes:"):
+        return _kubernetes_outputs(type_token, urn, inputs)
+    make_id, outputs = _AWS[type_token]
+    words = {"hex": _hex(urn)[:17], "region": region, "account": ACCOUNT}
+    words["name"] = next((inputs[key] for key in ("name", "nodeGroupName") if isinstance(inputs.get(key), str)), _autoname(name, urn))
+    words["id"] = make_id.format(**words)
+    return words["id"], _filled(outputs, words)
+
+
+def cluster_outputs(urn: str, inputs: Mapping[str, Any], region: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The outputs of a pulumi_eks.Cluster: the URN of its hidden aws.eks.Cluster, that one's state, and its own."""
+    parent, name = urn.rsplit("::", 1)
+    inner_urn = f"{parent}$aws:eks/cluster:Cluster::{name}-eksCluster"
+    inner_id, state = outputs_of("aws:eks/cluster:Cluster", inner_urn, {"name": inputs.get("name")}, region)
+    state["version"] = inputs.get("version", "")
+    kubeconfig = _kubeconfig(inner_id, state, region)
+    return (
+        inner_urn,
+        {"id": inner_id, **state},
+        {
+            "kubeconfig": kubeconfig,
+            "kubeconfigJson": json.dumps(kubeconfig),
+            "clusterSecurityGroupId": state["vpcConfig"]["clusterSecurityGroupId"],
+            "nodeSecurityGroupId": f"sg-{_hex(urn)[:17]}",
+            "oidcIssuer": state["identities"][0]["oidcs"][0]["issuer"].removeprefix("https://"),
+        },
+    )
+
+
+def function_outputs(token: str, arguments: Mapping[str, Any], region: str) -> dict[str, Any] | None:
+    """What a provider's function returns, or None for one that is not known."""
+    if token not in _FUNCTIONS:
+        return None
+    words = {"hex": _hex(token + json.dumps(dict(arguments), sort_keys=True))[:17], "region": region, "account": ACCOUNT}
+    words["name"] = words["id"] = str(arguments.get("name", ""))
+    return {**arguments, **_filled(_FUNCTIONS[token], words)}
+
+
+def kubernetes_name(inputs: Mapping[str, Any], urn: str) -> str:
+    """The name of a Kubernetes object: its own, or one as the provider makes it up."""
+    metadata = inputs.get("metadata")
+    given = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return given if isinstance(given, str) else _autoname(urn.rpartition("::")[2], urn)
+
+
+def _kubernetes_outputs(type_token: str, urn: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    name = kubernetes_name(inputs, urn)
+    if type_token == "kubernetes:helm.sh/v3:Release":
+        status = {"name": inputs.get("name", name), "namespace": inputs.get("namespace", "default"), "status": "deployed", "revision": 1}
+        return f"{status['namespace']}/{status['name']}", {"status": status, "resourceNames": {}, "manifest": {}}
+    metadata = inputs.get("metadata") if isinstance(inputs.get("metadata"), Mapping) else {}
+    namespace = metadata.get("namespace", "default") if metadata else "default"
+    return f"{namespace}/{name}", {"metadata": {**(metadata or {}), "name": name, "namespace": namespace}, "status": {}}
+
+
+def _kubeconfig(cluster_name: str, state: Mapping[str, Any], region: str) -> dict[str, Any]:
+    arguments = ["--region", region, "eks", "get-token", "--cluster-name", cluster_name, "--output", "json"]
+    login = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "aws", "args": arguments}
+    server = {"server": state["endpoint"], "certificate-authority-data": state["certificateAuthority"]["data"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "kubernetes", "cluster": server}],
+        "contexts": [{"name": "aws", "context": {"cluster": "kubernetes", "user": "aws"}}],
+        "current-context": "aws",
+        "users": [{"name": "aws", "user": {"exec": login}}],
+    }
+
+
+def _filled(value: Any, words: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return value.format(**words)
+    if isinstance(value, dict):
+        return {key: _filled(item, words) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, words) for item in value]
+    return value
+
+
+def _autoname(name: str, urn: str) -> str:
+    return f"{name}-{_hex(urn)[:7]}"
+
+
+def _hex(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,77 @@
+"""One form for resources, whether they were recorded or read from the engine's preview.
+
+The engine shows more than a program registers: default providers, the children of remote components, names that it
+makes up, and what providers add to inputs. Those parts are left out, so that both forms of a Plan are equal.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from eksml.plan.model import SECRET, Resource
+
+REMOTE_TYPES = frozenset({"eks:index:Cluster"})
+"""Components that a provider makes: their children and inputs are the provider's, and the engine does not show the latter."""
+
+_AUTONAMED = "pulumi.com/autonamed"
+_ADDED_BY_PROVIDERS = ("__defaults", "__internal", "tagsAll")
+_SECRET_DATA = ("data", "stringData")
+
+
+def canonical(resources: Iterable[Resource]) -> list[Resource]:
+    """The resources that the program itself registered, each in its canonical form."""
+    everything = {resource.urn: resource for resource in resources}
+    kept = {urn: resource for urn, resource in everything.items() if not _is_hidden(resource, everything)}
+    return [
+        replace(
+            resource,
+            parent=resource.parent,
+            inputs=_inputs(resource),
+            dependencies=_dependencies(resource.urn, resource.dependencies, everything, kept),
+            property_dependencies={
+                key: _dependencies(resource.urn, urns, everything, kept)
+                for key, urns in resource.property_dependencies.items()
+                if urns
+            },
+        )
+        for resource in kept.values()
+    ]
+
+
+def _is_hidden(resource: Resource, everything: Mapping[str, Resource]) -> bool:
+    is_default_provider = resource.type.startswith("pulumi:providers:") and resource.name.startswith("default")
+    parent = everything.get(resource.parent or "")
+    return is_default_provider or (parent is not None and (parent.type in REMOTE_TYPES or _is_hidden(parent, everything)))
+
+
+def _dependencies(
+    urn: str, dependencies: Iterable[str], everything: Mapping[str, Resource], kept: Mapping[str, Resource]
+) -> tuple[str, ...]:
+    visible = set()
+    for dependency in dependencies:
+        current: str | None = dependency
+        while current is not None and current not in kept:
+            current = everything[current].parent if current in everything else None
+        if current is not None and current != urn:
+            visible.add(current)
+    return tuple(sorted(visible))
+
+
+def _inputs(resource: Resource) -> dict[str, Any]:
+    inputs = {key: value for key, value in resource.inputs.items() if key not in _ADDED_BY_PROVIDERS}
+    if resource.type.startswith("pulumi:providers:"):
+        inputs.pop("version", None)
+    if resource.package == "kubernetes":
+        inputs = _kubernetes_inputs(resource.type, inputs)
+    return inputs
+
+
+def _kubernetes_inputs(type_token: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    if type_token == "kubernetes:core/v1:Secret" and any(key in inputs for key in _SECRET_DATA):
+        inputs = {key: value for key, value in inputs.items() if key not in _SECRET_DATA} | {"data": SECRET}
+    metadata = inputs.get("metadata")
+    if not isinstance(metadata, Mapping) or _AUTONAMED not in (metadata.get("annotations") or {}):
+        return inputs
+    annotations = {key: value for key, value in metadata["annotations"].items() if key != _AUTONAMED}
+    metadata = {key: value for key, value in metadata.items() if key not in ("name", "annotations")}
+    return inputs | {"metadata": metadata | ({"annotations": annotations} if annotations else {})}

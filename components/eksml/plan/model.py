@@ -1,0 +1,57 @@
+"""The recorded outcome of a program: every resource that it registers, and what it exports."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+SECRET = "[secret]"
+"""What stands for a secret value, in every form of a Plan."""
+
+STACK_TYPE = "pulumi:pulumi:Stack"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One registered resource. Identities are URNs; a default provider is None."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str | None
+    is_custom: bool
+    """Whether a provider makes it; a component is made by a program."""
+    provider: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Other resource options in the engine's words, such as protect, ignoreChanges and customTimeouts."""
+
+    @property
+    def package(self) -> str:
+        """The package of its type, such as aws."""
+        return self.type.partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every resource of a stack, by URN, and its exports."""
+
+    stack: str
+    resources: tuple[Resource, ...]
+    exports: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stack: str, resources: Iterable[Resource], exports: Mapping[str, Any] | None = None) -> "Plan":
+        """A Plan of resources in any order: registration order means nothing, so they are sorted by URN."""
+        return cls(stack, tuple(sorted(resources, key=lambda resource: resource.urn)), dict(exports or {}))
+
+    @cached_property
+    def by_urn(self) -> dict[str, Resource]:
+        """The resources by URN."""
+        return {resource.urn: resource for resource in self.resources}
+
+    def of_type(self, type_token: str) -> list[Resource]:
+        """The resources of one type."""
+        return [resource for resource in self.resources if resource.type == type_token]

@@ -1,0 +1,235 @@
+"""Finds a Pulumi project and reads its stacks, as the Pulumi CLI does, offline.
+
+Secrets in a stack file stay closed: an encrypted value is never decrypted, a placeholder stands for it.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eksml.errors import InputError, listed, nearest
+from eksml.paths import parse_path, path_text
+from eksml.plan.model import SECRET
+
+PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
+PLATFORM_KEY = "eksml:platform"
+
+SECRET_KEYS = ("eksml:kubeconfig", "aws:secretKey", "aws:token")
+"""Configuration that may only stand in a stack file encrypted."""
+
+# What looks like a secret wherever it stands.
+_SECRET_PATTERNS = {
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----": "a private key",
+    r"\bhf_[A-Za-z0-9]{30,}\b": "a Hugging Face token",
+    r"\bgh[pousr]_[A-Za-z0-9]{30,}\b": "a GitHub token",
+    r"\b(AKIA|ASIA)[A-Z0-9]{16}\b": "an AWS access key",
+}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack of a Pulumi project: its program and its configuration as the engine hands it over."""
+
+    project: str
+    name: str
+    directory: Path
+    program: Path
+    config: Mapping[str, str]
+    secret_keys: tuple[str, ...] = ()
+
+    def with_settings(self, settings: Mapping[str, Any]) -> "Stack":
+        """The same stack, with values set at paths below `eksml:platform`."""
+        if not settings:
+            return self
+        platform = json.loads(self.config.get(PLATFORM_KEY, "{}"))
+        for path, value in settings.items():
+            _set(platform, path, value)
+        return replace(self, config={**self.config, PLATFORM_KEY: json.dumps(platform)})
+
+
+def find_stack(target: str | None, stack_name: str | None = None) -> Stack:
+    """The stack that a command means.
+
+    Arguments:
+        target: a folder with a Pulumi project, or a stack's name in the project of the working directory; an existing
+            folder wins. None: the project of the working directory.
+        stack_name: the stack's name where the target is a folder; may be left out where there is only one.
+
+    Raises InputError, with the names that exist.
+    """
+    if target is not None and Path(target).is_dir():
+        directory = Path(target).resolve()
+        project_file = next((directory / name for name in PROJECT_FILES if (directory / name).is_file()), None)
+        if project_file is None:
+            raise InputError(f"{target}: a folder, but without a Pulumi.yaml")
+    else:
+        project_file = _project_above(Path.cwd())
+        stack_name = target or stack_name
+        if project_file is None:
+            wanted = f"'{target}' is no folder, and there" if target else "there"
+            raise InputError(f"{wanted} is no Pulumi.yaml here or above: make one with `eksml init NAME --profile PROFILE`")
+    return _stack(project_file, stack_name)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file. Raises InputError with the place of what is wrong: a key that stands twice, too."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not text in UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InputError(f"{path}{place}: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.MarkedYAMLError(problem=f"'{key}' stands here a second time", problem_mark=key_node.start_mark)
+            seen.add(key) if isinstance(key, str) else None
+        return super().construct_mapping(node, deep)
+
+
+def _project_above(directory: Path) -> Path | None:
+    candidates = (folder / name for folder in (directory, *directory.parents) for name in PROJECT_FILES)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _stack(project_file: Path, stack_name: str | None) -> Stack:
+    project = _mapping(read_yaml(project_file), project_file)
+    directory = project_file.parent
+    name = project.get("name")
+    if not isinstance(name, str):
+        raise InputError(f"{project_file}: name: missing")
+    stack_directory = directory / str(project.get("stackConfigDir", "."))
+    stacks = sorted(path.name.split(".")[1] for path in stack_directory.glob("Pulumi.*.y*ml"))
+    stack_name = stack_name or _only(stacks, directory)
+    config = _config(stack_directory, stack_name, stacks, name, project)
+    return Stack(
+        project=name,
+        name=stack_name,
+        directory=directory,
+        program=_program(directory / str(project.get("main", ".")), project_file),
+        config={key: _as_engine_writes(value) for key, value in config.items()},
+        secret_keys=tuple(key for key, value in config.items() if _holds_secret(value)),
+    )
+
+
+def _only(stacks: list[str], directory: Path) -> str:
+    if len(stacks) == 1:
+        return stacks[0]
+    if not stacks:
+        return "dev"
+    raise InputError(f"{directory} has several stacks, name one: {', '.join(stacks)}")
+
+
+def _program(main: Path, project_file: Path) -> Path:
+    program = main / "__main__.py" if main.is_dir() else main
+    if not program.is_file():
+        raise InputError(f"{project_file}: its program {program} does not exist")
+    return program
+
+
+def _config(directory: Path, stack: str, stacks: list[str], project_name: str, project: Mapping[str, Any]) -> dict[str, Any]:
+    path = next((directory / f"Pulumi.{stack}{suffix}" for suffix in (".yaml", ".yml") if (directory / f"Pulumi.{stack}{suffix}").is_file()), None)
+    if path is None and stacks:
+        raise InputError(f"there is no stack '{stack}'{nearest(stack, stacks)} Stacks here: {listed(stacks)}".replace("' Stacks", "'. Stacks"))
+    content = _mapping(read_yaml(path) or {}, path) if path else {}
+    given = _mapping(content.get("config") or {}, path or directory, "config")
+    defaults = {key: value.get("value", value.get("default")) if isinstance(value, dict) else value for key, value in (project.get("config") or {}).items()}
+    config = {
+        key if ":" in key else f"{project_name}:{key}": value
+        for key, value in {**defaults, **given}.items()
+        if value is not None
+    }
+    if problems := list(_exposed(config)):
+        raise InputError("\n".join(f"{path}: {problem}" for problem in problems))
+    return config
+
+
+def _mapping(value: Any, path: Path, part: str | None = None) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise InputError(f"{path}: {f'{part}: ' if part else ''}must be a mapping of names to values")
+    return value
+
+
+def _exposed(config: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in config.items():
+        if key in SECRET_KEYS and not _is_secret(value):
+            yield f"{key}: a secret in plain text, set it with `pulumi config set --secret {key}`"
+        for path, text in _texts(value, ()):
+            for pattern, what in _SECRET_PATTERNS.items():
+                if re.search(pattern, text):
+                    yield f"{key}: {path_text(path) + ': ' if path else ''}looks like {what}: set it with `pulumi config set --secret`"
+
+
+def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict) and not _is_secret(value):
+        for key, item in value.items():
+            yield from _texts(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, index))
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"secure"} and isinstance(value["secure"], str)
+
+
+def _holds_secret(value: Any) -> bool:
+    if isinstance(value, dict):
+        return _is_secret(value) or any(_holds_secret(item) for item in value.values())
+    return isinstance(value, list) and any(_holds_secret(item) for item in value)
+
+
+def _closed(value: Any) -> Any:
+    if _is_secret(value):
+        return SECRET
+    if isinstance(value, dict):
+        return {str(key): _closed(item) for key, item in value.items()}
+    return [_closed(item) for item in value] if isinstance(value, list) else value
+
+
+def _as_engine_writes(value: Any) -> str:
+    closed = _closed(value)
+    if isinstance(closed, bool):
+        return str(closed).lower()
+    return json.dumps(closed, default=str) if isinstance(closed, dict | list) else str(closed)
+
+
+def _set(settings: Any, path: str, value: Any) -> None:
+    try:
+        *way, last = parse_path(path)
+    except ValueError as error:
+        raise InputError(f"--set {path}: {error}") from None
+    holder = settings
+    for step in way:
+        if isinstance(holder, dict) and isinstance(step, str):
+            holder = holder.setdefault(step, {})
+        elif isinstance(holder, list) and isinstance(step, int) and step < len(holder):
+            holder = holder[step]
+        else:
+            raise InputError(f"--set {path}: there is no {step} to set something in")
+    if isinstance(holder, dict) and isinstance(last, str):
+        holder[last] = value
+    elif isinstance(holder, list) and isinstance(last, int) and last < len(holder):
+        holder[last] = value
+    else:
+        raise InputError(f"--set {path}: there is no {last} to set")

@@ -1,0 +1,282 @@
+"""Records a Plan: runs a real Pulumi program in this process, against a monitor that writes down what it registers.
+
+Nothing in the program depends on being recorded; the engine runs the same files.
+"""
+
+import asyncio
+import contextvars
+import re
+import runpy
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from google.protobuf import empty_pb2, struct_pb2
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime import config as pulumi_config
+from pulumi.runtime import settings as pulumi_settings
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.rpc import UNKNOWN
+from pulumi.runtime.stack import run_in_stack
+
+from eksml.errors import InputError
+from eksml.plan import believable
+from eksml.plan.canonical import REMOTE_TYPES, canonical
+from eksml.plan.model import SECRET, STACK_TYPE, Plan, Resource
+from eksml.plan.project import Stack
+
+# How the SDK marks values that are more than plain data. See pulumi.runtime.rpc.
+_MARK = "4dabf18193072939515e22adb298388d"
+_SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"
+_RESOURCE_MARK = "5cf8f73096256a8f31e491e813e4eb8e"
+
+_FEATURES = (
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_PARAMETERIZATION,
+)
+
+
+class RecordingError(InputError):
+    """A program that cannot be recorded: it fails, or uses what has no believable outputs."""
+
+
+def record(stack: Stack) -> Plan:
+    """The Plan of a stack, from its own program. Raises RecordingError, with every reason at once where there are several."""
+    return record_program(lambda: _run_program(stack.program), stack)
+
+
+def record_program(program: Callable[[], Any], stack: Stack) -> Plan:
+    """The Plan of a function that registers resources, as if it were the stack's program."""
+    return contextvars.Context().run(_record, program, stack)
+
+
+def _record(program: Callable[[], Any], stack: Stack) -> Plan:
+    monitor = _Monitor(stack)
+    pulumi_config.set_all_config(dict(stack.config), list(stack.secret_keys))
+    pulumi_settings.configure(
+        pulumi_settings.Settings(
+            project=stack.project,
+            stack=stack.name,
+            monitor=monitor,
+            dry_run=True,
+            organization="organization",
+            root_directory=str(stack.directory),
+        )
+    )
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(run_in_stack(program))
+    except InputError:
+        raise
+    except pulumi.RunError as error:
+        raise RecordingError(str(error)) from None
+    except Exception as error:
+        raise RecordingError("\n".join([*monitor.problems(), _told(error, stack)])) from error
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    if problems := monitor.problems():
+        raise RecordingError("\n".join(problems))
+    return monitor.plan()
+
+
+def _run_program(main: Path) -> None:
+    before = set(sys.modules)
+    sys.path.insert(0, str(main.parent))
+    try:
+        with chdir(main.parent), redirect_stdout(sys.stderr):
+            runpy.run_path(str(main), run_name="__main__")
+    finally:
+        sys.path.remove(str(main.parent))
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(f"{main.parent}/"):
+                del sys.modules[name]
+
+
+def _told(error: Exception, stack: Stack) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(stack.directory))]
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"the program failed{place}: {type(error).__name__}: {error}"
+
+
+class _Monitor:
+    """Answers the SDK's calls as the engine does in a preview, and keeps what they register."""
+
+    def __init__(self, stack: Stack):
+        self._stack = stack
+        self._region = str(stack.config.get("aws:region", "us-west-2"))
+        self._lock = threading.Lock()
+        self._resources: dict[str, Resource] = {}
+        self._hidden: dict[str, dict[str, Any]] = {}
+        self._problems: set[str] = set()
+        self._exports: dict[str, Any] = {}
+
+    def plan(self) -> Plan:
+        """What was recorded so far."""
+        return Plan.of(self._stack.name, canonical(self._resources.values()), self._exports)
+
+    def problems(self) -> list[str]:
+        """Why the recording cannot be trusted; empty if it can."""
+        return sorted(self._problems)
+
+    # What follows is the interface of the engine's resource monitor, in its spelling.
+
+    def SupportsFeature(self, request: Any) -> Any:  # noqa: N802
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in ("secrets", "resourceReferences", "aliasSpecs"))
+
+    def GetDeploymentInfo(self, _request: Any) -> Any:  # noqa: N802
+        return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES)
+
+    def SignalAndWaitForShutdown(self, _request: Any) -> Any:  # noqa: N802
+        return empty_pb2.Empty()
+
+    def RegisterPackage(self, request: Any) -> Any:  # noqa: N802
+        return resource_pb2.RegisterPackageResponse(ref=request.name)
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        resource = self._registered(request)
+        known, response = plain(request.object), struct_pb2.Struct()
+        response.CopyFrom(request.object)
+        resource_id = ""
+        with self._lock:
+            self._judge(resource, request)
+            self._resources[resource.urn] = resource
+            if request.remote and resource.type in REMOTE_TYPES:
+                inner_urn, inner_state, outputs = believable.cluster_outputs(resource.urn, known, self._region)
+                self._hide(inner_urn, inner_state, resource.urn)
+                response.update(outputs | {"eksCluster": {_MARK: _RESOURCE_MARK, "urn": inner_urn, "id": inner_state["id"]}})
+            elif request.custom and believable.is_known_type(resource.type):
+                resource_id, outputs = believable.outputs_of(resource.type, resource.urn, known, self._region)
+                response.update(outputs)
+        return resource_pb2.RegisterResourceResponse(urn=resource.urn, id=resource_id, object=response)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        resource = self._resources.get(request.urn)
+        if resource is not None and resource.type == STACK_TYPE:
+            self._exports = shown(request.outputs)
+            self._find_unknown(self._exports, "export", {})
+        return empty_pb2.Empty()
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        self._problems.add(f"{request.type} '{request.name}' is read from the cloud, which a recording cannot do")
+        return resource_pb2.ReadResourceResponse(urn=self._urn(request), properties=request.properties)
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802
+        arguments = plain(request.args)
+        if request.tok == "pulumi:pulumi:getResource":
+            result: dict[str, Any] | None = self._hidden.get(arguments["urn"])
+        else:
+            result = believable.function_outputs(request.tok, arguments, self._region)
+        if result is None:
+            self._problems.add(f"function {request.tok} has no believable result: add it to eksml.plan.believable")
+        response = struct_pb2.Struct()
+        response.update(result or {})
+        return resource_pb2.ResourceInvokeResponse(**{"return": response})
+
+    def Call(self, request: Any) -> Any:  # noqa: N802
+        self._problems.add(f"method {request.tok} has no believable result: add it to eksml.plan.believable")
+        return resource_pb2.ResourceInvokeResponse()
+
+    def _registered(self, request: Any) -> Resource:
+        options = {
+            "additionalSecretOutputs": sorted(request.additionalSecretOutputs),
+            "aliases": [MessageToDict(alias) for alias in request.aliases] or list(request.aliasURNs),
+            "customTimeouts": _timeouts(request.customTimeouts),
+            "deletedWith": request.deletedWith,
+            "ignoreChanges": list(request.ignoreChanges),
+            "protect": request.protect,
+            "replaceOnChanges": list(request.replaceOnChanges),
+            "retainOnDelete": request.retainOnDelete,
+        }
+        return Resource(
+            urn=self._urn(request),
+            type=request.type,
+            name=request.name,
+            parent=request.parent or None,
+            is_custom=request.custom,
+            provider=request.provider.rpartition("::")[0] or None,
+            inputs=shown(request.object),
+            dependencies=tuple(request.dependencies),
+            property_dependencies={key: tuple(value.urns) for key, value in request.propertyDependencies.items()},
+            options={key: value for key, value in options.items() if value},
+        )
+
+    def _urn(self, request: Any) -> str:
+        parent_type = request.parent.split("::")[2] if request.parent else STACK_TYPE
+        chain = request.type if parent_type == STACK_TYPE else f"{parent_type}${request.type}"
+        return f"urn:pulumi:{self._stack.name}::{self._stack.project}::{chain}::{request.name}"
+
+    def _hide(self, urn: str, state: dict[str, Any], parent: str) -> None:
+        self._hidden[urn] = {"urn": urn, "id": state["id"], "state": state}
+        self._resources[urn] = Resource(urn, urn.split("::")[2].rpartition("$")[2], urn.rpartition("::")[2], parent, True)
+
+    def _judge(self, resource: Resource, request: Any) -> None:
+        place = f"{resource.type} '{resource.name}'"
+        if resource.urn in self._resources:
+            self._problems.add(f"{place} is registered twice, under the same parent: give one of them another name")
+        made_by_provider = resource.is_custom or request.remote
+        is_known = believable.is_known_type(resource.type) or resource.type in REMOTE_TYPES
+        if made_by_provider and resource.type != STACK_TYPE and not is_known:
+            self._problems.add(f"{place} has no believable outputs: add the type to eksml.plan.believable")
+        provider_package = resource.provider.split("::")[2].rpartition(":")[2] if resource.provider else resource.package
+        if resource.is_custom and provider_package != resource.package:
+            self._problems.add(f"{place} uses a provider of {provider_package}: give it one of {resource.package}")
+        self._find_unknown(resource.inputs, place, resource.property_dependencies)
+
+    def _find_unknown(self, values: Mapping[str, Any], place: str, sources: Mapping[str, tuple[str, ...]]) -> None:
+        for key, value in values.items():
+            if _holds_unknown(value):
+                types = {self._resources[urn].type for urn in sources.get(key, ()) if urn in self._resources}
+                source = f", an output of {' or '.join(sorted(types))}" if types else ""
+                self._problems.add(f"{place}: '{key}' is not known offline{source}: add it to eksml.plan.believable")
+
+
+def plain(message: struct_pb2.Struct) -> dict[str, Any]:
+    """What the SDK sent as plain data, secrets opened."""
+    return _plain(MessageToDict(message), lambda secret: _plain(secret["value"], None))
+
+
+def shown(message: struct_pb2.Struct) -> dict[str, Any]:
+    """What the SDK sent as plain data to show: secrets stay closed."""
+    return _plain(MessageToDict(message), lambda _: SECRET)
+
+
+def _plain(value: Any, open_secret: Callable[[Any], Any] | None) -> Any:
+    if isinstance(value, dict):
+        mark = value.get(_MARK)
+        if mark == _SECRET_MARK:
+            return open_secret(value) if open_secret else _plain(value["value"], None)
+        if mark == _RESOURCE_MARK:
+            return value["urn"]
+        return {key: _plain(item, open_secret) for key, item in value.items() if key != _MARK}
+    if isinstance(value, list):
+        return [_plain(item, open_secret) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _holds_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_holds_unknown(item) for item in value)
+    return isinstance(value, str) and UNKNOWN in value
+
+
+def _timeouts(timeouts: Any) -> dict[str, int]:
+    """Time-outs in seconds, as the engine writes them."""
+    given = {name: getattr(timeouts, name) for name in ("create", "update", "delete")}
+    return {name: _seconds(text) for name, text in given.items() if text}
+
+
+def _seconds(text: str) -> int:
+    units = {"h": 3600, "m": 60, "s": 1}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([hms])", text))

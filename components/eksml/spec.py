@@ -1,0 +1,149 @@
+"""What all Specs share: the base model, how data becomes a Spec or one error, and the types of their fields.
+
+A Spec says what is wanted: plain data, complete, validated, no clouds involved. Names are camelCase in YAML and
+snake_case in Python.
+"""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic.alias_generators import to_camel
+
+from eksml._error_text import MEANINGS, path_of, problems_of
+from eksml.errors import Problem, SpecError
+from eksml.paths import Path
+
+_WITHOUT_RULES = {"rules": False}
+
+
+class _RaisesSpecError(type(BaseModel)):
+    # Direct construction raises SpecError; the validation of nested data does not pass here, so paths stay whole.
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().__call__(*args, **kwargs)
+        except ValidationError as error:
+            raise SpecError(problems_of(cls, error, kwargs)) from None
+
+
+class Spec(BaseModel, metaclass=_RaisesSpecError):
+    """The base of every Spec: frozen, complete, and closed to unknown keys. Raises SpecError."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    def rules(self) -> Iterator[Problem]:
+        """The rules across fields that do not hold. A Spec judges the fields that it owns, at any depth."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _keep_rules(self, info: ValidationInfo) -> "Spec":
+        if info.context != _WITHOUT_RULES and (problems := list(self.rules())):
+            raise SpecError(problems)
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """The Spec as plain data, in the words of the stack file."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+SpecType = TypeVar("SpecType", bound=Spec)
+
+
+def parse(spec_type: type[SpecType], data: Mapping[str, Any]) -> SpecType:
+    """A Spec from data of a stack file.
+
+    Raises SpecError with every problem at once: what is wrong with single fields, and which rules across the others do
+    not hold. To find the latter, fields with a problem are left out and their defaults stand in.
+    """
+    remaining, left_out, problems = deepcopy(dict(data)), set[Path](), list[Problem]()
+    while True:
+        try:
+            spec = spec_type.model_validate(remaining, by_alias=True, by_name=False, context=_WITHOUT_RULES)
+            break
+        except ValidationError as error:
+            # What shows up only once a field is left out is a consequence of that, not another problem.
+            problems = problems or problems_of(spec_type, error, remaining)
+            paths = {_to_leave_out(details, remaining) for details in error.errors()}
+            if () in paths:
+                raise SpecError(problems) from None
+            _leave_out(remaining, paths)
+            left_out |= paths
+    problems += [problem for problem in _broken_rules(spec) if not _touches(problem.path, left_out)]
+    if problems:
+        raise SpecError(problems)
+    return spec
+
+
+def _to_leave_out(error: Any, data: Any) -> Path:
+    path = path_of(error["loc"], data)
+    return path[:-1] if error["type"] == "missing" else path
+
+
+def _leave_out(data: Any, paths: set[Path]) -> None:
+    # Backwards, so that an item of a list goes before those that stand in front of it.
+    for *way, key in sorted(paths, key=lambda path: [f"{part:09}" if isinstance(part, int) else part for part in path])[::-1]:
+        holder = data
+        for step in way:
+            holder = holder[step]
+        del holder[key]
+
+
+def _touches(path: Path, others: set[Path]) -> bool:
+    return any(path[: len(other)] == other or other[: len(path)] == path for other in others)
+
+
+def _broken_rules(value: Any, path: Path = ()) -> Iterator[Problem]:
+    if isinstance(value, Spec):
+        yield from (problem.below(path) for problem in value.rules())
+        for name, field in type(value).model_fields.items():
+            yield from _broken_rules(getattr(value, name), (*path, field.alias or name))
+    elif isinstance(value, Mapping):
+        for key, member in value.items():
+            yield from _broken_rules(member, (*path, key))
+
+
+def _pattern(pattern: str, meaning: str) -> Any:
+    MEANINGS[pattern] = meaning
+    return Field(pattern=pattern)
+
+
+_LOWER_CASE = "lower-case letters, digits and hyphens, beginning with a letter and ending with a letter or digit"
+
+Flag = Annotated[bool, Field(strict=True)]
+Count = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+PositiveCount = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Name = Annotated[str, _pattern(r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$", f"2 to 32 {_LOWER_CASE}")]
+PoolName = Annotated[str, _pattern(r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", f"at most 20 {_LOWER_CASE}")]
+Region = Annotated[str, _pattern(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region like us-west-2")]
+Zone = Annotated[
+    str, _pattern(r"^([a-z]{3,4}\d-az\d|[a-z]{2}(-[a-z]+)+-\d[a-z])$", "a zone id like usw2-az1 or a name like us-west-2a")
+]
+Cidr = Annotated[str, _pattern(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 range like 10.0.0.0/16")]
+PrincipalArn = Annotated[
+    str, _pattern(r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/\S+$", "the ARN of an IAM role or user, arn:aws:iam::…")
+]
+VpcId = Annotated[str, _pattern(r"^vpc-[0-9a-f]{8,17}$", "the id of a VPC, vpc-…")]
+SubnetId = Annotated[str, _pattern(r"^subnet-[0-9a-f]{8,17}$", "the id of a subnet, subnet-…")]
+ReservationId = Annotated[str, _pattern(r"^cr-[0-9a-f]{8,17}$", "the id of a capacity reservation, cr-…")]
+KeyArn = Annotated[str, _pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
+TagKey = Annotated[str, _pattern(r"^[\w.:/=+\-@ ]+$", "letters, digits, spaces and _.:/=+-@"), Field(max_length=128)]
+TagValue = Annotated[str, _pattern(r"^[\w.:/=+\-@ ]*$", "letters, digits, spaces or _.:/=+-@"), Field(max_length=256)]
+LabelKey = Annotated[
+    str,
+    _pattern(
+        r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$",
+        "a Kubernetes label key",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    _pattern(r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$", "a Kubernetes label value of at most 63 characters"),
+]
+Reason = Annotated[str, _pattern(r"^\s*\S[\s\S]{8,}\S\s*$", "a reason of at least ten characters")]

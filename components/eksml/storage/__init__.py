@@ -1,0 +1,1 @@
+"""Where pods and people keep data."""
