@@ -1,6 +1,7 @@
 """The platform of the selected stack: `pulumi up` builds it, `eksml preview STACK` shows it offline."""
 
 import pulumi
+
 from eksml import Platform, stack_spec
 
 spec = stack_spec()

@@ -25,7 +25,17 @@ _HOME = {
     "stack_spec": "eksml.profiles.stack",
 }
 
-__all__ = list(_HOME)
+__all__ = [
+    "DevicePlugin",
+    "DevicePluginSpec",
+    "EksmlError",
+    "InputError",
+    "Platform",
+    "PlatformSpec",
+    "SpecError",
+    "platform_spec",
+    "stack_spec",
+]
 
 
 def __getattr__(name: str) -> Any:

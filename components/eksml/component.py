@@ -44,7 +44,9 @@ class Component(pulumi.ComponentResource):
         """Tags for one AWS resource: the component's, its name, and its own."""
         return {**self.own_tags, "Name": resource_name, **more}
 
-    def helm_release(self, chart: str, values: Mapping[str, Any], *, skip_crds: bool = False, **options: Any) -> k8s.helm.v3.Release:
+    def helm_release(
+        self, chart: str, values: Mapping[str, Any], *, skip_crds: bool = False, **options: Any
+    ) -> k8s.helm.v3.Release:
         """A chart of the catalog, at its pinned version and in its namespace."""
         fact = charts()[chart]
         return k8s.helm.v3.Release(

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import pulumi
 from pydantic import Field
@@ -17,7 +17,7 @@ from eksml.cluster.existing_cluster import ExistingCluster, ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigCluster, KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NODE_AGENTS, NewCluster, NewClusterSpec, addon_configuration
 from eksml.component import Component
-from eksml.errors import Problem, listed, nearest
+from eksml.errors import Problem, SpecError, listed, nearest
 from eksml.network.existing_vpc import ExistingVpcSpec
 from eksml.network.vpc import NatGateways, NewVpcSpec, Vpc
 from eksml.nodes.karpenter import Karpenter, KarpenterSpec
@@ -37,6 +37,9 @@ WAIVERS = {"open-public-endpoint": "the API server may be reached from the whole
 _WIDEST_PUBLIC_RANGE = 8
 
 
+Pool = Annotated[ManagedPoolSpec | KarpenterPoolSpec, Field(discriminator="kind")]
+
+
 class PlatformSpec(Spec):
     """Everything that a stack file can say about a platform."""
 
@@ -46,17 +49,17 @@ class PlatformSpec(Spec):
     """AWS region; in a stack file it is `aws:region`."""
     profile: Literal["research", "production", "startup"] | None = None
     """The profile that these settings are laid over: research, production or startup."""
-    tags: dict[TagKey, TagValue] = {}
+    tags: dict[TagKey, TagValue] = Field(default_factory=dict)
     """Tags for everything in AWS, beside the platform's own."""
     network: Annotated[NewVpcSpec | ExistingVpcSpec, Field(discriminator="kind")] | None = None
     """Where the cluster lives: a new VPC, or an existing one."""
     cluster: Annotated[NewClusterSpec | ExistingClusterSpec | KubeconfigClusterSpec, Field(discriminator="kind")]
     """The cluster: a new one, an existing one by its name, or any by its kubeconfig."""
-    pools: dict[PoolName, Annotated[ManagedPoolSpec | KarpenterPoolSpec, Field(discriminator="kind")]] = {}
+    pools: dict[PoolName, Pool] = Field(default_factory=dict)
     """Node pools by name: managed ones of a fixed size, and elastic ones that Karpenter fills."""
     accelerators: DevicePluginSpec | None = None
     """How GPUs become usable in the cluster; null for a cluster without."""
-    waivers: dict[str, Reason] = {}
+    waivers: dict[str, Reason] = Field(default_factory=dict)
     """What is allowed against advice, each with its reason."""
 
     def rules(self) -> Iterator[Problem]:
@@ -133,7 +136,12 @@ class Platform(Component):
         super().__init__("eksml:platform:Platform", name, spec, opts, _tags(spec))
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
-            cluster = KubeconfigCluster(name, spec.cluster, kubeconfig=kubeconfig or "", opts=self.child())
+            if kubeconfig is None:
+                # Without one the provider would take whatever cluster kubectl talks to at the moment.
+                raise SpecError(
+                    [Problem(("kubeconfig",), "missing: a cluster of kind kubeconfig needs it, as a secret")]
+                )
+            cluster = KubeconfigCluster(name, spec.cluster, kubeconfig=kubeconfig, opts=self.child())
             self._accelerators(cluster.provider, needs=[])
             self.exports: dict[str, Any] = {"kubeconfig": cluster.kubeconfig}
         else:
@@ -152,8 +160,8 @@ class Platform(Component):
                 name, spec.network, region=spec.region, cluster_name=name, tags=self.own_tags, opts=self.child()
             )
         else:
-            assert spec.network is not None, "the rules of PlatformSpec ask for a network"
-            network = spec.network
+            # The rules of PlatformSpec leave nothing else.
+            network = cast("ExistingVpcSpec", spec.network)
         if isinstance(cluster_spec, NewClusterSpec):
             cluster = NewCluster(
                 name,
@@ -198,7 +206,7 @@ class Platform(Component):
         """Makes what every cluster needs and only nodes can run: DNS, metrics, block storage."""
         spec, cluster = self._spec, ground.cluster
         inside = self.child(depends_on=system_nodes, providers=[cluster.provider])
-        with_cluster = NODE_AGENTS + ("vpc-cni", "kube-proxy") if isinstance(cluster, NewCluster) else ()
+        with_cluster = (*NODE_AGENTS, "vpc-cni", "kube-proxy") if isinstance(cluster, NewCluster) else ()
         basics: list[pulumi.Resource] = [
             EksAddon(
                 f"{self.resource_name}-{addon}",
@@ -321,7 +329,9 @@ def _zone_problems(spec: PlatformSpec) -> Iterator[Problem]:
     for name, pool in spec.pools.items():
         for index, zone in enumerate(pool.zones):
             if zone not in zones:
-                yield Problem(("pools", name, "zones", index), f"'{zone}' is not a zone of the network: {', '.join(zones)}")
+                yield Problem(
+                    ("pools", name, "zones", index), f"'{zone}' is not a zone of the network: {', '.join(zones)}"
+                )
 
 
 def _zone_misfit(zone: str, region_name: str) -> str | None:
@@ -338,7 +348,9 @@ def _zone_misfit(zone: str, region_name: str) -> str | None:
     if not is_id and region.refused_by_eks:
         refused = ", ".join(region.refused_by_eks)
         choices = ", ".join(region.default_zones)
-        return f"'{zone}' may be {refused}, which EKS refuses (names differ per account): give zone ids, such as {choices}"
+        return (
+            f"'{zone}' may be {refused}, which EKS refuses (names differ per account): give zone ids, such as {choices}"
+        )
     return None
 
 
@@ -356,7 +368,9 @@ def _address_problems(spec: PlatformSpec) -> Iterator[Problem]:
     vpc = _network_or_none(spec.network.cidr) if isinstance(spec.network, NewVpcSpec) else None
     services = _network_or_none(spec.cluster.service_cidr)
     if vpc and services and vpc.overlaps(services):
-        yield Problem(("cluster", "serviceCidr"), f"'{services}' overlaps the VPC's {vpc}: services need a range of their own")
+        yield Problem(
+            ("cluster", "serviceCidr"), f"'{services}' overlaps the VPC's {vpc}: services need a range of their own"
+        )
 
 
 def _network_or_none(cidr: str | None) -> IPv4Network | None:
@@ -418,7 +432,9 @@ def _host_engine_problems(spec: PlatformSpec) -> Iterator[Problem]:
     path = ("accelerators", "dcgmHostEngine")
     if _NODE_MONITORING in spec.addons:
         if spec.accelerators.dcgm_host_engine is DcgmHostEngine.EXPORTER:
-            reason = "the node monitoring agent of this stack runs one too, and two make node repair take healthy nodes away"
+            reason = (
+                "the node monitoring agent of this stack runs one too, and two make node repair take healthy nodes away"
+            )
             yield Problem(path, f"exporter given, must be nodeMonitoringAgent: {reason}")
     elif "dcgm_host_engine" not in spec.accelerators.model_fields_set:
         yield Problem(

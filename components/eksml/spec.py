@@ -88,7 +88,9 @@ def _to_leave_out(error: Any, data: Any) -> Path:
 
 def _leave_out(data: Any, paths: set[Path]) -> None:
     # Backwards, so that an item of a list goes before those that stand in front of it.
-    for *way, key in sorted(paths, key=lambda path: [f"{part:09}" if isinstance(part, int) else part for part in path])[::-1]:
+    for *way, key in sorted(paths, key=lambda path: [f"{part:09}" if isinstance(part, int) else part for part in path])[
+        ::-1
+    ]:
         holder = data
         for step in way:
             holder = holder[step]
@@ -123,7 +125,8 @@ Name = Annotated[str, _pattern(r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$", f"2 to 32 {_LO
 PoolName = Annotated[str, _pattern(r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", f"at most 20 {_LOWER_CASE}")]
 Region = Annotated[str, _pattern(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region like us-west-2")]
 Zone = Annotated[
-    str, _pattern(r"^([a-z]{3,4}\d-az\d|[a-z]{2}(-[a-z]+)+-\d[a-z])$", "a zone id like usw2-az1 or a name like us-west-2a")
+    str,
+    _pattern(r"^([a-z]{3,4}\d-az\d|[a-z]{2}(-[a-z]+)+-\d[a-z])$", "a zone id like usw2-az1 or a name like us-west-2a"),
 ]
 Cidr = Annotated[str, _pattern(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 range like 10.0.0.0/16")]
 PrincipalArn = Annotated[
@@ -144,6 +147,8 @@ LabelKey = Annotated[
 ]
 LabelValue = Annotated[
     str,
-    _pattern(r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$", "a Kubernetes label value of at most 63 characters"),
+    _pattern(
+        r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$", "a Kubernetes label value of at most 63 characters"
+    ),
 ]
 Reason = Annotated[str, _pattern(r"^\s*\S[\s\S]{8,}\S\s*$", "a reason of at least ten characters")]

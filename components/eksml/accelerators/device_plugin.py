@@ -11,13 +11,12 @@ from eksml.catalog import ami_families
 from eksml.component import Component
 from eksml.spec import Spec
 
-
 # The port of the host engine that the node monitoring agent runs.
 _HOST_ENGINE_PORT = 5555
 
 
 class DcgmHostEngine(StrEnum):
-    """Who runs DCGM's host engine on a GPU node. There may be one only: two make node repair take healthy nodes away."""
+    """Who runs DCGM's host engine on a GPU node. Two of them make node repair take healthy nodes away."""
 
     NODE_MONITORING_AGENT = "nodeMonitoringAgent"
     """EKS's node monitoring agent; the metrics exporter asks it."""

@@ -3,7 +3,7 @@
 from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, charts
-from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons
+from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
 from eksml.catalog.images import Image, images
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import KubernetesVersion, default_kubernetes_version, kubernetes_versions
@@ -31,6 +31,7 @@ __all__ = [
     "partition",
     "priced_regions",
     "regions",
+    "service_account",
     "today",
     "vpc_endpoints",
 ]

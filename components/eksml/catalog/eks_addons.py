@@ -36,6 +36,14 @@ class EksAddon(SourcedFact):
     workloads: tuple[AddonWorkload, ...]
 
 
+def service_account(addon: str) -> ServiceAccount:
+    """The service account of an add-on that calls AWS. Raises LookupError for one that does not."""
+    account = eks_addons()[addon].service_account
+    if account is None:
+        raise LookupError(f"{addon} has no service account that calls AWS")
+    return account
+
+
 @cache
 def eks_addons() -> dict[str, EksAddon]:
     """Every add-on of the catalog, by its EKS name."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+from pydantic import Field
 
 from eksml.catalog import eks_addons
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
@@ -21,7 +22,7 @@ class EksAddonSpec(Spec):
     """Name of the add-on, such as coredns."""
     kubernetes_version: str
     """Kubernetes version of the cluster, by which the catalog pins the add-on's version."""
-    configuration: dict[str, Any] = {}
+    configuration: dict[str, Any] = Field(default_factory=dict)
     """Configuration values of the add-on."""
     managed_policies: tuple[str, ...] = ()
     """ARNs of AWS managed policies for the add-on's own service account."""
@@ -33,7 +34,10 @@ class EksAddonSpec(Spec):
             yield Problem(("addon",), f"'{self.addon}' is not in the catalog{nearest(self.addon, known)}")
         elif self.kubernetes_version not in known[self.addon].versions:
             versions = ", ".join(known[self.addon].versions)
-            yield Problem(("kubernetesVersion",), f"'{self.kubernetes_version}' given, the catalog has {self.addon} for {versions}")
+            yield Problem(
+                ("kubernetesVersion",),
+                f"'{self.kubernetes_version}' given, the catalog has {self.addon} for {versions}",
+            )
         elif self.managed_policies and not known[self.addon].service_account:
             yield Problem(("managedPolicies",), f"{self.addon} has no service account that calls AWS")
 

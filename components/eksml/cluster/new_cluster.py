@@ -22,7 +22,9 @@ from eksml.errors import Problem
 from eksml.spec import Cidr, Flag, KeyArn, PrincipalArn, Spec
 
 LogType = Literal["api", "audit", "authenticator", "controllerManager", "scheduler"]
-RetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+RetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
 
 NODE_AGENTS = ("eks-pod-identity-agent", "eks-node-monitoring-agent")
 """Add-ons of DaemonSets only: they are ready without a node, and every node needs them from its first minute."""
@@ -186,8 +188,7 @@ class NewCluster(Component):
     def _network_identity(self, region: str, tags: Tags | None) -> None:
         # For VPC CNI alone, so that node roles need not have its permissions for every pod on the node.
         policy = f"arn:{catalog.partition(region)}:iam::aws:policy/AmazonEKS_CNI_Policy"
-        account = catalog.eks_addons()["vpc-cni"].service_account
-        assert account is not None
+        account = catalog.service_account("vpc-cni")
         spec = PodIdentitySpec(namespace=account.namespace, service_account=account.name, managed_policies=(policy,))
         name = f"{self.resource_name}-vpc-cni"
         PodIdentity(name, spec, cluster_name=self.cluster_name, tags=tags, opts=self.child())
@@ -231,7 +232,9 @@ def version_problems(version: str, policy: UpgradePolicy, day: date) -> Iterator
         ended = f"standard support ended on {end}; " if end and end < day else ""
         yield Problem(("kubernetesVersion",), f"'{version}' given: {ended}{choices}")
     elif fact and fact.extended_support_ends and fact.extended_support_ends < day:
-        yield Problem(("kubernetesVersion",), f"'{version}' given: EKS ended its support on {fact.extended_support_ends}")
+        yield Problem(
+            ("kubernetesVersion",), f"'{version}' given: EKS ended its support on {fact.extended_support_ends}"
+        )
     elif fact and fact.standard_support_ends and fact.standard_support_ends < day and policy is UpgradePolicy.STANDARD:
         yield Problem(
             ("kubernetesVersion",),

@@ -11,14 +11,14 @@ from eksml.spec import Spec, SubnetId, VpcId, Zone
 
 
 class ExistingVpcSpec(Spec):
-    """A VPC by its id and subnets. Nothing in it is changed: tag its subnets yourself if load balancers are to find them."""
+    """A VPC by its id and subnets. Nothing in it is changed: if load balancers are to find its subnets, tag them."""
 
     kind: Literal["existing"] = "existing"
     vpc_id: VpcId
     """Id of the VPC."""
     private_subnets: Annotated[dict[Zone, SubnetId], Field(min_length=2)]
     """Private subnet ids by zone, in at least two zones; nodes and the control plane's interfaces live here."""
-    public_subnets: dict[Zone, SubnetId] = {}
+    public_subnets: dict[Zone, SubnetId] = Field(default_factory=dict)
     """Public subnet ids by zone, for internet-facing load balancers; may be empty."""
 
     def rules(self) -> Iterator[Problem]:

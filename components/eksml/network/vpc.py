@@ -93,8 +93,12 @@ class Vpc(Component):
         self.vpc_id: pulumi.Output[str] = vpc.id
         private_roles = {names.INTERNAL_LOAD_BALANCER_TAG: "1", names.DISCOVERY_TAG: cluster_name}
         public_roles = {names.PUBLIC_LOAD_BALANCER_TAG: "1"}
-        private = {zone: self._subnet("private", zone, private_block(spec.cidr, zone), private_roles) for zone in spec.zones}
-        public = {zone: self._subnet("public", zone, public_block(spec.cidr, zone), public_roles) for zone in spec.zones}
+        private = {
+            zone: self._subnet("private", zone, private_block(spec.cidr, zone), private_roles) for zone in spec.zones
+        }
+        public = {
+            zone: self._subnet("public", zone, public_block(spec.cidr, zone), public_roles) for zone in spec.zones
+        }
         gateway = self._internet_gateway(public)
         tables = self._private_route_tables(private)
         self._nat_gateways(spec, public, tables, gateway)
@@ -122,7 +126,9 @@ class Vpc(Component):
 
     def _internet_gateway(self, public: dict[str, aws.ec2.Subnet]) -> aws.ec2.InternetGateway:
         name = f"{self.resource_name}-public"
-        gateway = aws.ec2.InternetGateway(name, vpc_id=self.vpc_id, tags=self.tagged(self.resource_name), opts=self.child())
+        gateway = aws.ec2.InternetGateway(
+            name, vpc_id=self.vpc_id, tags=self.tagged(self.resource_name), opts=self.child()
+        )
         table = aws.ec2.RouteTable(name, vpc_id=self.vpc_id, tags=self.tagged(name), opts=self.child())
         aws.ec2.Route(
             f"{name}-internet",
@@ -153,7 +159,9 @@ class Vpc(Component):
         tables: dict[str, aws.ec2.RouteTable],
         gateway: aws.ec2.InternetGateway,
     ) -> None:
-        zones = {NatGateways.NONE: (), NatGateways.ONE: spec.zones[:1], NatGateways.PER_ZONE: spec.zones}[spec.nat_gateways]
+        zones = {NatGateways.NONE: (), NatGateways.ONE: spec.zones[:1], NatGateways.PER_ZONE: spec.zones}[
+            spec.nat_gateways
+        ]
         nat = {zone: self._nat_gateway(zone, public[zone], gateway) for zone in zones}
         for zone, table in tables.items() if nat else ():
             aws.ec2.Route(
@@ -249,7 +257,9 @@ def _zone_problems(zones: tuple[str, ...]) -> Iterator[Problem]:
         elif not 0 <= position < _MOST_ZONES:
             yield Problem(("zones", index), f"'{zone}' given, must be one of the first {_MOST_ZONES} zones of a region")
         elif position in taken:
-            yield Problem(("zones", index), f"'{zone}' would share addresses with '{taken[position]}': use only zone ids")
+            yield Problem(
+                ("zones", index), f"'{zone}' would share addresses with '{taken[position]}': use only zone ids"
+            )
         taken.setdefault(position, zone)
 
 

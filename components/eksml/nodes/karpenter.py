@@ -89,7 +89,9 @@ class Karpenter(Component):
             f"{name}-controller",
             PodIdentitySpec(namespace=names.SYSTEM_NAMESPACE, service_account=names.KARPENTER_SERVICE_ACCOUNT),
             cluster_name=cluster_name,
-            policy=pulumi.Output.json_dumps(_controller_policy(spec.region, cluster_name, cluster_arn, role.arn, queue.arn)),
+            policy=pulumi.Output.json_dumps(
+                _controller_policy(spec.region, cluster_name, cluster_arn, role.arn, queue.arn)
+            ),
             tags=tags,
             opts=self.child(),
         )
@@ -143,7 +145,7 @@ class Karpenter(Component):
             "serviceAccount": {"create": True, "name": names.KARPENTER_SERVICE_ACCOUNT},
             "replicas": spec.replicas,
             "controller": {
-                "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+                "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
                 # The metadata service is out of reach for pods: one hop only.
                 "env": [{"name": "AWS_REGION", "value": spec.region}],
             },
@@ -226,7 +228,11 @@ def _launch_statements(ec2: str, cluster: str) -> list[dict[str, Any]]:
             "Sid": "LaunchWithSharedResources",
             "Effect": "Allow",
             "Action": launch,
-            "Resource": [f"{ec2}::image/*", f"{ec2}::snapshot/*", *(f"{ec2}:*:{kind}/*" for kind in _USED_BY_KARPENTER)],
+            "Resource": [
+                f"{ec2}::image/*",
+                f"{ec2}::snapshot/*",
+                *(f"{ec2}:*:{kind}/*" for kind in _USED_BY_KARPENTER),
+            ],
         },
         {
             "Sid": "LaunchWithOwnTemplates",
@@ -248,7 +254,10 @@ def _launch_statements(ec2: str, cluster: str) -> list[dict[str, Any]]:
             "Action": "ec2:CreateTags",
             "Resource": made,
             "Condition": {
-                "StringEquals": {**requested, "ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"]},
+                "StringEquals": {
+                    **requested,
+                    "ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"],
+                },
                 **any_pool_requested,
             },
         },
@@ -260,7 +269,9 @@ def _launch_statements(ec2: str, cluster: str) -> list[dict[str, Any]]:
             "Condition": {
                 **of_any_pool,
                 "StringEqualsIfExists": {"aws:RequestTag/eks:eks-cluster-name": cluster},
-                "ForAllValues:StringEquals": {"aws:TagKeys": ["eks:eks-cluster-name", "karpenter.sh/nodeclaim", "Name"]},
+                "ForAllValues:StringEquals": {
+                    "aws:TagKeys": ["eks:eks-cluster-name", "karpenter.sh/nodeclaim", "Name"]
+                },
             },
         },
         {

@@ -64,7 +64,9 @@ class KarpenterPoolSpec(PoolSpec):
                 if value in values[:index]:
                     yield Problem((key, index), f"'{value}' is listed twice")
         if set(self.capacity_types) == {CapacityType.SPOT} and not any(fact.spot is not False for fact in self.facts):
-            yield Problem(("capacityTypes",), "spot alone, but none of the instance types is sold as spot: add onDemand")
+            yield Problem(
+                ("capacityTypes",), "spot alone, but none of the instance types is sold as spot: add onDemand"
+            )
 
 
 class KarpenterPool(Component):
@@ -181,7 +183,9 @@ def _limit_problems(spec: KarpenterPoolSpec) -> Iterator[Problem]:
         if spec.cpu_limit is None:
             yield Problem(("cpuLimit",), "missing: a Karpenter pool without GPUs always has this limit")
         elif spec.cpu_limit < smallest:
-            yield Problem(("cpuLimit",), f"{spec.cpu_limit} given, must be at least {smallest}: its smallest type has as many")
+            yield Problem(
+                ("cpuLimit",), f"{spec.cpu_limit} given, must be at least {smallest}: its smallest type has as many"
+            )
         return
     smallest = min((fact.gpu.count for fact in spec.facts if fact.gpu), default=0)
     if spec.cpu_limit is not None:
@@ -189,4 +193,6 @@ def _limit_problems(spec: KarpenterPoolSpec) -> Iterator[Problem]:
     if spec.gpu_limit is None:
         yield Problem(("gpuLimit",), "missing: a Karpenter pool of GPUs always has a limit")
     elif spec.gpu_limit < smallest:
-        yield Problem(("gpuLimit",), f"{spec.gpu_limit} given, must be at least {smallest}: its smallest type has as many")
+        yield Problem(
+            ("gpuLimit",), f"{spec.gpu_limit} given, must be at least {smallest}: its smallest type has as many"
+        )

@@ -85,7 +85,9 @@ class ManagedPoolSpec(PoolSpec):
         yield from super().rules()
         if isinstance(self.capacity, Reservation | CapacityBlock):
             if len(self.instance_types) != 1:
-                yield Problem(("instanceTypes",), f"{len(self.instance_types)} given, must be the one type of the reservation")
+                yield Problem(
+                    ("instanceTypes",), f"{len(self.instance_types)} given, must be the one type of the reservation"
+                )
             if len(self.zones) != 1:
                 yield Problem(("zones",), f"{len(self.zones)} given, must be the one zone of the reservation")
         for index, name in enumerate(self.instance_types):
@@ -155,7 +157,9 @@ class ManagedPool(Component):
             name,
             block_device_mappings=[_volume(device, gib) for device, gib in disks(spec).items()],
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
-            user_data=base64.b64encode(_INSTANCE_STORE_USER_DATA.encode()).decode() if spec.has_instance_store else None,
+            user_data=base64.b64encode(_INSTANCE_STORE_USER_DATA.encode()).decode()
+            if spec.has_instance_store
+            else None,
             tag_specifications=[{"resource_type": kind, "tags": self.tagged(name)} for kind in ("instance", "volume")],
             tags=self.tagged(name),
             **_reserved(spec),

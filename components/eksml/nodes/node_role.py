@@ -32,7 +32,9 @@ class NodeRole(Component):
         arn, name: of the role.
     """
 
-    def __init__(self, name: str, spec: NodeRoleSpec, *, tags: Tags | None = None, opts: pulumi.ResourceOptions | None = None):
+    def __init__(
+        self, name: str, spec: NodeRoleSpec, *, tags: Tags | None = None, opts: pulumi.ResourceOptions | None = None
+    ):
         super().__init__("eksml:nodes:NodeRole", name, spec, opts, tags)
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         role = aws.iam.Role(

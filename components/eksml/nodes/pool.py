@@ -12,7 +12,15 @@ from eksml.errors import Problem, nearest
 from eksml.spec import LabelKey, LabelValue, Spec, Zone
 
 _GPU_VOLUME_GIB, _CPU_VOLUME_GIB = 200, 50
-_RESERVED_DOMAINS = ("kubernetes.io", "k8s.io", "karpenter.sh", "karpenter.k8s.aws", "eks.amazonaws.com", "nvidia.com", "eksml.dev")
+_RESERVED_DOMAINS = (
+    "kubernetes.io",
+    "k8s.io",
+    "karpenter.sh",
+    "karpenter.k8s.aws",
+    "eks.amazonaws.com",
+    "nvidia.com",
+    "eksml.dev",
+)
 
 
 class Accelerator(StrEnum):
@@ -46,7 +54,7 @@ class PoolSpec(Spec):
     """Operating system of the nodes: al2023, or bottlerocket."""
     volume_gib: Annotated[int, Field(strict=True, ge=20, le=16_384)] | None = None
     """Size of the encrypted disk for images and pods, in GiB; by default 200 on GPU nodes and 50 on others."""
-    labels: dict[LabelKey, LabelValue] = {}
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels for the nodes, beside those of the platform."""
 
     def rules(self) -> Iterator[Problem]:
@@ -54,7 +62,9 @@ class PoolSpec(Spec):
         yield from _instance_type_problems(self)
         if self.has_gpus and self.volume_gib is not None and self.volume_gib < _GPU_VOLUME_GIB:
             reason = "images with CUDA are 10 GB and more"
-            yield Problem(("volumeGib",), f"{self.volume_gib} given, must be at least {_GPU_VOLUME_GIB} on GPU nodes: {reason}")
+            yield Problem(
+                ("volumeGib",), f"{self.volume_gib} given, must be at least {_GPU_VOLUME_GIB} on GPU nodes: {reason}"
+            )
         for index, zone in enumerate(self.zones):
             if zone in self.zones[:index]:
                 yield Problem(("zones", index), f"'{zone}' is listed twice")
@@ -131,5 +141,7 @@ def _misfits(name: str, found: Mapping[str, InstanceType], spec: PoolSpec) -> It
         yield f"{name} has GPUs ({fact.gpu.model}), set accelerator: nvidia"
     elif fact.gpu is not None and fact.gpu.count == 0:
         yield f"{name} has a fraction of one {fact.gpu.model}, which Kubernetes cannot hand out; take a whole GPU"
-    elif fact.gpu is not None and fact.gpu.model in (family := ami_families()[spec.ami_family]).gpus_not_found_by_driver:
+    elif (
+        fact.gpu is not None and fact.gpu.model in (family := ami_families()[spec.ami_family]).gpus_not_found_by_driver
+    ):
         yield f"{name}: the driver {family.nvidia_driver} of the {spec.ami_family} image does not find its {fact.gpu.model}"

@@ -14,24 +14,45 @@ ACCOUNT = "123456789012"
 
 # By type: how its id is made, and its outputs beside its inputs.
 _AWS: dict[str, tuple[str, dict[str, Any]]] = {
-    "aws:cloudwatch/eventRule:EventRule": ("{name}", {"name": "{name}", "arn": "arn:aws:events:{region}:{account}:rule/{name}"}),
+    "aws:cloudwatch/eventRule:EventRule": (
+        "{name}",
+        {"name": "{name}", "arn": "arn:aws:events:{region}:{account}:rule/{name}"},
+    ),
     "aws:cloudwatch/eventTarget:EventTarget": ("{name}", {"targetId": "{name}"}),
-    "aws:cloudwatch/logGroup:LogGroup": ("{name}", {"name": "{name}", "arn": "arn:aws:logs:{region}:{account}:log-group:{name}"}),
+    "aws:cloudwatch/logGroup:LogGroup": (
+        "{name}",
+        {"name": "{name}", "arn": "arn:aws:logs:{region}:{account}:log-group:{name}"},
+    ),
     "aws:ec2/eip:Eip": ("eipalloc-{hex}", {"allocationId": "{id}", "publicIp": "192.0.2.1"}),
-    "aws:ec2/internetGateway:InternetGateway": ("igw-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:internet-gateway/{id}"}),
+    "aws:ec2/internetGateway:InternetGateway": (
+        "igw-{hex}",
+        {"arn": "arn:aws:ec2:{region}:{account}:internet-gateway/{id}"},
+    ),
     "aws:ec2/launchTemplate:LaunchTemplate": (
         "lt-{hex}",
-        {"name": "{name}", "arn": "arn:aws:ec2:{region}:{account}:launch-template/{id}", "latestVersion": 1, "defaultVersion": 1},
+        {
+            "name": "{name}",
+            "arn": "arn:aws:ec2:{region}:{account}:launch-template/{id}",
+            "latestVersion": 1,
+            "defaultVersion": 1,
+        },
     ),
     "aws:ec2/natGateway:NatGateway": ("nat-{hex}", {"publicIp": "192.0.2.1", "privateIp": "10.0.0.10"}),
     "aws:ec2/route:Route": ("r-{hex}", {}),
     "aws:ec2/routeTable:RouteTable": ("rtb-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:route-table/{id}"}),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": ("rtbassoc-{hex}", {}),
-    "aws:ec2/securityGroup:SecurityGroup": ("sg-{hex}", {"name": "{name}", "arn": "arn:aws:ec2:{region}:{account}:security-group/{id}"}),
+    "aws:ec2/securityGroup:SecurityGroup": (
+        "sg-{hex}",
+        {"name": "{name}", "arn": "arn:aws:ec2:{region}:{account}:security-group/{id}"},
+    ),
     "aws:ec2/subnet:Subnet": ("subnet-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:subnet/{id}"}),
     "aws:ec2/vpc:Vpc": (
         "vpc-{hex}",
-        {"arn": "arn:aws:ec2:{region}:{account}:vpc/{id}", "mainRouteTableId": "rtb-{hex}", "defaultSecurityGroupId": "sg-{hex}"},
+        {
+            "arn": "arn:aws:ec2:{region}:{account}:vpc/{id}",
+            "mainRouteTableId": "rtb-{hex}",
+            "defaultSecurityGroupId": "sg-{hex}",
+        },
     ),
     "aws:ec2/vpcEndpoint:VpcEndpoint": ("vpce-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:vpc-endpoint/{id}"}),
     "aws:eks/accessEntry:AccessEntry": ("{name}", {}),
@@ -62,7 +83,10 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         "{name}",
         {"name": "{name}", "arn": "arn:aws:iam::{account}:instance-profile/{name}"},
     ),
-    "aws:iam/role:Role": ("{name}", {"name": "{name}", "arn": "arn:aws:iam::{account}:role/{name}", "uniqueId": "AROA{hex}"}),
+    "aws:iam/role:Role": (
+        "{name}",
+        {"name": "{name}", "arn": "arn:aws:iam::{account}:role/{name}", "uniqueId": "AROA{hex}"},
+    ),
     "aws:iam/rolePolicy:RolePolicy": ("{name}", {"name": "{name}"}),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("{name}", {}),
     "aws:kms/key:Key": ("{hex}", {"keyId": "{id}", "arn": "arn:aws:kms:{region}:{account}:key/{id}"}),
@@ -74,27 +98,28 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 _FUNCTIONS: dict[str, dict[str, Any]] = {
-    "aws:eks/getCluster:getCluster": _AWS["aws:eks/cluster:Cluster"][1] | {"id": "{name}", "vpcConfig": {
-        "clusterSecurityGroupId": "sg-{hex}", "vpcId": "vpc-{hex}", "subnetIds": []
-    }},
+    "aws:eks/getCluster:getCluster": _AWS["aws:eks/cluster:Cluster"][1]
+    | {"id": "{name}", "vpcConfig": {"clusterSecurityGroupId": "sg-{hex}", "vpcId": "vpc-{hex}", "subnetIds": []}},
 }
 
 
-def is_known_type(type_token: str) -> bool:
+def is_known_type(resource_type: str) -> bool:
     """Whether there are believable outputs for a type."""
-    return type_token in _AWS or type_token.startswith(("kubernetes:", "pulumi:providers:"))
+    return resource_type in _AWS or resource_type.startswith(("kubernetes:", "pulumi:providers:"))
 
 
-def outputs_of(type_token: str, urn: str, inputs: Mapping[str, Any], region: str) -> tuple[str, dict[str, Any]]:
+def outputs_of(resource_type: str, urn: str, inputs: Mapping[str, Any], region: str) -> tuple[str, dict[str, Any]]:
     """The id of a resource and its outputs beside its inputs."""
     name = urn.rpartition("::")[2]
-    if type_token.startswith("pulumi:providers:"):
+    if resource_type.startswith("pulumi:providers:"):
         return _hex(urn), {}
-    if type_token.startswith("kubernetes:"):
-        return _kubernetes_outputs(type_token, urn, inputs)
-    make_id, outputs = _AWS[type_token]
+    if resource_type.startswith("kubernetes:"):
+        return _kubernetes_outputs(resource_type, urn, inputs)
+    make_id, outputs = _AWS[resource_type]
     words = {"hex": _hex(urn)[:17], "region": region, "account": ACCOUNT}
-    words["name"] = next((inputs[key] for key in ("name", "nodeGroupName") if isinstance(inputs.get(key), str)), _autoname(name, urn))
+    words["name"] = next(
+        (inputs[key] for key in ("name", "nodeGroupName") if isinstance(inputs.get(key), str)), _autoname(name, urn)
+    )
     words["id"] = make_id.format(**words)
     return words["id"], _filled(outputs, words)
 
@@ -123,7 +148,11 @@ def function_outputs(token: str, arguments: Mapping[str, Any], region: str) -> d
     """What a provider's function returns, or None for one that is not known."""
     if token not in _FUNCTIONS:
         return None
-    words = {"hex": _hex(token + json.dumps(dict(arguments), sort_keys=True))[:17], "region": region, "account": ACCOUNT}
+    words = {
+        "hex": _hex(token + json.dumps(dict(arguments), sort_keys=True))[:17],
+        "region": region,
+        "account": ACCOUNT,
+    }
     words["name"] = words["id"] = str(arguments.get("name", ""))
     return {**arguments, **_filled(_FUNCTIONS[token], words)}
 
@@ -135,10 +164,15 @@ def kubernetes_name(inputs: Mapping[str, Any], urn: str) -> str:
     return given if isinstance(given, str) else _autoname(urn.rpartition("::")[2], urn)
 
 
-def _kubernetes_outputs(type_token: str, urn: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _kubernetes_outputs(resource_type: str, urn: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     name = kubernetes_name(inputs, urn)
-    if type_token == "kubernetes:helm.sh/v3:Release":
-        status = {"name": inputs.get("name", name), "namespace": inputs.get("namespace", "default"), "status": "deployed", "revision": 1}
+    if resource_type == "kubernetes:helm.sh/v3:Release":
+        status = {
+            "name": inputs.get("name", name),
+            "namespace": inputs.get("namespace", "default"),
+            "status": "deployed",
+            "revision": 1,
+        }
         return f"{status['namespace']}/{status['name']}", {"status": status, "resourceNames": {}, "manifest": {}}
     metadata = inputs.get("metadata") if isinstance(inputs.get("metadata"), Mapping) else {}
     namespace = metadata.get("namespace", "default") if metadata else "default"

@@ -11,7 +11,7 @@ from typing import Any
 from eksml.plan.model import SECRET, Resource
 
 REMOTE_TYPES = frozenset({"eks:index:Cluster"})
-"""Components that a provider makes: their children and inputs are the provider's, and the engine does not show the latter."""
+"""Components that a provider makes: their children are the provider's, and the engine does not show their inputs."""
 
 _AUTONAMED = "pulumi.com/autonamed"
 _ADDED_BY_PROVIDERS = ("__defaults", "__internal", "tagsAll")
@@ -41,7 +41,9 @@ def canonical(resources: Iterable[Resource]) -> list[Resource]:
 def _is_hidden(resource: Resource, everything: Mapping[str, Resource]) -> bool:
     is_default_provider = resource.type.startswith("pulumi:providers:") and resource.name.startswith("default")
     parent = everything.get(resource.parent or "")
-    return is_default_provider or (parent is not None and (parent.type in REMOTE_TYPES or _is_hidden(parent, everything)))
+    return is_default_provider or (
+        parent is not None and (parent.type in REMOTE_TYPES or _is_hidden(parent, everything))
+    )
 
 
 def _dependencies(
@@ -66,8 +68,8 @@ def _inputs(resource: Resource) -> dict[str, Any]:
     return inputs
 
 
-def _kubernetes_inputs(type_token: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    if type_token == "kubernetes:core/v1:Secret" and any(key in inputs for key in _SECRET_DATA):
+def _kubernetes_inputs(resource_type: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    if resource_type == "kubernetes:core/v1:Secret" and any(key in inputs for key in _SECRET_DATA):
         inputs = {key: value for key, value in inputs.items() if key not in _SECRET_DATA} | {"data": SECRET}
     metadata = inputs.get("metadata")
     if not isinstance(metadata, Mapping) or _AUTONAMED not in (metadata.get("annotations") or {}):

@@ -27,6 +27,8 @@ class Resource:
     property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     """Other resource options in the engine's words, such as protect, ignoreChanges and customTimeouts."""
+    aliases: tuple[str, ...] = ()
+    """What the resource was called before; the engine's preview does not show it."""
 
     @property
     def package(self) -> str:
@@ -52,6 +54,6 @@ class Plan:
         """The resources by URN."""
         return {resource.urn: resource for resource in self.resources}
 
-    def of_type(self, type_token: str) -> list[Resource]:
+    def of_type(self, resource_type: str) -> list[Resource]:
         """The resources of one type."""
-        return [resource for resource in self.resources if resource.type == type_token]
+        return [resource for resource in self.resources if resource.type == resource_type]

@@ -11,7 +11,6 @@ from eksml.plan.model import STACK_TYPE, Plan, Resource
 _GONE = ("delete", "delete-replaced", "discard", "discard-replaced")
 _OPTIONS = (
     "additionalSecretOutputs",
-    "aliases",
     "customTimeouts",
     "deletedWith",
     "ignoreChanges",

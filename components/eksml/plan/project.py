@@ -19,6 +19,9 @@ from eksml.plan.model import SECRET
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 PLATFORM_KEY = "eksml:platform"
 
+_STACK_FILE_KEYS = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")
+_OWN_KEYS = (PLATFORM_KEY, "eksml:kubeconfig")
+
 SECRET_KEYS = ("eksml:kubeconfig", "aws:secretKey", "aws:token")
 """Configuration that may only stand in a stack file encrypted."""
 
@@ -68,11 +71,13 @@ def find_stack(target: str | None, stack_name: str | None = None) -> Stack:
         if project_file is None:
             raise InputError(f"{target}: a folder, but without a Pulumi.yaml")
     else:
-        project_file = _project_above(Path.cwd())
+        project_file = project_above(Path.cwd())
         stack_name = target or stack_name
         if project_file is None:
             wanted = f"'{target}' is no folder, and there" if target else "there"
-            raise InputError(f"{wanted} is no Pulumi.yaml here or above: make one with `eksml init NAME --profile PROFILE`")
+            raise InputError(
+                f"{wanted} is no Pulumi.yaml here or above: make one with `eksml init NAME --profile PROFILE`"
+            )
     return _stack(project_file, stack_name)
 
 
@@ -100,12 +105,15 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, str) and key in seen:
-                raise yaml.MarkedYAMLError(problem=f"'{key}' stands here a second time", problem_mark=key_node.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"'{key}' stands here a second time", problem_mark=key_node.start_mark
+                )
             seen.add(key) if isinstance(key, str) else None
         return super().construct_mapping(node, deep)
 
 
-def _project_above(directory: Path) -> Path | None:
+def project_above(directory: Path) -> Path | None:
+    """The nearest project file in a folder or above it."""
     candidates = (folder / name for folder in (directory, *directory.parents) for name in PROJECT_FILES)
     return next((path for path in candidates if path.is_file()), None)
 
@@ -117,9 +125,8 @@ def _stack(project_file: Path, stack_name: str | None) -> Stack:
     if not isinstance(name, str):
         raise InputError(f"{project_file}: name: missing")
     stack_directory = directory / str(project.get("stackConfigDir", "."))
-    stacks = sorted(path.name.split(".")[1] for path in stack_directory.glob("Pulumi.*.y*ml"))
-    stack_name = stack_name or _only(stacks, directory)
-    config = _config(stack_directory, stack_name, stacks, name, project)
+    stack_name = _existing(stack_name, stack_directory)
+    config = _config(stack_directory, stack_name, name, project)
     return Stack(
         project=name,
         name=stack_name,
@@ -130,12 +137,15 @@ def _stack(project_file: Path, stack_name: str | None) -> Stack:
     )
 
 
-def _only(stacks: list[str], directory: Path) -> str:
-    if len(stacks) == 1:
-        return stacks[0]
-    if not stacks:
-        return "dev"
-    raise InputError(f"{directory} has several stacks, name one: {', '.join(stacks)}")
+def _existing(stack_name: str | None, directory: Path) -> str:
+    stacks = sorted(path.stem.removeprefix("Pulumi.") for path in directory.glob("Pulumi.*.y*ml"))
+    if stack_name is None and len(stacks) > 1:
+        raise InputError(f"there are several stacks, name one: {', '.join(stacks)}")
+    if stack_name is not None and stacks and stack_name not in stacks:
+        raise InputError(
+            f"there is no stack '{stack_name}'{nearest(stack_name, stacks) or f', there is {listed(stacks)}'}"
+        )
+    return stack_name or next(iter(stacks), "dev")
 
 
 def _program(main: Path, project_file: Path) -> Path:
@@ -145,21 +155,39 @@ def _program(main: Path, project_file: Path) -> Path:
     return program
 
 
-def _config(directory: Path, stack: str, stacks: list[str], project_name: str, project: Mapping[str, Any]) -> dict[str, Any]:
-    path = next((directory / f"Pulumi.{stack}{suffix}" for suffix in (".yaml", ".yml") if (directory / f"Pulumi.{stack}{suffix}").is_file()), None)
-    if path is None and stacks:
-        raise InputError(f"there is no stack '{stack}'{nearest(stack, stacks)} Stacks here: {listed(stacks)}".replace("' Stacks", "'. Stacks"))
-    content = _mapping(read_yaml(path) or {}, path) if path else {}
-    given = _mapping(content.get("config") or {}, path or directory, "config")
-    defaults = {key: value.get("value", value.get("default")) if isinstance(value, dict) else value for key, value in (project.get("config") or {}).items()}
+def _config(directory: Path, stack: str, project_name: str, project: Mapping[str, Any]) -> dict[str, Any]:
+    path = stack_file(directory, stack)
+    given = {}
+    if path is not None:
+        content = _mapping(read_yaml(path) or {}, path)
+        given = _mapping(content.get("config") or {}, path, "config")
+        unknown = [key for key in content if key not in _STACK_FILE_KEYS]
+        unknown += [key for key in given if key.startswith("eksml:") and key not in _OWN_KEYS]
+        if unknown:
+            known = (*_STACK_FILE_KEYS, *_OWN_KEYS)
+            raise InputError("\n".join(f"{path}: {key}: unknown key{nearest(key, known)}" for key in unknown))
     config = {
         key if ":" in key else f"{project_name}:{key}": value
-        for key, value in {**defaults, **given}.items()
+        for key, value in {**_project_defaults(project), **given}.items()
         if value is not None
     }
     if problems := list(_exposed(config)):
-        raise InputError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise InputError("\n".join(f"{path or directory}: {problem}" for problem in problems))
     return config
+
+
+def stack_file(directory: Path, stack: str) -> Path | None:
+    """The file of a stack's configuration, where there is one."""
+    paths = (directory / f"Pulumi.{stack}{suffix}" for suffix in (".yaml", ".yml"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _project_defaults(project: Mapping[str, Any]) -> dict[str, Any]:
+    declared = project.get("config") or {}
+    return {
+        key: value.get("value", value.get("default")) if isinstance(value, dict) else value
+        for key, value in declared.items()
+    }
 
 
 def _mapping(value: Any, path: Path, part: str | None = None) -> dict[str, Any]:
@@ -227,9 +255,9 @@ def _set(settings: Any, path: str, value: Any) -> None:
             holder = holder[step]
         else:
             raise InputError(f"--set {path}: there is no {step} to set something in")
-    if isinstance(holder, dict) and isinstance(last, str):
-        holder[last] = value
-    elif isinstance(holder, list) and isinstance(last, int) and last < len(holder):
+    if (isinstance(holder, dict) and isinstance(last, str)) or (
+        isinstance(holder, list) and isinstance(last, int) and last < len(holder)
+    ):
         holder[last] = value
     else:
         raise InputError(f"--set {path}: there is no {last} to set")

@@ -49,7 +49,7 @@ class RecordingError(InputError):
 
 
 def record(stack: Stack) -> Plan:
-    """The Plan of a stack, from its own program. Raises RecordingError, with every reason at once where there are several."""
+    """The Plan of a stack, from its own program. Raises RecordingError with every reason at once."""
     return record_program(lambda: _run_program(stack.program), stack)
 
 
@@ -103,7 +103,9 @@ def _run_program(main: Path) -> None:
 
 
 def _told(error: Exception, stack: Stack) -> str:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(stack.directory))]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(stack.directory))
+    ]
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"the program failed{place}: {type(error).__name__}: {error}"
 
@@ -131,7 +133,9 @@ class _Monitor:
     # What follows is the interface of the engine's resource monitor, in its spelling.
 
     def SupportsFeature(self, request: Any) -> Any:  # noqa: N802
-        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in ("secrets", "resourceReferences", "aliasSpecs"))
+        return resource_pb2.SupportsFeatureResponse(
+            hasSupport=request.id in ("secrets", "resourceReferences", "aliasSpecs")
+        )
 
     def GetDeploymentInfo(self, _request: Any) -> Any:  # noqa: N802
         return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES)
@@ -153,7 +157,9 @@ class _Monitor:
             if request.remote and resource.type in REMOTE_TYPES:
                 inner_urn, inner_state, outputs = believable.cluster_outputs(resource.urn, known, self._region)
                 self._hide(inner_urn, inner_state, resource.urn)
-                response.update(outputs | {"eksCluster": {_MARK: _RESOURCE_MARK, "urn": inner_urn, "id": inner_state["id"]}})
+                response.update(
+                    outputs | {"eksCluster": {_MARK: _RESOURCE_MARK, "urn": inner_urn, "id": inner_state["id"]}}
+                )
             elif request.custom and believable.is_known_type(resource.type):
                 resource_id, outputs = believable.outputs_of(resource.type, resource.urn, known, self._region)
                 response.update(outputs)
@@ -189,7 +195,6 @@ class _Monitor:
     def _registered(self, request: Any) -> Resource:
         options = {
             "additionalSecretOutputs": sorted(request.additionalSecretOutputs),
-            "aliases": [MessageToDict(alias) for alias in request.aliases] or list(request.aliasURNs),
             "customTimeouts": _timeouts(request.customTimeouts),
             "deletedWith": request.deletedWith,
             "ignoreChanges": list(request.ignoreChanges),
@@ -208,6 +213,7 @@ class _Monitor:
             dependencies=tuple(request.dependencies),
             property_dependencies={key: tuple(value.urns) for key, value in request.propertyDependencies.items()},
             options={key: value for key, value in options.items() if value},
+            aliases=tuple(_alias(alias) for alias in request.aliases),
         )
 
     def _urn(self, request: Any) -> str:
@@ -217,7 +223,9 @@ class _Monitor:
 
     def _hide(self, urn: str, state: dict[str, Any], parent: str) -> None:
         self._hidden[urn] = {"urn": urn, "id": state["id"], "state": state}
-        self._resources[urn] = Resource(urn, urn.split("::")[2].rpartition("$")[2], urn.rpartition("::")[2], parent, True)
+        self._resources[urn] = Resource(
+            urn, urn.split("::")[2].rpartition("$")[2], urn.rpartition("::")[2], parent, True
+        )
 
     def _judge(self, resource: Resource, request: Any) -> None:
         place = f"{resource.type} '{resource.name}'"
@@ -227,7 +235,9 @@ class _Monitor:
         is_known = believable.is_known_type(resource.type) or resource.type in REMOTE_TYPES
         if made_by_provider and resource.type != STACK_TYPE and not is_known:
             self._problems.add(f"{place} has no believable outputs: add the type to eksml.plan.believable")
-        provider_package = resource.provider.split("::")[2].rpartition(":")[2] if resource.provider else resource.package
+        provider_package = (
+            resource.provider.split("::")[2].rpartition(":")[2] if resource.provider else resource.package
+        )
         if resource.is_custom and provider_package != resource.package:
             self._problems.add(f"{place} uses a provider of {provider_package}: give it one of {resource.package}")
         self._find_unknown(resource.inputs, place, resource.property_dependencies)
@@ -269,6 +279,12 @@ def _holds_unknown(value: Any) -> bool:
     if isinstance(value, list):
         return any(_holds_unknown(item) for item in value)
     return isinstance(value, str) and UNKNOWN in value
+
+
+def _alias(alias: Any) -> str:
+    """A former URN, or what of the URN was different."""
+    former = MessageToDict(alias.spec)
+    return alias.urn or ", ".join(f"{key}: {former[key]}" for key in sorted(former))
 
 
 def _timeouts(timeouts: Any) -> dict[str, int]:

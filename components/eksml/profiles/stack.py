@@ -3,6 +3,7 @@
 import pulumi
 from pulumi.runtime import is_config_secret
 
+from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
 from eksml.errors import SpecError
 from eksml.platform import PlatformSpec
 from eksml.profiles import platform_spec
@@ -23,6 +24,11 @@ def stack_spec() -> PlatformSpec:
         settings = config.get_object("platform")
         if not isinstance(settings, dict):
             raise pulumi.RunError("eksml:platform: missing, must be a mapping with the settings of the platform")
-        return platform_spec(settings, region=pulumi.Config("aws").require("region"), name=name)
+        spec = platform_spec(settings, region=pulumi.Config("aws").require("region"), name=name)
     except SpecError as error:
         raise pulumi.RunError(str(error)) from None
+    if isinstance(spec.cluster, KubeconfigClusterSpec) and config.get(KUBECONFIG) is None:
+        raise pulumi.RunError(
+            f"eksml:{KUBECONFIG}: missing, set it with `pulumi config set --secret eksml:{KUBECONFIG}`"
+        )
+    return spec

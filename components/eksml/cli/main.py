@@ -1,0 +1,52 @@
+"""The entry of the command: its subcommands, and how errors end it."""
+
+import os
+import sys
+
+import typer
+
+from eksml.cli.init import init
+from eksml.cli.manifests import manifests
+from eksml.cli.preview import preview
+from eksml.cli.schema import schema
+from eksml.errors import EksmlError
+
+BAD_INPUT, INTERRUPTED, INTERNAL_ERROR = 2, 130, 70
+
+app = typer.Typer(
+    name="eksml",
+    help="Machine learning on Amazon EKS: see, before a cent is spent, what `pulumi up` would build.",
+    epilog="Exit codes: 0 fine, 1 a check failed, 2 bad input, 3 something is missing here, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command()(preview)
+app.command()(manifests)
+app.command()(init)
+app.command()(schema)
+
+
+def main() -> None:
+    """Runs the command and ends the process with an exit code that means something; never with a traceback."""
+    try:
+        app(standalone_mode=True)
+    except EksmlError as error:
+        _end(str(error), BAD_INPUT)
+    except KeyboardInterrupt:
+        _end("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it, `head` for one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("EKSML_DEBUG"):
+            raise
+        _end(f"a mistake of ours: {type(error).__name__}: {error} (EKSML_DEBUG=1 shows where)", INTERNAL_ERROR)
+
+
+def _end(text: str, code: int) -> None:
+    for line in text.splitlines() or [""]:
+        print(f"eksml: {line}", file=sys.stderr)
+    sys.exit(code)

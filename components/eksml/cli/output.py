@@ -1,0 +1,44 @@
+"""Where output goes: the answer to standard output, the rest to standard error, colour only on a terminal."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from eksml.errors import InputError
+
+# A pipe has no width; lines that are cut or wrapped would be lost for grep and diff.
+_PIPE_WIDTH = 10_000
+
+
+def answer() -> Console:
+    """The console of the answer."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPE_WIDTH)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Shows on a terminal that something takes a moment."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
+
+
+def write_files(directory: Path, contents: Mapping[str, str]) -> None:
+    """Writes files into a folder: each of them whole, or none."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=directory, prefix=".eksml-") as staging:
+            for name, content in contents.items():
+                Path(staging, name).write_text(content, encoding="utf-8")
+            for name in contents:
+                os.replace(Path(staging, name), directory / name)
+    except OSError as error:
+        raise InputError(f"{directory}: {error.strerror}") from None

@@ -1,0 +1,102 @@
+"""`eksml preview`: the whole platform of a stack, without a cloud."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eksml.cli.arguments import Settings, StackName, Target, plan_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from eksml.plan import Plan
+
+
+def preview(
+    target: Target = None,
+    stack: StackName = None,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the Plan as JSON, for machines.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Also write preview.txt, plan.json and manifests.yaml to DIR.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Show what `pulumi up` would build: the resource tree, the Kubernetes objects, what the stack exports.
+
+    It runs the real program of the stack in this process; no cloud, no Pulumi CLI and no network is needed.
+
+    Examples:
+        eksml preview research
+
+        eksml preview production --set pools.train.size=4
+
+        eksml preview startup --json | jq '.resources[].type'
+    """
+    from eksml.cli.output import answer, write_files
+    from eksml.plan.as_json import as_json as plan_as_json
+    from eksml.plan.manifests import manifests
+
+    plan = plan_of(target, stack, settings)
+    text = json.dumps(plan_as_json(plan), indent=2, ensure_ascii=False) + "\n"
+    if out is not None:
+        write_files(out, {"preview.txt": _as_text(plan), "plan.json": text, "manifests.yaml": manifests(plan)})
+    if as_json:
+        typer.echo(text, nl=False)
+    else:
+        show(plan, answer())
+
+
+def show(plan: "Plan", console: "Console") -> None:
+    """Prints a Plan for people."""
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    from eksml.plan.counts import counts
+    from eksml.plan.manifests import objects
+    from eksml.plan.notes import notes
+    from eksml.plan.tree import Node, tree
+
+    def add(branch: Tree, node: Node) -> None:
+        detail = f"  [cyan]{escape(node.detail)}[/]" if node.detail else ""
+        below = branch.add(f"[bold]{escape(node.name)}[/]  [dim]{escape(node.type)}[/]{detail}")
+        for child in node.children:
+            add(below, child)
+
+    root = Tree(f"[bold]Stack {escape(plan.stack)}[/]")
+    for node in tree(plan):
+        add(root, node)
+    console.print(root)
+
+    console.print("\n[bold]Kubernetes objects[/]  (YAML: eksml manifests)")
+    for item in objects(plan):
+        metadata = item["metadata"]
+        place = f" in {metadata['namespace']}" if "namespace" in metadata else ""
+        console.print(f"  {item['kind']} {metadata['name']}{place}  [dim]{item['apiVersion']}[/]", markup=True)
+
+    console.print("\n[bold]Exports[/]")
+    for name, value in sorted(plan.exports.items()):
+        console.print(f"  {name}: {escape(json.dumps(value, sort_keys=True, ensure_ascii=False))}")
+
+    made = counts(plan)
+    by_package = ", ".join(f"{number} of {package}" for package, number in made.by_package.items())
+    console.print(f"\n[bold]{made.total} resources[/]: {made.components} components, {by_package}")
+    for note in notes(plan):
+        console.print(f"[yellow]Note[/]: {escape(note)}")
+
+
+def _as_text(plan: "Plan") -> str:
+    from io import StringIO
+
+    from rich.console import Console
+
+    text = StringIO()
+    show(plan, Console(file=text, width=10_000, highlight=False))
+    return "".join(line.rstrip() + "\n" for line in text.getvalue().splitlines())

@@ -1,0 +1,10 @@
+"""The platform of the selected stack: `pulumi up` builds it, `eksml preview STACK` shows it offline."""
+
+import pulumi
+
+from eksml import Platform, stack_spec
+
+spec = stack_spec()
+platform = Platform(spec.name, spec, kubeconfig=pulumi.Config("eksml").get_secret("kubeconfig"))
+for name, value in platform.exports.items():
+    pulumi.export(name, value)

@@ -1,0 +1,26 @@
+"""A Plan as plain data, for machines."""
+
+from typing import Any
+
+from eksml.plan.model import Plan
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """A Plan as `eksml preview --json` prints it."""
+    return {
+        "stack": plan.stack,
+        "resources": [
+            {
+                "urn": resource.urn,
+                "type": resource.type,
+                "name": resource.name,
+                "parent": resource.parent,
+                "provider": resource.provider,
+                "dependencies": list(resource.dependencies),
+                "inputs": dict(resource.inputs),
+            }
+            for resource in plan.resources
+        ],
+        "exports": dict(plan.exports),
+        "checks": [],
+    }
