@@ -6,7 +6,7 @@ snake_case in Python.
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
@@ -24,7 +24,7 @@ class _RaisesSpecError(type(BaseModel)):
         try:
             return super().__call__(*args, **kwargs)
         except ValidationError as error:
-            raise SpecError(problems_of(cls, error, kwargs)) from None
+            raise SpecError(problems_of(cast("type[BaseModel]", cls), error, kwargs)) from None
 
 
 class Spec(BaseModel, metaclass=_RaisesSpecError):

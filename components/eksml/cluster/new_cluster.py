@@ -133,7 +133,7 @@ class NewCluster(Component):
             public_access_cidrs=list(spec.public_access_cidrs) or None,
             authentication_mode=eks.AuthenticationMode.API,
             access_entries=_access_entries(spec, region),
-            provider_credential_opts=spec.credentials.model_dump(exclude_none=True) if spec.credentials else None,
+            provider_credential_opts=_credentials(spec),
             encryption_config_key_arn=spec.secrets_key_arn or self._secrets_key(),
             enabled_cluster_log_types=list(spec.log_types),
             deletion_protection=spec.deletion_protection,
@@ -282,6 +282,12 @@ def _access_entries(spec: NewClusterSpec, region: str) -> dict[str, eks.AccessEn
         )
         for index, arn in enumerate(spec.administrators)
     }
+
+
+def _credentials(spec: NewClusterSpec) -> eks.KubeconfigOptionsArgs | None:
+    if spec.credentials is None:
+        return None
+    return eks.KubeconfigOptionsArgs(role_arn=spec.credentials.role_arn, profile_name=spec.credentials.profile_name)
 
 
 def _addon_version(addon: str, spec: NewClusterSpec) -> str:

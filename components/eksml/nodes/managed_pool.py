@@ -143,7 +143,9 @@ class ManagedPool(Component):
             update_config={"max_unavailable": 1},
             node_repair_config={"enabled": spec.node_repair},
             labels=spec.node_labels(pool),
-            taints=[{**taint, "effect": "NO_SCHEDULE"} for taint in spec.node_taints()],
+            taints=[
+                {"key": taint["key"], "value": taint["value"], "effect": "NO_SCHEDULE"} for taint in spec.node_taints()
+            ],
             launch_template={"id": template.id, "version": template.latest_version.apply(str)},
             tags=self.tagged(name),
             opts=self.child(),
@@ -173,9 +175,11 @@ def disks(spec: PoolSpec) -> dict[str, int]:
     return ({family.os_device: _OS_VOLUME_GIB} if family.os_device else {}) | {family.pod_device: spec.disk_gib}
 
 
-def _volume(device: str, gib: int) -> dict[str, Any]:
-    ebs = {"volume_type": "gp3", "volume_size": gib, "encrypted": "true", "delete_on_termination": "true"}
-    return {"device_name": device, "ebs": ebs}
+def _volume(device: str, gib: int) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:
+    ebs = aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
+        volume_type="gp3", volume_size=gib, encrypted="true", delete_on_termination="true"
+    )
+    return aws.ec2.LaunchTemplateBlockDeviceMappingArgs(device_name=device, ebs=ebs)
 
 
 def _reserved(spec: ManagedPoolSpec) -> dict[str, Any]:

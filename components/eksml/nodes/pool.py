@@ -141,7 +141,6 @@ def _misfits(name: str, found: Mapping[str, InstanceType], spec: PoolSpec) -> It
         yield f"{name} has GPUs ({fact.gpu.model}), set accelerator: nvidia"
     elif fact.gpu is not None and fact.gpu.count == 0:
         yield f"{name} has a fraction of one {fact.gpu.model}, which Kubernetes cannot hand out; take a whole GPU"
-    elif (
-        fact.gpu is not None and fact.gpu.model in (family := ami_families()[spec.ami_family]).gpus_not_found_by_driver
-    ):
-        yield f"{name}: the driver {family.nvidia_driver} of the {spec.ami_family} image does not find its {fact.gpu.model}"
+    elif fact.gpu is not None and fact.gpu.model in ami_families()[spec.ami_family].gpus_not_found_by_driver:
+        driver = ami_families()[spec.ami_family].nvidia_driver
+        yield f"{name}: the driver {driver} of the {spec.ami_family} image does not find its {fact.gpu.model}"

@@ -203,7 +203,8 @@ def _exposed(config: Mapping[str, Any]) -> Iterator[str]:
         for path, text in _texts(value, ()):
             for pattern, what in _SECRET_PATTERNS.items():
                 if re.search(pattern, text):
-                    yield f"{key}: {path_text(path) + ': ' if path else ''}looks like {what}: set it with `pulumi config set --secret`"
+                    place = ": ".join(filter(None, (key, path_text(path))))
+                    yield f"{place}: looks like {what}: set it with `pulumi config set --secret`"
 
 
 def _texts(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -184,9 +184,10 @@ class _Monitor:
             result = believable.function_outputs(request.tok, arguments, self._region)
         if result is None:
             self._problems.add(f"function {request.tok} has no believable result: add it to eksml.plan.believable")
-        response = struct_pb2.Struct()
-        response.update(result or {})
-        return resource_pb2.ResourceInvokeResponse(**{"return": response})
+        response = resource_pb2.ResourceInvokeResponse()
+        # "return" cannot be written as an attribute in Python.
+        getattr(response, "return").update(result or {})
+        return response
 
     def Call(self, request: Any) -> Any:  # noqa: N802
         self._problems.add(f"method {request.tok} has no believable result: add it to eksml.plan.believable")
