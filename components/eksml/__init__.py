@@ -7,35 +7,73 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eksml.accelerators.device_plugin import DevicePlugin, DevicePluginSpec
-    from eksml.errors import EksmlError, InputError, SpecError
-    from eksml.platform import Platform, PlatformSpec
-    from eksml.profiles import platform_spec
-    from eksml.profiles.stack import stack_spec
+    from eksml.accelerators.device_plugin import DcgmHostEngine as DcgmHostEngine
+    from eksml.accelerators.device_plugin import DevicePlugin as DevicePlugin
+    from eksml.accelerators.device_plugin import DevicePluginSpec as DevicePluginSpec
+    from eksml.cluster.eks_addon import EksAddon as EksAddon
+    from eksml.cluster.eks_addon import EksAddonSpec as EksAddonSpec
+    from eksml.cluster.existing_cluster import ExistingCluster as ExistingCluster
+    from eksml.cluster.existing_cluster import ExistingClusterSpec as ExistingClusterSpec
+    from eksml.cluster.kubeconfig_cluster import KubeconfigCluster as KubeconfigCluster
+    from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec as KubeconfigClusterSpec
+    from eksml.cluster.new_cluster import ClusterCredentials as ClusterCredentials
+    from eksml.cluster.new_cluster import NewCluster as NewCluster
+    from eksml.cluster.new_cluster import NewClusterSpec as NewClusterSpec
+    from eksml.cluster.new_cluster import UpgradePolicy as UpgradePolicy
+    from eksml.cluster.pod_identity import PodIdentity as PodIdentity
+    from eksml.cluster.pod_identity import PodIdentitySpec as PodIdentitySpec
+    from eksml.errors import EksmlError as EksmlError
+    from eksml.errors import InputError as InputError
+    from eksml.errors import SpecError as SpecError
+    from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
+    from eksml.network.vpc import NatGateways as NatGateways
+    from eksml.network.vpc import NewVpcSpec as NewVpcSpec
+    from eksml.network.vpc import Vpc as Vpc
+    from eksml.nodes.karpenter import Karpenter as Karpenter
+    from eksml.nodes.karpenter import KarpenterSpec as KarpenterSpec
+    from eksml.nodes.karpenter_pool import CapacityType as CapacityType
+    from eksml.nodes.karpenter_pool import Consolidation as Consolidation
+    from eksml.nodes.karpenter_pool import KarpenterPool as KarpenterPool
+    from eksml.nodes.karpenter_pool import KarpenterPoolSpec as KarpenterPoolSpec
+    from eksml.nodes.managed_pool import CapacityBlock as CapacityBlock
+    from eksml.nodes.managed_pool import ManagedPool as ManagedPool
+    from eksml.nodes.managed_pool import ManagedPoolSpec as ManagedPoolSpec
+    from eksml.nodes.managed_pool import OnDemand as OnDemand
+    from eksml.nodes.managed_pool import Reservation as Reservation
+    from eksml.nodes.managed_pool import Spot as Spot
+    from eksml.nodes.node_role import NodeRole as NodeRole
+    from eksml.nodes.node_role import NodeRoleSpec as NodeRoleSpec
+    from eksml.nodes.pool import Accelerator as Accelerator
+    from eksml.nodes.pool import AmiFamily as AmiFamily
+    from eksml.platform import Platform as Platform
+    from eksml.platform import PlatformSpec as PlatformSpec
+    from eksml.profiles import platform_spec as platform_spec
+    from eksml.profiles.stack import stack_spec as stack_spec
+    from eksml.storage.block_storage import BlockStorage as BlockStorage
+    from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
 
-_HOME = {
-    "DevicePlugin": "eksml.accelerators.device_plugin",
-    "DevicePluginSpec": "eksml.accelerators.device_plugin",
-    "EksmlError": "eksml.errors",
-    "InputError": "eksml.errors",
-    "Platform": "eksml.platform",
-    "PlatformSpec": "eksml.platform",
-    "SpecError": "eksml.errors",
-    "platform_spec": "eksml.profiles",
-    "stack_spec": "eksml.profiles.stack",
+# A test holds this list equal to the imports above, which only type checkers and editors read.
+_PUBLIC = {
+    "eksml.accelerators.device_plugin": ("DcgmHostEngine", "DevicePlugin", "DevicePluginSpec"),
+    "eksml.cluster.eks_addon": ("EksAddon", "EksAddonSpec"),
+    "eksml.cluster.existing_cluster": ("ExistingCluster", "ExistingClusterSpec"),
+    "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
+    "eksml.cluster.new_cluster": ("ClusterCredentials", "NewCluster", "NewClusterSpec", "UpgradePolicy"),
+    "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec"),
+    "eksml.errors": ("EksmlError", "InputError", "SpecError"),
+    "eksml.network.existing_vpc": ("ExistingVpcSpec",),
+    "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
+    "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
+    "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
+    "eksml.nodes.managed_pool": ("CapacityBlock", "ManagedPool", "ManagedPoolSpec", "OnDemand", "Reservation", "Spot"),
+    "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
+    "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
+    "eksml.platform": ("Platform", "PlatformSpec"),
+    "eksml.profiles": ("platform_spec",),
+    "eksml.profiles.stack": ("stack_spec",),
+    "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
 }
-
-__all__ = [
-    "DevicePlugin",
-    "DevicePluginSpec",
-    "EksmlError",
-    "InputError",
-    "Platform",
-    "PlatformSpec",
-    "SpecError",
-    "platform_spec",
-    "stack_spec",
-]
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
@@ -45,4 +83,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *_HOME})

@@ -91,8 +91,17 @@ def _node_pool(inputs: Mapping[str, Any]) -> str:
 
 
 def _cluster(inputs: Mapping[str, Any]) -> str:
+    if not inputs:
+        return ""
     access = ", ".join(inputs.get("publicAccessCidrs") or ["the VPC only"])
-    return f"Kubernetes {inputs.get('version')}, reachable from {access}" if inputs else ""
+    network = inputs.get("vpcCniOptions", {}).get("addonVersion")
+    proxy = inputs.get("kubeProxyAddonOptions", {}).get("version")
+    return f"Kubernetes {inputs.get('version')}, reachable from {access}; vpc-cni {network}, kube-proxy {proxy}"
+
+
+def _platform(inputs: Mapping[str, Any]) -> str:
+    spec = inputs.get("spec", {})
+    return f"{spec['profile']} profile, {spec['region']}" if "profile" in spec else spec.get("region", "")
 
 
 def _subnet(inputs: Mapping[str, Any]) -> str:
@@ -109,6 +118,7 @@ _DETAILS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         f"{inputs.get('namespace')}/{inputs.get('serviceAccount')}"
     ),
     "eks:index:Cluster": _cluster,
+    "eksml:platform:Platform": _platform,
     "kubernetes:helm.sh/v3:Release": lambda inputs: (
         f"{inputs.get('chart', '').rpartition('/')[2]} {inputs.get('version')} in {inputs.get('namespace')}"
     ),
