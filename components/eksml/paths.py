@@ -24,7 +24,7 @@ def parse_path(text: str) -> Path:
     """Text as a path. Raises ValueError where it is none."""
     path: list[str | int] = []
     position = 0
-    while position < len(text):
+    while not path or position < len(text):
         step = _STEP.match(text, position)
         if not step or (not path and text[0] in ".["):
             raise ValueError(f"'{text}' is not a path like pools.train.size")

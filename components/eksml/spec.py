@@ -74,8 +74,9 @@ def parse(spec_type: type[SpecType], data: Mapping[str, Any]) -> SpecType:
             if () in paths:
                 raise SpecError(problems) from None
             _leave_out(remaining, paths)
-            left_out |= paths
-    problems += [problem for problem in _broken_rules(spec) if not _touches(problem.path, left_out)]
+            left_out |= {_before(left_out, path) for path in paths}
+    broken = [Problem(_before(left_out, problem.path), problem.text) for problem in _broken_rules(spec)]
+    problems += [problem for problem in broken if not _touches(problem.path, left_out)]
     if problems:
         raise SpecError(problems)
     return spec
@@ -95,6 +96,17 @@ def _leave_out(data: Any, paths: set[Path]) -> None:
         for step in way:
             holder = holder[step]
         del holder[key]
+
+
+def _before(left_out: set[Path], path: Path) -> Path:
+    """A path as it was before items were left out of lists."""
+    whole: Path = ()
+    for part in path:
+        if isinstance(part, int):
+            for gone in sorted(other[-1] for other in left_out if other[:-1] == whole and isinstance(other[-1], int)):
+                part += gone <= part
+        whole += (part,)
+    return whole
 
 
 def _touches(path: Path, others: set[Path]) -> bool:

@@ -1,0 +1,116 @@
+"""The catalog's data itself: complete, consistent, sourced."""
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+import yaml
+
+from eksml import catalog
+
+FILES = sorted(path.name for path in files("eksml.catalog").iterdir() if path.name.endswith((".yaml", ".json")))
+
+
+def text_of(file_name: str) -> str:
+    return files("eksml.catalog").joinpath(file_name).read_text(encoding="utf-8")
+
+
+def content_of(file_name: str) -> Any:
+    text = text_of(file_name)
+    return json.loads(text) if file_name.endswith(".json") else yaml.safe_load(text)
+
+
+def mappings_in(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        return [value, *(found for item in value.values() for found in mappings_in(item))]
+    return [found for item in value for found in mappings_in(item)] if isinstance(value, list) else []
+
+
+def duplicate_keys(text: str, *, is_json: bool) -> list[str]:
+    duplicates: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        duplicates.extend(key for key in set(keys) if keys.count(key) > 1)
+        return dict(pairs)
+
+    if is_json:
+        json.loads(text, object_pairs_hook=look)
+        return duplicates
+    nodes = [yaml.compose(text)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            look([(key.value, None) for key, _ in node.value])
+            nodes += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+    return duplicates
+
+
+@pytest.mark.parametrize("file_name", FILES)
+def test_no_key_stands_twice(file_name: str) -> None:
+    assert duplicate_keys(text_of(file_name), is_json=file_name.endswith(".json")) == []
+
+
+@pytest.mark.parametrize("file_name", FILES)
+def test_nothing_is_pinned_to_latest(file_name: str) -> None:
+    pins = [
+        str(mapping[key])
+        for mapping in mappings_in(content_of(file_name))
+        for key in ("tag", "version", "karpenterAlias")
+        if key in mapping
+    ]
+    assert [pin for pin in pins if "latest" in pin] == []
+
+
+def test_every_sourced_entry_names_its_source_and_the_day_it_was_read() -> None:
+    entries = {
+        **catalog.ami_families(),
+        **catalog.charts(),
+        **catalog.eks_addons(),
+        **catalog.images(),
+        **catalog.kubernetes_versions(),
+        "vpc endpoints": catalog.vpc_endpoints(),
+    }
+    assert [name for name, entry in entries.items() if not entry.source] == []
+    assert [name for name, entry in entries.items() if entry.date > catalog.today()] == []
+
+
+def test_a_figure_of_unknown_source_is_not_filled_in() -> None:
+    unknown = [fact for fact in catalog.kubernetes_versions().values() if fact.source == "unknown"]
+    assert unknown
+    assert all(fact.standard_support_ends is None and fact.extended_support_ends is None for fact in unknown)
+
+
+def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
+    readers = {
+        "amis.yaml": catalog.ami_families,
+        "charts.yaml": catalog.charts,
+        "eks_addons.yaml": catalog.eks_addons,
+        "images.yaml": catalog.images,
+        "instance_types.json": catalog.instance_types,
+        "kubernetes_versions.yaml": catalog.kubernetes_versions,
+        "regions.yaml": catalog.regions,
+        "vpc_endpoints.yaml": catalog.vpc_endpoints,
+    }
+    assert sorted(readers) == FILES
+    assert all(read() for read in readers.values())
+
+
+def test_versions_parse() -> None:
+    semver = re.compile(r"v?\d+\.\d+\.\d+([-.]\S+)?")
+    for chart in catalog.charts().values():
+        assert semver.fullmatch(chart.version), chart
+    for addon in catalog.eks_addons().values():
+        for version in addon.versions.values():
+            assert re.fullmatch(r"v\d+\.\d+\.\d+-eksbuild\.\d+", version), addon
+    for image in catalog.images().values():
+        assert re.match(semver, image.tag), image
+    for family in catalog.ami_families().values():
+        assert re.fullmatch(r"(al2023|bottlerocket)@v[\d.]+", family.karpenter_alias), family
+        for kubernetes, release in family.releases.items():
+            assert release is None or release.startswith(f"{kubernetes}."), family
+    assert all(re.fullmatch(r"1\.\d+", number) for number in catalog.kubernetes_versions())

@@ -1,0 +1,58 @@
+"""Workloads that charts and add-ons start: what the catalog says of them holds together, and fits the real charts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from eksml import catalog
+
+
+def at(values: Any, path: str) -> bool:
+    for step in path.split("."):
+        if not isinstance(values, dict) or step not in values:
+            return False
+        values = values[step]
+    return True
+
+
+def test_every_chart_workload_names_an_image_of_the_catalog() -> None:
+    used = {workload.image for chart in catalog.charts().values() for workload in chart.workloads}
+    assert used == set(catalog.images())
+
+
+def test_no_workload_is_listed_twice() -> None:
+    for owner in (*catalog.charts().values(), *catalog.eks_addons().values()):
+        names = [workload.name for workload in owner.workloads]
+        assert len(names) == len(set(names))
+
+
+def test_an_addon_without_a_service_account_says_so() -> None:
+    with pytest.raises(LookupError, match="coredns has no service account"):
+        catalog.service_account("coredns")
+
+
+@pytest.mark.parametrize("name", catalog.charts())
+def test_the_values_that_we_compare_with_are_of_the_pinned_version(name: str, shared: Path) -> None:
+    index = json.loads((shared / "charts" / "index.json").read_text())
+    entry = next(entry for entry in index if entry["chart"] == name)
+    # Karpenter's repository writes the version into its charts only when it releases them.
+    assert catalog.charts()[name].version in (entry["version"], entry["ref"].removeprefix("v"))
+
+
+@pytest.mark.parametrize("name", catalog.charts())
+def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path) -> None:
+    values = yaml.safe_load((shared / "charts" / name / "values.yaml").read_text()) or {}
+    for workload in catalog.charts()[name].workloads:
+        paths = (
+            workload.image_value,
+            workload.node_selector,
+            workload.affinity,
+            workload.tolerations,
+            workload.resources,
+            workload.replicas,
+        )
+        missing = [path for path in paths if path and not at(values, path)]
+        assert not [path for path in missing if path not in catalog.charts()[name].free_form], workload.name

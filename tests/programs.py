@@ -1,0 +1,35 @@
+"""Bare Pulumi programs for tests, recorded."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from eksml.plan import Plan, Resource
+from eksml.plan.project import Stack
+from eksml.plan.recorder import record_program
+
+ROOT = Path(__file__).parents[1]
+
+
+def recorded(program: Callable[[], Any], config: Mapping[str, str] | None = None) -> Plan:
+    """The Plan of a function that registers resources."""
+    stack = Stack(
+        project="bare",
+        name="test",
+        directory=Path(__file__).parent,
+        program=Path(__file__),
+        config={"aws:region": "us-west-2", **(config or {})},
+    )
+    return record_program(program, stack)
+
+
+def one(plan: Plan, resource_type: str, name: str | None = None) -> Resource:
+    """The only resource of a type, or the only one with a name."""
+    found = [resource for resource in plan.of_type(resource_type) if name in (None, resource.name)]
+    assert len(found) == 1, f"{len(found)} resources of {resource_type} named {name}"
+    return found[0]
+
+
+def names_of(plan: Plan, resource_type: str) -> list[str]:
+    """The names of all resources of a type."""
+    return [resource.name for resource in plan.of_type(resource_type)]

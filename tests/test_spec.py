@@ -1,0 +1,130 @@
+"""What every Spec does: it reads plain data, or says all that is wrong with it, where, and what would be right."""
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field
+
+from eksml.errors import Problem, SpecError
+from eksml.spec import Cidr, Flag, Name, PositiveCount, Spec, parse
+from refusals import problems
+
+
+class Cat(Spec):
+    kind: Literal["cat"] = "cat"
+    lives: PositiveCount = 9
+    """Lives that are left."""
+
+
+class Dog(Spec):
+    kind: Literal["dog"] = "dog"
+    is_good: Flag = True
+    """Whether it is good."""
+
+
+class House(Spec):
+    name: Name
+    """Name of the house."""
+    pets: dict[str, Annotated[Cat | Dog, Field(discriminator="kind")]] = Field(default_factory=dict)
+    """Pets by name."""
+    ranges: tuple[Cidr, ...] = ()
+    """Address ranges."""
+    most_pets: PositiveCount = 3
+    """Most pets."""
+
+    def rules(self):
+        if len(self.pets) > self.most_pets:
+            yield Problem(("pets",), f"{len(self.pets)} given, must be at most {self.most_pets}")
+
+
+def test_data_in_the_words_of_the_stack_file_becomes_a_spec() -> None:
+    house = parse(House, {"name": "home", "pets": {"tom": {"kind": "cat", "lives": 7}}, "mostPets": 2})
+    assert house.most_pets == 2
+    assert house.pets["tom"] == Cat(lives=7)
+
+
+def test_settings_are_the_words_that_a_spec_was_made_from() -> None:
+    data = {"name": "home", "pets": {"rex": {"kind": "dog", "isGood": True}}, "ranges": ["10.0.0.0/8"], "mostPets": 2}
+    assert parse(House, data).settings() == data
+
+
+def test_names_of_python_are_unknown_in_a_stack_file() -> None:
+    assert problems(House, {"name": "home", "most_pets": 2}) == ["most_pets: unknown key, did you mean 'mostPets'?"]
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({}, "name: missing (Name of the house)"),
+        ({"name": 7}, 'name: 7 given, must be text: put it in quotes, "7"'),
+        ({"name": None}, "name: nothing given, must be text (Name of the house)"),
+        ({"name": "home", "pets": []}, "pets: [] given, must be a mapping (Pets by name)"),
+        ({"name": "home", "pets": {"x": {}}}, "pets.x: missing its kind"),
+        ({"name": "home", "pets": {"x": 1}}, "pets.x: 1 given, must be a mapping"),
+        (
+            {"name": "home", "pets": {"x": {"kind": "catt"}}},
+            "pets.x: kind 'catt' does not exist, must be cat or dog, did you mean 'cat'?",
+        ),
+        ({"name": "home", "mostPets": 0}, "mostPets: 0 given, must be at least 1 (Most pets)"),
+        (
+            {"name": "home", "mostPets": 1.5},
+            "mostPets: 1.5 given, must be a whole number (Most pets)",
+        ),
+        (
+            {"name": "home", "mostPets": "2"},
+            "mostPets: '2' given, must be a whole number (Most pets)",
+        ),
+        (
+            {"name": "home", "mostPets": True},
+            "mostPets: true given, must be a whole number (Most pets)",
+        ),
+        (
+            {"name": "home", "pets": {"x": {"kind": "dog", "isGood": "yes"}}},
+            "pets.x.isGood: 'yes' given, must be true or false (Whether it is good)",
+        ),
+        ({"name": "home", "ranges": ["here"]}, "ranges[0]: 'here' given, must be an IPv4 range like 10.0.0.0/16"),
+        (
+            {"name": "home", "pets": {"a.b/c": {"kind": "cat", "live": 1}}},
+            "pets[\"a.b/c\"].live: unknown key, did you mean 'lives'?",
+        ),
+        (
+            {"name": "home", "pets": {"x": {"kind": "cat", "zzz": 1}}},
+            "pets.x.zzz: unknown key, known here: kind, lives",
+        ),
+    ],
+)
+def test_a_problem_says_where_it_is_what_was_given_and_what_would_be_right(data: dict[str, Any], line: str) -> None:
+    assert problems(House, data) == [line]
+
+
+def test_every_problem_is_told_at_once_with_the_rules_across_fields_that_can_be_judged() -> None:
+    pets = {name: {"kind": "cat"} for name in ("a", "b", "c", "d")} | {"e": {"kind": "fish"}}
+    assert problems(House, {"nam": "home", "pets": pets, "ranges": ["x"]}) == [
+        "nam: unknown key, did you mean 'name'?",
+        "name: missing (Name of the house)",
+        "pets.e: kind 'fish' does not exist, must be cat or dog",
+        "ranges[0]: 'x' given, must be an IPv4 range like 10.0.0.0/16",
+    ]
+    assert problems(House, {"name": "home", "pets": pets | {"e": {"kind": "dog"}}, "mostPets": 4, "colour": "red"}) == [
+        "colour: unknown key, known here: name, pets, ranges, mostPets",
+        "pets: 5 given, must be at most 4",
+    ]
+
+
+def test_a_long_value_is_cut_in_the_text() -> None:
+    (line,) = problems(House, {"name": "home", "mostPets": "x" * 500})
+    assert len(line) < 200
+    assert "…" in line
+
+
+def test_a_spec_that_is_made_in_python_raises_the_same_error_in_the_words_of_python() -> None:
+    with pytest.raises(SpecError, match=r"most_pets: 0 given, must be at least 1"):
+        House(name="home", most_pets=0)
+    with pytest.raises(SpecError, match="pets: 2 given, must be at most 1"):
+        House(name="home", pets={"a": Cat(), "b": Dog()}, most_pets=1)
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    house = House(name="home")
+    with pytest.raises(Exception, match="frozen"):
+        house.most_pets = 4
