@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Read by the Pulumi SDK: an Output that is used as text raises instead of becoming an apology in the text.
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"
@@ -12,6 +13,10 @@ os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"
 from eksml import catalog
 
 ROOT = Path(__file__).parents[1]
+
+# A busy machine is slow, not wrong.
+settings.register_profile("eksml", deadline=None)
+settings.load_profile("eksml")
 
 
 @pytest.fixture(autouse=True)

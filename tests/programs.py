@@ -33,3 +33,15 @@ def one(plan: Plan, resource_type: str, name: str | None = None) -> Resource:
 def names_of(plan: Plan, resource_type: str) -> list[str]:
     """The names of all resources of a type."""
     return [resource.name for resource in plan.of_type(resource_type)]
+
+
+def needs(plan: Plan, resource: Resource) -> set[str]:
+    """The URNs of everything that is there before a resource is made, and still there when it is destroyed."""
+    found: set[str] = set()
+    waiting = [resource]
+    while waiting:
+        current = waiting.pop()
+        direct = {urn for urn in (*current.dependencies, current.parent, current.provider) if urn} - found
+        found |= direct
+        waiting += [plan.by_urn[urn] for urn in direct if urn in plan.by_urn]
+    return found

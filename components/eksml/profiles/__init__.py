@@ -39,7 +39,7 @@ def platform_spec(settings: Mapping[str, Any], *, region: str, name: str) -> Pla
     network = merged.get("network")
     region_fact = catalog.regions().get(region)
     if region_fact and isinstance(network, dict) and network.get("kind") == "new":
-        network.setdefault("zones", list(region_fact.default_zones))
+        merged["network"] = {"zones": list(region_fact.default_zones), **network}
     return parse(PlatformSpec, {"name": name, **merged, "region": region})
 
 

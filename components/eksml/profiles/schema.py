@@ -56,6 +56,8 @@ def _laid_over(schema: Any) -> Any:
         relaxed["anyOf"] = relaxed.pop("oneOf")
     if isinstance(relaxed.get("additionalProperties"), dict):
         relaxed["additionalProperties"] = _or_null(relaxed["additionalProperties"])
+    if "patternProperties" in relaxed:
+        relaxed.setdefault("additionalProperties", False)
     for members in ("properties", "patternProperties"):
         if members in relaxed:
             relaxed[members] = {key: _or_null(_with_choices(key, value)) for key, value in relaxed[members].items()}

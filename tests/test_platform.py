@@ -1,0 +1,356 @@
+"""A whole platform: what its parts ask of each other, and the order in which they are made and destroyed."""
+
+from functools import cache
+from typing import Any
+
+import pulumi
+import pytest
+
+from eksml.errors import SpecError
+from eksml.plan import Plan, Resource
+from eksml.platform import Platform
+from eksml.profiles import overlaid, platform_spec
+from programs import names_of, needs, one, recorded
+from refusals import check_problems
+
+VPC = {
+    "kind": "existing",
+    "vpcId": "vpc-0123456789abcdef0",
+    "privateSubnets": {"usw2-az1": "subnet-0123456789abcdef0", "usw2-az2": "subnet-0123456789abcdef1"},
+}
+EXISTING = {
+    "cluster": {"kind": "existing", "name": "theirs", "kubernetesVersion": "1.36"},
+    "network": VPC,
+    "accelerators": {"dcgmHostEngine": "nodeMonitoringAgent"},
+}
+BY_KUBECONFIG = {
+    "profile": "research",
+    "cluster": {"kind": "kubeconfig", "identifier": "theirs"},
+    "network": None,
+    "pools": {"system": None, "notebooks": None, "train": None},
+    "accelerators": {"dcgmHostEngine": "exporter"},
+}
+SYSTEM = {"system": {"kind": "managed", "instanceTypes": ["m7i.large"], "size": 2}}
+
+
+def platform(settings: dict[str, Any], *, name: str = "lab", kubeconfig: str | None = None) -> Plan:
+    spec = platform_spec(settings, region="us-west-2", name=name)
+
+    def program() -> None:
+        secret = pulumi.Output.secret(kubeconfig) if kubeconfig else None
+        pulumi.export("platform", Platform(spec.name, spec, kubeconfig=secret).exports)
+
+    return recorded(program)
+
+
+@cache
+def research() -> Plan:
+    return platform({"profile": "research"})
+
+
+def found(settings: dict[str, Any], *, region: str = "us-west-2") -> list[str]:
+    with pytest.raises(SpecError) as error:
+        platform_spec({"profile": "research", **settings}, region=region, name="lab")
+    return str(error.value).splitlines()
+
+
+def release(plan: Plan, chart: str) -> Resource:
+    (resource,) = [each for each in plan.of_type("kubernetes:helm.sh/v3:Release") if each.inputs["name"] == chart]
+    return resource
+
+
+def addon(plan: Plan, name: str) -> Resource:
+    (resource,) = [each for each in plan.of_type("aws:eks/addon:Addon") if each.inputs["addonName"] == name]
+    return resource
+
+
+# What it makes
+
+
+def test_it_works_alone() -> None:
+    assert names_of(research(), "eksml:platform:Platform") == ["lab"]
+    exported = research().exports["platform"]
+    assert exported["clusterName"] == "lab"
+    assert exported["kubeconfig"] == "[secret]"
+    assert set(exported["pools"]) == {"system", "notebooks", "train"}
+
+
+def test_a_platform_needs_no_profile_and_no_gpus() -> None:
+    plan = platform({"network": {"kind": "new"}, "cluster": {"kind": "new"}, "pools": SYSTEM})
+    assert plan.of_type("kubernetes:helm.sh/v3:Release") == []
+    assert names_of(plan, "aws:eks/nodeGroup:NodeGroup") == ["lab-system"]
+    assert "eksml:profile" not in one(plan, "aws:ec2/vpc:Vpc").inputs["tags"]
+
+
+def test_everything_in_aws_carries_the_tags_of_the_platform() -> None:
+    plan = platform({"profile": "production", "tags": {"cost-center": "42"}})
+    tags = {"cost-center": "42", "eksml:platform": "lab", "eksml:profile": "production"}
+    taggable = [resource for resource in plan.resources if "tags" in resource.inputs]
+    assert len(taggable) > 40
+    for resource in taggable:
+        assert tags.items() <= resource.inputs["tags"].items(), resource.urn
+    for node_class in plan.of_type("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"):
+        assert tags.items() <= node_class.inputs["spec"]["tags"].items()
+
+
+def test_everything_in_kubernetes_goes_through_the_one_provider_of_the_cluster() -> None:
+    provider = one(research(), "pulumi:providers:kubernetes").urn
+    inside = [resource for resource in research().resources if resource.package == "kubernetes"]
+    assert {resource.provider for resource in inside} == {provider}
+
+
+def test_every_addon_of_a_new_cluster_is_there() -> None:
+    installed = {resource.inputs["addonName"] for resource in research().of_type("aws:eks/addon:Addon")}
+    assert installed == {
+        "aws-ebs-csi-driver",
+        "coredns",
+        "eks-node-monitoring-agent",
+        "eks-pod-identity-agent",
+        "metrics-server",
+    }, "VPC CNI and kube-proxy come with the cluster itself"
+
+
+def test_two_controllers_of_karpenter_need_two_nodes() -> None:
+    settings = {"profile": "research", "pools": {"system": {"size": 1}}}
+    assert release(platform(settings), "karpenter").inputs["values"]["replicas"] == 1
+    assert release(research(), "karpenter").inputs["values"]["replicas"] == 2
+
+
+def test_an_existing_cluster_gets_pools_identities_and_components_and_keeps_what_it_has() -> None:
+    plan = platform({"profile": "research", **EXISTING})
+    assert names_of(plan, "aws:eks/nodeGroup:NodeGroup") == ["lab-notebooks", "lab-system"]
+    assert names_of(plan, "kubernetes:karpenter.sh/v1:NodePool") == ["lab-train"]
+    assert plan.of_type("aws:eks/addon:Addon") == []
+    assert plan.of_type("aws:ec2/vpc:Vpc") == plan.of_type("eks:index:Cluster") == []
+    policies = [each.inputs["policyArn"] for each in plan.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment")]
+    assert sum(arn.endswith("/AmazonEKS_CNI_Policy") for arn in policies) == 2, "its VPC CNI may have no other rights"
+
+
+def test_an_existing_cluster_gets_the_addons_that_it_lacks() -> None:
+    cluster = {**EXISTING["cluster"], "addons": ["aws-ebs-csi-driver", "metrics-server"]}
+    plan = platform({"profile": "research", **EXISTING, "cluster": cluster})
+    assert {each.inputs["addonName"] for each in plan.of_type("aws:eks/addon:Addon")} == set(cluster["addons"])
+    assert plan.of_type("kubernetes:storage.k8s.io/v1:StorageClass")
+
+
+def test_a_cluster_by_its_kubeconfig_gets_kubernetes_components_only() -> None:
+    plan = platform(BY_KUBECONFIG, kubeconfig="their kubeconfig")
+    assert [resource.type for resource in plan.resources if resource.package == "aws"] == []
+    assert release(plan, "nvidia-device-plugin")
+    assert plan.exports["platform"] == {"kubeconfig": "[secret]"}
+
+
+def test_a_cluster_by_its_kubeconfig_is_not_guessed() -> None:
+    with pytest.raises(SpecError, match="kubeconfig: missing: a cluster of kind kubeconfig needs it, as a secret"):
+        platform(BY_KUBECONFIG)
+
+
+# The order in which it is made, and backwards destroyed
+
+
+def test_nodes_come_up_with_a_way_out_their_agents_their_rights_and_an_identity_for_vpc_cni() -> None:
+    plan = research()
+    rights = plan.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+    wanted = [
+        *plan.of_type("aws:ec2/route:Route"),
+        *plan.of_type("aws:ec2/routeTableAssociation:RouteTableAssociation"),
+        *(attachment for attachment in rights if attachment.name.startswith("lab-node-")),
+        addon(plan, "eks-pod-identity-agent"),
+        addon(plan, "eks-node-monitoring-agent"),
+        one(plan, "aws:eks/podIdentityAssociation:PodIdentityAssociation", "lab-vpc-cni"),
+    ]
+    for group in plan.of_type("aws:eks/nodeGroup:NodeGroup"):
+        assert {resource.urn for resource in wanted} <= needs(plan, group)
+
+
+@pytest.mark.parametrize("name", ["coredns", "metrics-server", "aws-ebs-csi-driver"])
+def test_what_needs_nodes_waits_for_the_system_pool_and_not_for_gpus(name: str) -> None:
+    needed = needs(research(), addon(research(), name))
+    system, notebooks = (
+        one(research(), "aws:eks/nodeGroup:NodeGroup", pool).urn for pool in ("lab-system", "lab-notebooks")
+    )
+    assert system in needed
+    assert notebooks not in needed
+
+
+def test_karpenter_comes_after_dns_and_its_pools_after_it() -> None:
+    plan = research()
+    controller = release(plan, "karpenter")
+    assert addon(plan, "coredns").urn in needs(plan, controller)
+    for kind in ("karpenter.sh/v1:NodePool", "karpenter.k8s.aws/v1:EC2NodeClass"):
+        for made in plan.of_type(f"kubernetes:{kind}"):
+            assert controller.urn in needs(plan, made), "its nodes would outlive it on destroy"
+
+
+def test_independent_things_do_not_wait_for_each_other() -> None:
+    plan = research()
+    controller, plugin = release(plan, "karpenter").urn, release(plan, "nvidia-device-plugin").urn
+    assert controller not in needs(plan, release(plan, "nvidia-device-plugin"))
+    assert plugin not in needs(plan, release(plan, "karpenter"))
+
+
+def test_the_network_goes_last() -> None:
+    plan = research()
+    vpc = one(plan, "aws:ec2/vpc:Vpc").urn
+    beside_the_network = ("aws:ec2/vpc:", "aws:iam", "aws:kms", "aws:cloudwatch/logGroup")
+    for resource in plan.resources:
+        if resource.package in ("aws", "eks", "kubernetes") and not resource.type.startswith(beside_the_network):
+            assert vpc in needs(plan, resource), resource.urn
+
+
+# Names
+
+
+AUTONAME_LENGTH = len("-0123456")
+LONGEST_NAME = {
+    "aws:cloudwatch/eventRule:EventRule": 64,
+    "aws:eks/nodeGroup:NodeGroup": 63,
+    "aws:iam/instanceProfile:InstanceProfile": 128,
+    "aws:iam/role:Role": 64,
+    "aws:iam/rolePolicy:RolePolicy": 128,
+    "aws:sqs/queue:Queue": 80,
+    "aws:ec2/launchTemplate:LaunchTemplate": 128,
+    "aws:ec2/securityGroup:SecurityGroup": 255,
+}
+
+
+def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_pools_are() -> None:
+    name = "a" * 32
+    pools = {
+        "b" * 20: {"kind": "managed", "accelerator": "nvidia", "instanceTypes": ["g6.xlarge"], "size": 1},
+        "c" * 20: {"kind": "karpenter", "accelerator": "nvidia", "instanceTypes": ["g6.xlarge"], "gpuLimit": 1},
+    }
+    endpoints = {"interfaceEndpoints": ["ecr.api", "elasticloadbalancing"]}
+    plan = platform({"profile": "production", "pools": pools, "network": endpoints}, name=name)
+    judged = [
+        resource for resource in plan.resources if resource.type in LONGEST_NAME and "name" not in resource.inputs
+    ]
+    assert {resource.type for resource in judged} == set(LONGEST_NAME)
+    for resource in judged:
+        assert len(resource.name) + AUTONAME_LENGTH <= LONGEST_NAME[resource.type], resource.name
+    for resource in plan.resources:
+        metadata = resource.inputs.get("metadata", {})
+        assert len(metadata.get("name", "")) <= 63
+        assert all(len(value) <= 256 for value in resource.inputs.get("tags", {}).values())
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        ({"network": None}, ["network: missing: a new cluster needs a VPC, kind: new or existing"]),
+        (
+            {"cluster": EXISTING["cluster"], "accelerators": EXISTING["accelerators"]},
+            ["network: an existing cluster has a VPC: give its subnets, kind: existing"],
+        ),
+        (
+            {"cluster": {"kind": "kubeconfig", "identifier": "theirs"}},
+            [
+                "accelerators.dcgmHostEngine: missing: give nodeMonitoringAgent if",
+                "network: given, but a cluster by its kubeconfig is used as it is: set it to null",
+                "pools.notebooks: given, but a cluster by its kubeconfig is used as it is: set it to null",
+                "pools.system: given, but",
+                "pools.train: given, but",
+            ],
+        ),
+        (
+            {"accelerators": {"dcgmHostEngine": "exporter"}},
+            ["accelerators.dcgmHostEngine: exporter given, must be nodeMonitoringAgent: the node monitoring agent"],
+        ),
+        (
+            {"network": {"zones": ["usw2-az1", "use1-az2", "us-east-1c"]}},
+            [
+                "network.zones[1]: 'use1-az2' is not in us-west-2, which has usw2-az1, usw2-az2, usw2-az3, usw2-az4",
+                "network.zones[2]: 'us-east-1c' is not in us-west-2",
+            ],
+        ),
+        (
+            {"pools": {"train": {"zones": ["usw2-az4"]}}},
+            ["pools.train.zones[0]: 'usw2-az4' is not a zone of the network: usw2-az1, usw2-az2, usw2-az3"],
+        ),
+        (
+            {"network": {"cidr": "10.100.0.0/16"}, "cluster": {"serviceCidr": "10.100.0.0/20"}},
+            ["cluster.serviceCidr: '10.100.0.0/20' overlaps the VPC's 10.100.0.0/16: services need"],
+        ),
+        (
+            {"cluster": {"publicAccessCidrs": ["0.0.0.0/0", "8.0.0.0/7", "203.0.113.0/24"]}},
+            [
+                "cluster.publicAccessCidrs[0]: '0.0.0.0/0' opens the API server to the internet: give your own ranges,",
+                "cluster.publicAccessCidrs[1]: '8.0.0.0/7' opens the API server to the internet",
+            ],
+        ),
+        (
+            {"waivers": {"open-publik-endpoint": "because we can", "open-public-endpoint": "why"}},
+            [
+                "waivers.open-public-endpoint: 'why' given, must be a reason of at least ten characters",
+                "waivers.open-publik-endpoint: there is no such waiver, must be open-public-endpoint, did you mean",
+            ],
+        ),
+        (
+            {"pools": {"system": {"size": 0}}},
+            ["pools: no managed pool with accelerator: none and a size of at least 1: CoreDNS, Karpenter and other"],
+        ),
+        (
+            {
+                "pools": {
+                    "arm": {"kind": "managed", "accelerator": "nvidia", "instanceTypes": ["g5g.xlarge"], "size": 1}
+                }
+            },
+            [
+                "pools.arm.instanceTypes: its nodes are arm64, but dcgm-server must run on them and add-on "
+                "eks-node-monitoring-agent is built for amd64 only"
+            ],
+        ),
+        ({"tags": {"aws:x": "y"}}, ['tags["aws:x"]: AWS keeps tags that begin with aws: to itself']),
+        (
+            {"pools": {"Größe": SYSTEM["system"], "a" * 21: SYSTEM["system"], "a.b": SYSTEM["system"]}},
+            [
+                "pools.Größe: 'Größe' given, must be at most 20 lower-case letters, digits and hyphens",
+                f"pools.{'a' * 21}: '{'a' * 21}' given, must be at most 20",
+                "pools[\"a.b\"]: 'a.b' given, must be at most 20",
+            ],
+        ),
+        (
+            {"name": "my platform"},
+            ["name: 'my platform' given, must be 2 to 32 lower-case letters, digits and hyphens"],
+        ),
+        ({"region": "us-east-1"}, ["region: unknown key: the region of a stack is aws:region"]),
+        ({"profile": "reserch"}, ["profile: 'reserch' given, must be research, production or startup, did you mean"]),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(settings: dict[str, Any], lines: list[str]) -> None:
+    check_problems(found(settings), lines)
+
+
+def test_a_zone_that_eks_refuses_is_refused_by_its_id_and_cannot_hide_behind_a_name() -> None:
+    zones = {"network": {"zones": ["use1-az1", "use1-az3", "us-east-1b"]}}
+    check_problems(
+        found(zones, region="us-east-1"),
+        [
+            "network.zones[1]: 'use1-az3' is refused by EKS, take one of use1-az1, use1-az2, use1-az4",
+            "network.zones[2]: 'us-east-1b' may be use1-az3, which EKS refuses (names differ per account): give",
+        ],
+    )
+
+
+def test_an_instance_type_is_offered_where_the_platform_is() -> None:
+    pools = {"pools": {"train": {"instanceTypes": ["g6.12xlarge", "p6-b300.48xlarge"]}}}
+    line = "pools.train.instanceTypes[1]: EC2 does not offer p6-b300.48xlarge in eu-central-1: it is in us-east-1,"
+    check_problems(found(pools, region="eu-central-1"), [line])
+
+
+def test_the_whole_internet_may_be_let_in_for_a_reason() -> None:
+    settings = {
+        "profile": "research",
+        "cluster": {"publicAccessCidrs": ["0.0.0.0/0"]},
+        "waivers": {"open-public-endpoint": "students without fixed addresses"},
+    }
+    assert one(platform(settings), "eks:index:Cluster").inputs["publicAccessCidrs"] == ["0.0.0.0/0"]
+
+
+def test_a_pool_without_gpus_may_have_the_other_architecture() -> None:
+    pools = overlaid(SYSTEM, {"system": {"instanceTypes": ["m7g.large"]}})
+    plan = platform({"network": {"kind": "new"}, "cluster": {"kind": "new"}, "pools": pools})
+    assert one(plan, "aws:eks/nodeGroup:NodeGroup").inputs["amiType"] == "AL2023_ARM_64_STANDARD"
