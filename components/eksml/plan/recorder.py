@@ -71,10 +71,15 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
             root_directory=str(stack.directory),
         )
     )
+
+    def watched() -> None:
+        pulumi.runtime.register_stack_transformation(monitor.judge_provider)
+        program()
+
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(run_in_stack(program))
+        loop.run_until_complete(run_in_stack(watched))
     except InputError:
         raise
     except pulumi.RunError as error:
@@ -129,6 +134,13 @@ class _Monitor:
     def problems(self) -> list[str]:
         """Why the recording cannot be trusted; empty if it can."""
         return sorted(self._problems)
+
+    def judge_provider(self, args: pulumi.ResourceTransformationArgs) -> None:
+        """Finds a provider of another package, which the SDK would pass over in silence for the default one."""
+        given, wanted = args.opts.provider, args.type_.partition(":")[0]
+        if isinstance(args.resource, pulumi.CustomResource) and given is not None and given.package != wanted:
+            place = f"{args.type_} '{args.name}'"
+            self._problems.add(f"{place} uses a provider of {given.package}: give it one of {wanted}")
 
     # What follows is the interface of the engine's resource monitor, in its spelling.
 
@@ -236,11 +248,6 @@ class _Monitor:
         is_known = believable.is_known_type(resource.type) or resource.type in REMOTE_TYPES
         if made_by_provider and resource.type != STACK_TYPE and not is_known:
             self._problems.add(f"{place} has no believable outputs: add the type to eksml.plan.believable")
-        provider_package = (
-            resource.provider.split("::")[2].rpartition(":")[2] if resource.provider else resource.package
-        )
-        if resource.is_custom and provider_package != resource.package:
-            self._problems.add(f"{place} uses a provider of {provider_package}: give it one of {resource.package}")
         self._find_unknown(resource.inputs, place, resource.property_dependencies)
 
     def _find_unknown(self, values: Mapping[str, Any], place: str, sources: Mapping[str, tuple[str, ...]]) -> None:
@@ -285,7 +292,7 @@ def _holds_unknown(value: Any) -> bool:
 def _alias(alias: Any) -> str:
     """A former URN, or what of the URN was different."""
     former = MessageToDict(alias.spec)
-    return alias.urn or ", ".join(f"{key}: {former[key]}" for key in sorted(former))
+    return alias.urn or ", ".join(f"{key}: {former[key]}" for key in sorted(former) if former[key])
 
 
 def _timeouts(timeouts: Any) -> dict[str, int]:

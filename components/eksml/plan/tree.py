@@ -91,12 +91,9 @@ def _node_pool(inputs: Mapping[str, Any]) -> str:
 
 
 def _cluster(inputs: Mapping[str, Any]) -> str:
-    if not inputs:
-        return ""
-    access = ", ".join(inputs.get("publicAccessCidrs") or ["the VPC only"])
-    network = inputs.get("vpcCniOptions", {}).get("addonVersion")
-    proxy = inputs.get("kubeProxyAddonOptions", {}).get("version")
-    return f"Kubernetes {inputs.get('version')}, reachable from {access}; vpc-cni {network}, kube-proxy {proxy}"
+    spec = inputs.get("spec", {})
+    access = ", ".join(spec.get("publicAccessCidrs") or ["its VPC only"])
+    return f"Kubernetes {spec.get('kubernetesVersion')}, reachable from {access}"
 
 
 def _platform(inputs: Mapping[str, Any]) -> str:
@@ -117,7 +114,7 @@ _DETAILS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": lambda inputs: (
         f"{inputs.get('namespace')}/{inputs.get('serviceAccount')}"
     ),
-    "eks:index:Cluster": _cluster,
+    "eksml:cluster:NewCluster": _cluster,
     "eksml:platform:Platform": _platform,
     "kubernetes:helm.sh/v3:Release": lambda inputs: (
         f"{inputs.get('chart', '').rpartition('/')[2]} {inputs.get('version')} in {inputs.get('namespace')}"
