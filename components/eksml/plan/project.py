@@ -84,7 +84,10 @@ def find_stack(target: str | None, stack_name: str | None = None) -> Stack:
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file. Raises InputError with the place of what is wrong: a key that stands twice, too."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
+        # An alias may stand inside what it stands for, which no configuration can hold.
+        json.dumps(content, default=str)
+        return content
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except OSError as error:
@@ -95,8 +98,8 @@ def read_yaml(path: Path) -> Any:
         mark = error.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InputError(f"{path}{place}: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from None
+    except (RecursionError, TypeError, ValueError, yaml.YAMLError):
+        raise InputError(f"{path}: not plain data: it holds itself, or nests too deeply") from None
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
