@@ -41,17 +41,21 @@ def preview(
         eksml preview startup --json | jq '.resources[].type'
     """
     from eksml.cli.output import answer, write_files
-    from eksml.plan.as_json import as_json as plan_as_json
-    from eksml.plan.manifests import manifests
 
     plan = plan_of(target, stack, settings)
-    text = json.dumps(plan_as_json(plan), indent=2, ensure_ascii=False) + "\n"
     if out is not None:
-        write_files(out, {"preview.txt": _as_text(plan), "plan.json": text, "manifests.yaml": manifests(plan)})
+        write_files(out, files_of(plan))
     if as_json:
-        typer.echo(text, nl=False)
+        typer.echo(_as_json(plan), nl=False)
     else:
         show(plan, answer())
+
+
+def files_of(plan: "Plan") -> dict[str, str]:
+    """Every form of a Plan as files: their names and contents."""
+    from eksml.plan.manifests import manifests
+
+    return {"preview.txt": _as_text(plan), "plan.json": _as_json(plan), "manifests.yaml": manifests(plan)}
 
 
 def show(plan: "Plan", console: "Console") -> None:
@@ -90,6 +94,12 @@ def show(plan: "Plan", console: "Console") -> None:
     console.print(f"\n[bold]{made.total} resources[/]: {made.components} components, {by_package}")
     for note in notes(plan):
         console.print(f"[yellow]Note[/]: {escape(note)}")
+
+
+def _as_json(plan: "Plan") -> str:
+    from eksml.plan.as_json import as_json
+
+    return json.dumps(as_json(plan), indent=2, ensure_ascii=False) + "\n"
 
 
 def _as_text(plan: "Plan") -> str:

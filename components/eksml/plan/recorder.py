@@ -275,7 +275,8 @@ def _plain(value: Any, open_secret: Callable[[Any], Any] | None) -> Any:
             return open_secret(value) if open_secret else _plain(value["value"], None)
         if mark == _RESOURCE_MARK:
             return value["urn"]
-        return {key: _plain(item, open_secret) for key, item in value.items() if key != _MARK}
+        # Sorted, for the messages of the SDK have no order.
+        return {key: _plain(item, open_secret) for key, item in sorted(value.items()) if key != _MARK}
     if isinstance(value, list):
         return [_plain(item, open_secret) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
