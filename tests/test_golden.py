@@ -19,7 +19,9 @@ def test_a_stack_renders_to_its_golden_files(stack: str) -> None:
     assert sorted(file.name for file in (GOLDEN / stack).iterdir()) == sorted(rendered)
     for name, content in rendered.items():
         written = (GOLDEN / stack / name).read_text(encoding="utf-8")
-        assert content.splitlines() == written.splitlines(), f"if that is meant: uv run eksml preview {stack} --out tests/golden/{stack}"
+        assert content.splitlines() == written.splitlines(), (
+            f"if that is meant: uv run eksml preview {stack} --out tests/golden/{stack}"
+        )
 
 
 def test_every_stack_has_golden_files() -> None:

@@ -81,6 +81,7 @@ def _exporter_values(host_engine: DcgmHostEngine) -> dict[str, Any]:
     values: dict[str, Any] = {
         "affinity": _gpu_nodes(),
         "tolerations": [names.gpu_toleration()],
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
         # The chart's default needs the Prometheus operator's CRDs, which are not there yet.
         "serviceMonitor": {"enabled": False},
     }

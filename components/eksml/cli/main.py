@@ -1,6 +1,7 @@
 """The entry of the command: its subcommands, and how errors end it."""
 
 import os
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -13,7 +14,7 @@ from eksml.cli.preview import preview
 from eksml.cli.schema import schema
 from eksml.errors import EksmlError
 
-BAD_INPUT, INTERRUPTED, INTERNAL_ERROR = 2, 130, 70
+BAD_INPUT, INTERNAL_ERROR = 2, 70
 
 app = typer.Typer(
     name="eksml",
@@ -49,16 +50,13 @@ app.command()(schema)
 
 def main() -> None:
     """Runs the command and ends the process with an exit code that means something; never with a traceback."""
+    if hasattr(signal, "SIGPIPE"):
+        # A reader that has enough of the output, `head` for one, ends this command as it ends any other.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        app(standalone_mode=True)
+        app()
     except EksmlError as error:
         _end(str(error), BAD_INPUT)
-    except KeyboardInterrupt:
-        _end("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has enough of it, `head` for one.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         if os.environ.get("EKSML_DEBUG"):
             raise

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,6 +61,7 @@ def files_of(plan: "Plan") -> dict[str, str]:
 
 def show(plan: "Plan", console: "Console") -> None:
     """Prints a Plan for people."""
+    import yaml
     from rich.markup import escape
     from rich.tree import Tree
 
@@ -86,8 +88,8 @@ def show(plan: "Plan", console: "Console") -> None:
         console.print(f"  {item['kind']} {metadata['name']}{place}  [dim]{item['apiVersion']}[/]", markup=True)
 
     console.print("\n[bold]Exports[/]")
-    for name, value in sorted(plan.exports.items()):
-        console.print(f"  {name}: {escape(json.dumps(value, sort_keys=True, ensure_ascii=False))}")
+    exports = yaml.safe_dump(dict(plan.exports), default_flow_style=None, allow_unicode=True, width=200)
+    console.print(escape(indent(exports if plan.exports else "none\n", "  ")), end="")
 
     made = counts(plan)
     by_package = ", ".join(f"{number} of {package}" for package, number in made.by_package.items())
