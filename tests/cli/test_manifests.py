@@ -1,5 +1,7 @@
 """`eksml manifests`."""
 
+import json
+
 import yaml
 
 from command import ROOT, check_refused, eksml
@@ -12,6 +14,13 @@ def test_it_prints_one_valid_multi_document_yaml() -> None:
     documents = list(yaml.safe_load_all(done.stdout))
     assert len(documents) == 7
     assert all({"apiVersion", "kind", "metadata"} <= set(document) for document in documents)
+
+
+def test_json_is_a_list_that_kubectl_takes() -> None:
+    content = json.loads(eksml("manifests", "startup", "--json").stdout)
+    assert (content["apiVersion"], content["kind"]) == ("v1", "List")
+    text = (ROOT / "tests" / "golden" / "startup" / "manifests.yaml").read_text(encoding="utf-8")
+    assert content["items"] == list(yaml.safe_load_all(text))
 
 
 def test_it_takes_the_arguments_of_preview() -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 Target = Annotated[
     str | None,
     typer.Argument(
-        metavar="[STACK|DIR]",
+        metavar="STACK|DIR",
         help="A stack of the project here, or a folder with a Pulumi program. Default: the only stack there is.",
         show_default=False,
     ),
@@ -27,6 +27,8 @@ Settings = Annotated[
         show_default=False,
     ),
 ]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
 def plan_of(target: str | None, stack: str | None, settings: list[str] | None) -> "Plan":

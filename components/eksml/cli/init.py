@@ -10,18 +10,19 @@ import typer
 
 
 def init(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new stack, such as research-eu.")],
+    name: Annotated[str, typer.Argument(help="Name of the new stack, such as research-eu.")],
     profile: Annotated[str, typer.Option("--profile", metavar="PROFILE", help="research, production or startup.")],
     region: Annotated[str, typer.Option("--region", metavar="REGION", help="AWS region.")] = "us-west-2",
 ) -> None:
-    """Write a commented stack file that previews as it is. Nothing that exists is overwritten.
+    """Write a new stack file.
 
-    Outside a Pulumi project it also writes Pulumi.yaml, __main__.py and the schema that editors complete by.
+    It has comments on what can be set, and previews as it is. Outside a Pulumi project, Pulumi.yaml, __main__.py and
+    the schema by which editors complete come with it. Nothing that exists is overwritten.
 
+    \b
     Examples:
-        eksml init research-eu --profile research --region eu-central-1
-
-        eksml preview research-eu
+      eksml init research-eu --profile research --region eu-central-1
+      eksml preview research-eu
     """
     from eksml.cli.output import write_files
     from eksml.errors import InputError

@@ -1,9 +1,9 @@
 """The entry of the command: its subcommands, and how errors end it."""
 
+import gc
 import os
 import signal
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -23,12 +23,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(version("eksml"))
         raise typer.Exit
 
@@ -50,6 +52,8 @@ app.command()(schema)
 
 def main() -> None:
     """Runs the command and ends the process with an exit code that means something; never with a traceback."""
+    # A command is over before its garbage matters, and looking for some while the SDKs load takes half a second.
+    gc.disable()
     if hasattr(signal, "SIGPIPE"):
         # A reader that has enough of the output, `head` for one, ends this command as it ends any other.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -1,20 +1,30 @@
 """`eksml manifests`: the Kubernetes objects of a stack as YAML."""
 
+import json
+
 import typer
 
-from eksml.cli.arguments import Settings, StackName, Target, plan_of
+from eksml.cli.arguments import AsJson, Settings, StackName, Target, plan_of
 
 
-def manifests(target: Target = None, stack: StackName = None, settings: Settings = None) -> None:
-    """Print the Kubernetes objects that the program itself makes, as one multi-document YAML.
+def manifests(
+    target: Target = None, stack: StackName = None, settings: Settings = None, as_json: AsJson = False
+) -> None:
+    """Print the Kubernetes objects as one YAML.
 
-    Helm releases are named in comments: Helm renders their objects on `pulumi up`.
+    These are the objects that the program itself makes. Helm releases are named in comments: Helm renders their objects
+    on `pulumi up`.
 
+    \b
     Examples:
-        eksml manifests research
-
-        eksml manifests production | kubectl apply --dry-run=server -f -
+      eksml manifests research
+      eksml manifests production | kubectl apply --dry-run=server -f -
     """
     from eksml.plan.manifests import manifests as as_yaml
+    from eksml.plan.manifests import objects
 
-    typer.echo(as_yaml(plan_of(target, stack, settings)), nl=False)
+    plan = plan_of(target, stack, settings)
+    if as_json:
+        typer.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(plan)}, indent=2))
+    else:
+        typer.echo(as_yaml(plan), nl=False)

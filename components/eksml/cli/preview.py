@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eksml.cli.arguments import Settings, StackName, Target, plan_of
+from eksml.cli.arguments import AsJson, Settings, StackName, Target, plan_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ def preview(
     target: Target = None,
     stack: StackName = None,
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the Plan as JSON, for machines.")] = False,
+    as_json: AsJson = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -30,16 +30,16 @@ def preview(
         ),
     ] = None,
 ) -> None:
-    """Show what `pulumi up` would build: the resource tree, the Kubernetes objects, what the stack exports.
+    """Show what `pulumi up` would build.
 
-    It runs the real program of the stack in this process; no cloud, no Pulumi CLI and no network is needed.
+    The resource tree, the Kubernetes objects, and what the stack exports. It runs the real program of the stack in this
+    process; no cloud, no Pulumi CLI and no network is needed.
 
+    \b
     Examples:
-        eksml preview research
-
-        eksml preview production --set pools.train.size=4
-
-        eksml preview startup --json | jq '.resources[].type'
+      eksml preview research
+      eksml preview production --set pools.train.size=4
+      eksml preview startup --json | jq '.resources[].type'
     """
     from eksml.cli.output import answer, write_files
 

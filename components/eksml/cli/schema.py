@@ -6,10 +6,13 @@ import typer
 
 
 def schema() -> None:
-    """Print the JSON Schema of a stack file, by which editors complete and check it.
+    """Print the JSON Schema of stack files.
 
-    Example:
-        eksml schema > stack.schema.json
+    Editors complete and check a stack file by it.
+
+    \b
+    Examples:
+      eksml schema > stack.schema.json
     """
     from eksml.profiles.schema import stack_file_schema
 
