@@ -8,6 +8,7 @@ import pytest
 from pulumi.runtime import mocks, settings
 
 from eksml import Platform, platform_spec
+from programs import recorded
 
 
 class Echo(mocks.Mocks):
@@ -28,6 +29,8 @@ class Echo(mocks.Mocks):
 
 @pytest.fixture
 def echo() -> Iterator[Echo]:
+    # A recording before them must not take the thread's event loop away.
+    recorded(lambda: None)
     before = settings.SETTINGS
     echo = Echo()
     mocks.set_mocks(echo)

@@ -76,8 +76,8 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
         pulumi.runtime.register_stack_transformation(monitor.judge_provider)
         program()
 
+    # Not asyncio.run, which would leave the thread without the loop that it may have had before.
     loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(run_in_stack(watched))
     except InputError:
@@ -87,7 +87,6 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
     except Exception as error:
         raise RecordingError("\n".join([*monitor.problems(), _told(error, stack)])) from error
     finally:
-        asyncio.set_event_loop(None)
         loop.close()
     if problems := monitor.problems():
         raise RecordingError("\n".join(problems))
