@@ -131,9 +131,12 @@ def _pattern(pattern: str, meaning: str) -> Any:
 _LOWER_CASE = "lower-case letters, digits and hyphens, beginning with a letter and ending with a letter or digit"
 
 Flag = Annotated[bool, Field(strict=True)]
-Count = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Name = Annotated[str, _pattern(r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$", f"2 to 32 {_LOWER_CASE}")]
+ClusterName = Annotated[
+    str,
+    _pattern(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$", "the name of an EKS cluster: letters, digits, hyphens, underscores"),
+]
 PoolName = Annotated[str, _pattern(r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", f"at most 20 {_LOWER_CASE}")]
 Region = Annotated[str, _pattern(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region like us-west-2")]
 Zone = Annotated[

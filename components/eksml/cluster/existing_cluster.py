@@ -12,7 +12,7 @@ from eksml.catalog import eks_addons
 from eksml.cluster.new_cluster import ClusterCredentials
 from eksml.component import Component
 from eksml.errors import Problem
-from eksml.spec import Spec
+from eksml.spec import ClusterName, Spec
 
 AddableAddon = Literal["aws-ebs-csi-driver", "eks-node-monitoring-agent", "eks-pod-identity-agent", "metrics-server"]
 
@@ -21,7 +21,7 @@ class ExistingClusterSpec(Spec):
     """An EKS cluster by its name. It and what it has stay as they are; what the stack adds is the stack's to remove."""
 
     kind: Literal["existing"] = "existing"
-    name: str
+    name: ClusterName
     """Name of the cluster in AWS."""
     kubernetes_version: str
     """Kubernetes version of the cluster, in quotes; it decides the versions of node images and add-ons."""

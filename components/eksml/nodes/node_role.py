@@ -29,7 +29,7 @@ class NodeRole(Component):
         tags: tags for every AWS resource.
 
     Attributes:
-        arn, name: of the role.
+        arn, role_name: of the role.
     """
 
     def __init__(
