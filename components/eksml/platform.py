@@ -4,38 +4,30 @@
 """
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import pulumi
 from pydantic import Field
 
 from eksml import catalog
-from eksml.accelerators.device_plugin import DcgmHostEngine, DevicePlugin, DevicePluginSpec
+from eksml.accelerators.device_plugin import DevicePlugin, DevicePluginSpec
 from eksml.cluster.eks_addon import EksAddon, EksAddonSpec
 from eksml.cluster.existing_cluster import ExistingCluster, ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigCluster, KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NODE_AGENTS, NewCluster, NewClusterSpec, addon_configuration
 from eksml.component import Component
-from eksml.errors import Problem, SpecError, listed, nearest
+from eksml.errors import Problem, SpecError
 from eksml.network.existing_vpc import ExistingVpcSpec
 from eksml.network.vpc import NatGateways, NewVpcSpec, Vpc
 from eksml.nodes.karpenter import Karpenter, KarpenterSpec
 from eksml.nodes.karpenter_pool import KarpenterPool, KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
 from eksml.nodes.node_role import NodeRole, NodeRoleSpec
+from eksml.platform_rules import platform_rules
 from eksml.spec import Name, PoolName, Reason, Region, Spec, TagKey, TagValue
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
 
 _EBS_CSI = "aws-ebs-csi-driver"
-_NODE_MONITORING = "eks-node-monitoring-agent"
-
-WAIVERS = {"open-public-endpoint": "the API server may be reached from the whole internet"}
-"""What a stack file may allow against the advice of this library, given a reason."""
-
-# A wider range is as good as the whole internet, or a piece of it that others complete.
-_WIDEST_PUBLIC_RANGE = 8
-
 
 Pool = Annotated[ManagedPoolSpec | KarpenterPoolSpec, Field(discriminator="kind")]
 
@@ -64,20 +56,7 @@ class PlatformSpec(Spec):
 
     def rules(self) -> Iterator[Problem]:
         """What the parts ask of each other."""
-        yield from _cluster_and_network_problems(self)
-        yield from _zone_problems(self)
-        yield from _address_problems(self)
-        yield from _system_pool_problems(self)
-        yield from _offering_problems(self)
-        yield from _image_problems(self)
-        yield from _host_engine_problems(self)
-        for key in self.tags:
-            if key.lower().startswith("aws:"):
-                yield Problem(("tags", key), "AWS keeps tags that begin with aws: to itself")
-        for waiver in self.waivers:
-            if waiver not in WAIVERS:
-                choices = f"must be {listed(WAIVERS)}{nearest(waiver, WAIVERS)}"
-                yield Problem(("waivers", waiver), f"there is no such waiver, {choices}")
+        return platform_rules(self)
 
     @property
     def managed_pools(self) -> dict[str, ManagedPoolSpec]:
@@ -299,145 +278,3 @@ def _exported_pool(name: str, pool: ManagedPoolSpec | KarpenterPoolSpec) -> dict
         "labels": pool.node_labels(name),
         "taints": pool.node_taints(),
     }
-
-
-def _cluster_and_network_problems(spec: PlatformSpec) -> Iterator[Problem]:
-    match spec.cluster:
-        case KubeconfigClusterSpec():
-            reason = "a cluster by its kubeconfig is used as it is: set it to null"
-            if spec.network is not None:
-                yield Problem(("network",), f"given, but {reason}")
-            for pool in spec.pools:
-                yield Problem(("pools", pool), f"given, but {reason}")
-        case ExistingClusterSpec() if not isinstance(spec.network, ExistingVpcSpec):
-            yield Problem(("network",), "an existing cluster has a VPC: give its subnets, kind: existing")
-        case NewClusterSpec() if spec.network is None:
-            yield Problem(("network",), "missing: a new cluster needs a VPC, kind: new or existing")
-
-
-def _zone_problems(spec: PlatformSpec) -> Iterator[Problem]:
-    match spec.network:
-        case NewVpcSpec():
-            zones = {zone: ("network", "zones", index) for index, zone in enumerate(spec.network.zones)}
-        case ExistingVpcSpec():
-            zones = {zone: ("network", "privateSubnets", zone) for zone in spec.network.private_subnets}
-        case _:
-            return
-    for zone, path in zones.items():
-        if text := _zone_misfit(zone, spec.region):
-            yield Problem(path, text)
-    for name, pool in spec.pools.items():
-        for index, zone in enumerate(pool.zones):
-            if zone not in zones:
-                yield Problem(
-                    ("pools", name, "zones", index), f"'{zone}' is not a zone of the network: {', '.join(zones)}"
-                )
-
-
-def _zone_misfit(zone: str, region_name: str) -> str | None:
-    region = catalog.regions().get(region_name)
-    is_id = "-az" in zone
-    if not is_id and not zone.startswith(region_name):
-        return f"'{zone}' is not in {region_name}"
-    if region is None:
-        return None
-    if zone in region.refused_by_eks:
-        return f"'{zone}' is refused by EKS, take one of {', '.join(region.default_zones)}"
-    if is_id and zone not in region.zones:
-        return f"'{zone}' is not in {region_name}, which has {', '.join(region.zones)}"
-    if not is_id and region.refused_by_eks:
-        refused = ", ".join(region.refused_by_eks)
-        choices = ", ".join(region.default_zones)
-        return (
-            f"'{zone}' may be {refused}, which EKS refuses (names differ per account): give zone ids, such as {choices}"
-        )
-    return None
-
-
-def _address_problems(spec: PlatformSpec) -> Iterator[Problem]:
-    if not isinstance(spec.cluster, NewClusterSpec):
-        return
-    for index, cidr in enumerate(spec.cluster.public_access_cidrs):
-        network = _network_or_none(cidr)
-        if network and network.prefixlen < _WIDEST_PUBLIC_RANGE and "open-public-endpoint" not in spec.waivers:
-            yield Problem(
-                ("cluster", "publicAccessCidrs", index),
-                f"'{cidr}' opens the API server to the internet: give your own ranges, or say why under "
-                "waivers.open-public-endpoint",
-            )
-    vpc = _network_or_none(spec.network.cidr) if isinstance(spec.network, NewVpcSpec) else None
-    services = _network_or_none(spec.cluster.service_cidr)
-    if vpc and services and vpc.overlaps(services):
-        yield Problem(
-            ("cluster", "serviceCidr"), f"'{services}' overlaps the VPC's {vpc}: services need a range of their own"
-        )
-
-
-def _network_or_none(cidr: str | None) -> IPv4Network | None:
-    try:
-        return IPv4Network(cidr) if cidr else None
-    except ValueError:
-        return None
-
-
-def _system_pool_problems(spec: PlatformSpec) -> Iterator[Problem]:
-    if isinstance(spec.cluster, NewClusterSpec) and not any(pool.size for pool in spec.system_pools.values()):
-        reason = "CoreDNS, Karpenter and other pods of the platform need nodes without GPUs"
-        yield Problem(("pools",), f"no managed pool with accelerator: none and a size of at least 1: {reason}")
-
-
-def _offering_problems(spec: PlatformSpec) -> Iterator[Problem]:
-    if spec.region not in catalog.priced_regions():
-        return
-    for name, pool in spec.pools.items():
-        for index, instance_type in enumerate(pool.instance_types):
-            fact = catalog.instance_types().get(instance_type)
-            if fact and spec.region not in fact.regions:
-                offered = f"it is in {', '.join(fact.regions)}" if fact.regions else "no region of the catalog has it"
-                path = ("pools", name, "instanceTypes", index)
-                yield Problem(path, f"EC2 does not offer {instance_type} in {spec.region}: {offered}")
-
-
-def _image_problems(spec: PlatformSpec) -> Iterator[Problem]:
-    for name, pool in spec.pools.items():
-        if not pool.facts:
-            continue
-        for workload, image, architectures in _images_on(spec, pool.has_gpus):
-            if pool.architecture not in architectures:
-                yield Problem(
-                    ("pools", name, "instanceTypes"),
-                    f"its nodes are {pool.architecture}, but {workload} must run on them and {image} is built for "
-                    f"{listed(architectures)} only",
-                )
-
-
-def _images_on(spec: PlatformSpec, has_gpus: bool) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """The workloads that run on every node of a pool, with their image and what it is known to be built for."""
-    meant = ("all", "gpu") if has_gpus else ("all",)
-    for addon in spec.addons:
-        fact = catalog.eks_addons()[addon]
-        for workload in fact.workloads:
-            if workload.nodes in meant and workload.architectures:
-                yield workload.name, f"add-on {addon}", workload.architectures
-    for chart in ("nvidia-device-plugin", "dcgm-exporter") if spec.accelerators else ():
-        for workload in catalog.charts()[chart].workloads:
-            image = catalog.images()[workload.image]
-            if workload.nodes in meant and image.architectures:
-                yield workload.name, f"{image.repository}:{image.tag}", image.architectures
-
-
-def _host_engine_problems(spec: PlatformSpec) -> Iterator[Problem]:
-    if spec.accelerators is None:
-        return
-    path = ("accelerators", "dcgmHostEngine")
-    if _NODE_MONITORING in spec.addons:
-        if spec.accelerators.dcgm_host_engine is DcgmHostEngine.EXPORTER:
-            reason = (
-                "the node monitoring agent of this stack runs one too, and two make node repair take healthy nodes away"
-            )
-            yield Problem(path, f"exporter given, must be nodeMonitoringAgent: {reason}")
-    elif "dcgm_host_engine" not in spec.accelerators.model_fields_set:
-        yield Problem(
-            path,
-            "missing: give nodeMonitoringAgent if the cluster has EKS's node monitoring agent, or else exporter",
-        )
