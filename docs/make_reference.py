@@ -18,8 +18,17 @@ REFERENCE = Path(__file__).with_name("reference.md")
 
 HEAD = """# Reference
 
-Made from the code by `docs/make_reference.py`; a test holds it equal. Settings are written as in a stack file, below
-`eksml:platform`, beginning with those of [PlatformSpec](#platformspec). In Python the same names are in snake_case.
+Made from the code by `docs/make_reference.py`; a test holds it equal. In Python the same names are in snake_case.
+"""
+
+STACK_SETTINGS = """## Settings of a stack file
+
+They stand below `eksml:platform`, beginning with those of [PlatformSpec](#platformspec).
+"""
+
+OTHER_SPECS = """## Other Specs
+
+For components that a platform makes by itself; they stand in programs, not in stack files.
 """
 
 
@@ -30,7 +39,11 @@ def reference() -> str:
     components = [each for each in public if isinstance(each, type) and issubclass(each, Component)]
     specs.sort(key=lambda spec: (spec is not eksml.PlatformSpec, spec.__module__))
     components.sort(key=lambda component: (component is not eksml.Platform, component.__module__))
-    parts = [HEAD, "## Settings\n", *map(_spec, specs), "## Components\n", *map(_component, components)]
+    in_stack_files = {"PlatformSpec", *eksml.PlatformSpec.model_json_schema()["$defs"]}
+    settings = [spec for spec in specs if spec.__name__ in in_stack_files]
+    others = [spec for spec in specs if spec.__name__ not in in_stack_files]
+    parts = [HEAD, STACK_SETTINGS, *map(_spec, settings), OTHER_SPECS, *map(_spec, others)]
+    parts += ["## Components\n", *map(_component, components)]
     return "\n".join(parts)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eksml import catalog
+from eksml import catalog, names
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
@@ -58,6 +58,6 @@ def test_what_runs_on_gpu_nodes_tolerates_their_taint_and_has_requests_and_limit
     for chart, inputs in passed(stack).items():
         for workload in catalog.charts()[chart].workloads:
             if workload.nodes in ("gpu", "all") and workload.tolerations:
-                assert at(inputs["values"], workload.tolerations), workload.name
+                assert names.gpu_toleration() in at(inputs["values"], workload.tolerations), workload.name
             if workload.resources:
                 assert {"requests", "limits"} <= set(at(inputs["values"], workload.resources)), workload.name

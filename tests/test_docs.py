@@ -108,8 +108,11 @@ def test_every_setting_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=id_of)
 def test_every_program_runs(page: Path) -> None:
     for block in blocks(page, "python"):
-        code = compile(block, id_of(page), "exec")
-        recorded(lambda code=code: exec(code, {"__name__": "__main__"}), config={"gpus:kubeconfig": "{}"})  # noqa: S102
+        code, names = compile(block, id_of(page), "exec"), {"__name__": "__main__"}
+        recorded(lambda code=code, names=names: exec(code, names), config={"gpus:kubeconfig": "{}"})  # noqa: S102
+        for name, value in names.items():
+            if name.startswith("test_"):
+                value()
 
 
 def test_the_reference_is_made_from_the_current_code() -> None:

@@ -37,8 +37,8 @@ def platform(settings: dict[str, Any], *, name: str = "lab", kubeconfig: str | N
     spec = platform_spec(settings, region="us-west-2", name=name)
 
     def program() -> None:
-        secret = pulumi.Output.secret(kubeconfig) if kubeconfig else None
-        pulumi.export("platform", Platform(spec.name, spec, kubeconfig=secret).exports)
+        secrets = {"kubeconfig": pulumi.Output.secret(kubeconfig)} if kubeconfig else {}
+        pulumi.export("platform", Platform(spec.name, spec, secrets=secrets).exports)
 
     return recorded(program)
 
@@ -137,7 +137,12 @@ def test_a_cluster_by_its_kubeconfig_gets_kubernetes_components_only() -> None:
     plan = platform(BY_KUBECONFIG, kubeconfig="their kubeconfig")
     assert [resource.type for resource in plan.resources if resource.package == "aws"] == []
     assert release(plan, "nvidia-device-plugin")
-    assert plan.exports["platform"] == {"kubeconfig": "[secret]"}
+    assert plan.exports["platform"] == {
+        "profile": "research",
+        "region": "us-west-2",
+        "kubeconfig": "[secret]",
+        "pools": {},
+    }
 
 
 def test_a_cluster_by_its_kubeconfig_is_not_guessed() -> None:
@@ -354,3 +359,13 @@ def test_a_pool_without_gpus_may_have_the_other_architecture() -> None:
     pools = overlaid(SYSTEM, {"system": {"instanceTypes": ["m7g.large"]}})
     plan = platform({"network": {"kind": "new"}, "cluster": {"kind": "new"}, "pools": pools})
     assert one(plan, "aws:eks/nodeGroup:NodeGroup").inputs["amiType"] == "AL2023_ARM_64_STANDARD"
+
+
+def test_gpus_that_nothing_could_use_are_refused() -> None:
+    check_problems(found({"accelerators": None}), ["accelerators: missing, must be of kind devicePlugin: without"])
+
+
+def test_an_unknown_region_is_named_and_not_only_its_zones() -> None:
+    check_problems(
+        found({}, region="us-wset-2"), ["network.zones: missing, and 'us-wset-2' is not in the catalog, did you mean"]
+    )

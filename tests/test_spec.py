@@ -22,6 +22,15 @@ class Dog(Spec):
     """Whether it is good."""
 
 
+class Bed(Spec):
+    width: PositiveCount
+    sleepers: PositiveCount
+
+    def rules(self):
+        if self.sleepers > self.width:
+            yield Problem(("sleepers",), f"{self.sleepers} given, must be at most {self.width}")
+
+
 class House(Spec):
     name: Name
     """Name of the house."""
@@ -31,6 +40,8 @@ class House(Spec):
     """Address ranges."""
     most_pets: PositiveCount = 3
     """Most pets."""
+    beds: tuple[Bed, ...] = ()
+    """Beds."""
 
     def rules(self):
         if len(self.pets) > self.most_pets:
@@ -106,9 +117,24 @@ def test_every_problem_is_told_at_once_with_the_rules_across_fields_that_can_be_
         "ranges[0]: 'x' given, must be an IPv4 range like 10.0.0.0/16",
     ]
     assert problems(House, {"name": "home", "pets": pets | {"e": {"kind": "dog"}}, "mostPets": 4, "colour": "red"}) == [
-        "colour: unknown key, known here: name, pets, ranges, mostPets",
+        "colour: unknown key, known here: name, pets, ranges, mostPets, beds",
         "pets: 5 given, must be at most 4",
     ]
+
+
+def test_the_rules_of_specs_in_lists_are_judged_too() -> None:
+    beds = [{"width": 2, "sleepers": 2}, {"width": 1, "sleepers": 2}, {"width": 0, "sleepers": 9}]
+    assert problems(House, {"name": "home", "beds": beds}) == [
+        "beds[1].sleepers: 2 given, must be at most 1",
+        "beds[2].width: 0 given, must be at least 1",
+    ]
+
+
+def test_a_pattern_without_a_meaning_is_told_as_it_is() -> None:
+    class Plain(Spec):
+        code: Annotated[str, Field(pattern="^[0-9]+$")]
+
+    assert problems(Plain, {"code": "x"}) == ["code: 'x' given, must be text that matches ^[0-9]+$"]
 
 
 def test_a_long_value_is_cut_in_the_text() -> None:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from eksml.platform import Platform as Platform
     from eksml.platform import PlatformSpec as PlatformSpec
     from eksml.profiles import platform_spec as platform_spec
+    from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
@@ -70,7 +71,7 @@ _PUBLIC = {
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.platform": ("Platform", "PlatformSpec"),
     "eksml.profiles": ("platform_spec",),
-    "eksml.profiles.stack": ("stack_spec",),
+    "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

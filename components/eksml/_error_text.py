@@ -84,7 +84,9 @@ def _text(model: type[BaseModel], error: Any, path: Path) -> str:
             choices = _quoted(context["expected"])
             return f"{given} given, must be {listed(choices)}{nearest(str(error['input']), choices)}"
         case "string_pattern_mismatch":
-            return f"{given} given, must be {MEANINGS[context['pattern']]}"
+            return (
+                f"{given} given, must be {MEANINGS.get(context['pattern'], 'text that matches ' + context['pattern'])}"
+            )
         case "string_type" if isinstance(error["input"], int | float) and not isinstance(error["input"], bool):
             return f'{given} given, must be text: put it in quotes, "{error["input"]}"'
         case "string_too_long":
@@ -95,6 +97,8 @@ def _text(model: type[BaseModel], error: Any, path: Path) -> str:
             return f"{given} given, must be at least {context['ge']}{reason}"
         case "less_than_equal":
             return f"{given} given, must be at most {context['le']}{reason}"
+        case "value_error":
+            return f"{given} given, {context['error']}"
         case kind if kind in _WANTED:
             return f"{given} given, must be {_WANTED[kind]}{reason}"
         case _:

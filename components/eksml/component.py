@@ -28,11 +28,11 @@ class Component(pulumi.ComponentResource):
         self,
         token: str,
         name: str,
-        spec: Spec | None,
+        spec: Spec,
         opts: pulumi.ResourceOptions | None,
         tags: Tags | None = None,
     ):
-        super().__init__(token, name, {"spec": spec.settings()} if spec else {}, opts)
+        super().__init__(token, name, {"spec": spec.settings()}, opts)
         self.resource_name = name
         self.own_tags = dict(tags or {})
 

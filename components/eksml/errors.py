@@ -1,7 +1,7 @@
 """Errors that a user can act on. The command prints their text, never a traceback."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from eksml.paths import Path, path_text
@@ -10,9 +10,14 @@ from eksml.paths import Path, path_text
 class EksmlError(Exception):
     """The base of every error that this library raises on purpose; its text is meant for the user."""
 
+    exit_code = 1
+    """What the command ends with."""
+
 
 class InputError(EksmlError):
     """What the user gave cannot be used: a file, a stack name, a setting."""
+
+    exit_code = 2
 
 
 class Problem(NamedTuple):
@@ -35,6 +40,13 @@ class SpecError(InputError, ValueError):
     def __init__(self, problems: Iterable[Problem]):
         self.problems = sorted(set(problems), key=str)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def repetitions(path: Path, values: Sequence[object]) -> Iterator[Problem]:
+    """A problem for each value of a list that stands in it before."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            yield Problem((*path, index), f"'{value}' is listed twice")
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

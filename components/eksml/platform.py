@@ -3,18 +3,17 @@
 `PlatformSpec` says what is wanted, `Platform` builds it: network, cluster, nodes, what every cluster needs, GPUs.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, cast
 
 import pulumi
 from pydantic import Field
 
-from eksml import catalog
 from eksml.accelerators.device_plugin import DevicePlugin, DevicePluginSpec
-from eksml.cluster.eks_addon import EksAddon, EksAddonSpec
+from eksml.cluster.eks_addon import EBS_CSI, NODE_AGENTS, ON_NODES, WITH_CLUSTER, EksAddon, EksAddonSpec
 from eksml.cluster.existing_cluster import ExistingCluster, ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigCluster, KubeconfigClusterSpec
-from eksml.cluster.new_cluster import NODE_AGENTS, NewCluster, NewClusterSpec, addon_configuration
+from eksml.cluster.new_cluster import NewCluster, NewClusterSpec
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
 from eksml.network.existing_vpc import ExistingVpcSpec
@@ -27,8 +26,7 @@ from eksml.platform_rules import platform_rules
 from eksml.spec import Name, PoolName, Reason, Region, Spec, TagKey, TagValue
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
 
-_EBS_CSI = "aws-ebs-csi-driver"
-
+Profile = Literal["research", "production", "startup"]
 Pool = Annotated[ManagedPoolSpec | KarpenterPoolSpec, Field(discriminator="kind")]
 
 
@@ -39,7 +37,7 @@ class PlatformSpec(Spec):
     """Name of the platform and of its cluster; in a stack file by default project and stack, joined by a hyphen."""
     region: Region
     """AWS region; in a stack file it is `aws:region`."""
-    profile: Literal["research", "production", "startup"] | None = None
+    profile: Profile | None = None
     """The profile that these settings are laid over: research, production or startup."""
     tags: dict[TagKey, TagValue] = Field(default_factory=dict)
     """Tags for everything in AWS, beside the platform's own."""
@@ -77,20 +75,14 @@ class PlatformSpec(Spec):
     def addons(self) -> tuple[str, ...]:
         """The EKS add-ons that the stack installs."""
         if isinstance(self.cluster, NewClusterSpec):
-            return tuple(catalog.eks_addons())
+            return (*WITH_CLUSTER, *NODE_AGENTS, *ON_NODES, EBS_CSI)
         return self.cluster.addons if isinstance(self.cluster, ExistingClusterSpec) else ()
 
-
-class _Ground(NamedTuple):
-    """What everything else in AWS stands on."""
-
-    network: Vpc | ExistingVpcSpec
-    cluster: NewCluster | ExistingCluster
-    kubernetes_version: str
-
-    def parts(self) -> list[pulumi.Resource]:
-        """Network and cluster, as far as this program makes them."""
-        return [part for part in (self.network, self.cluster) if isinstance(part, pulumi.Resource)]
+    @property
+    def platform_addons(self) -> tuple[str, ...]:
+        """Of those, the ones that nothing else of the platform makes."""
+        made_by_cluster = (*WITH_CLUSTER, *NODE_AGENTS) if isinstance(self.cluster, NewClusterSpec) else ()
+        return tuple(addon for addon in self.addons if addon not in (*made_by_cluster, EBS_CSI))
 
 
 class Platform(Component):
@@ -98,7 +90,7 @@ class Platform(Component):
 
     Arguments:
         spec: the platform to build.
-        kubeconfig: for a cluster by its kubeconfig, that kubeconfig, a secret.
+        secrets: by name what may not stand in a Spec; a cluster of kind kubeconfig needs `kubeconfig`.
 
     Attributes:
         exports: what programs that run on this platform need to know of it.
@@ -109,104 +101,117 @@ class Platform(Component):
         name: str,
         spec: PlatformSpec,
         *,
-        kubeconfig: pulumi.Input[str] | None = None,
+        secrets: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:platform:Platform", name, spec, opts, _tags(spec))
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
-            if kubeconfig is None:
-                # Without one the provider would take whatever cluster kubectl talks to at the moment.
-                raise SpecError(
-                    [Problem(("kubeconfig",), "missing: a cluster of kind kubeconfig needs it, as a secret")]
-                )
-            cluster = KubeconfigCluster(name, spec.cluster, kubeconfig=kubeconfig, opts=self.child())
-            self._accelerators(cluster.provider, needs=[])
-            self.exports: dict[str, Any] = {"kubeconfig": cluster.kubeconfig}
+            cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
+            nodes: list[pulumi.Resource] = []
         else:
-            ground = self._ground(spec.cluster)
-            system_nodes = self._managed_pools(ground)
-            basics = self._basics(ground, system_nodes)
-            self._karpenter_pools(ground, needs=basics)
-            self._accelerators(ground.cluster.provider, needs=system_nodes)
-            self.exports = _exports(spec, ground)
+            network = self._network()
+            cluster = self._cluster(spec.cluster, network)
+            nodes = self._nodes(cluster, network)
+        self._accelerators(cluster.provider, needs=nodes)
+        self.exports: dict[str, Any] = _exports(spec, cluster, network)
         self.register_outputs(self.exports)
 
-    def _ground(self, cluster_spec: NewClusterSpec | ExistingClusterSpec) -> _Ground:
+    def _kubeconfig_cluster(
+        self, cluster_spec: KubeconfigClusterSpec, secrets: Mapping[str, pulumi.Input[str]]
+    ) -> KubeconfigCluster:
+        if "kubeconfig" not in secrets:
+            # Without one the provider would take whatever cluster kubectl talks to at the moment.
+            raise SpecError([Problem(("kubeconfig",), "missing: a cluster of kind kubeconfig needs it, as a secret")])
+        return KubeconfigCluster(self.resource_name, cluster_spec, kubeconfig=secrets["kubeconfig"], opts=self.child())
+
+    def _network(self) -> Vpc | ExistingVpcSpec:
         name, spec = self.resource_name, self._spec
         if isinstance(spec.network, NewVpcSpec):
-            network = Vpc(
-                name, spec.network, region=spec.region, cluster_name=name, tags=self.own_tags, opts=self.child()
-            )
-        else:
-            # The rules of PlatformSpec leave nothing else.
-            network = cast("ExistingVpcSpec", spec.network)
-        if isinstance(cluster_spec, NewClusterSpec):
-            cluster = NewCluster(
-                name,
-                cluster_spec,
-                region=spec.region,
-                vpc_id=network.vpc_id,
-                private_subnets=network.private_subnets,
-                public_subnets=network.public_subnets,
-                tags=self.own_tags,
-                opts=self.child(),
-            )
-        else:
-            cluster = ExistingCluster(name, cluster_spec, region=spec.region, opts=self.child())
-        return _Ground(network, cluster, cluster_spec.kubernetes_version)
+            return Vpc(name, spec.network, region=spec.region, cluster_name=name, tags=self.own_tags, opts=self.child())
+        # The rules of PlatformSpec leave nothing else.
+        return cast("ExistingVpcSpec", spec.network)
 
-    def _managed_pools(self, ground: _Ground) -> list[pulumi.Resource]:
+    def _cluster(
+        self, cluster_spec: NewClusterSpec | ExistingClusterSpec, network: Vpc | ExistingVpcSpec
+    ) -> NewCluster | ExistingCluster:
+        name, region = self.resource_name, self._spec.region
+        if isinstance(cluster_spec, ExistingClusterSpec):
+            return ExistingCluster(name, cluster_spec, region=region, opts=self.child())
+        return NewCluster(
+            name,
+            cluster_spec,
+            region=region,
+            vpc_id=network.vpc_id,
+            private_subnets=network.private_subnets,
+            public_subnets=network.public_subnets,
+            tags=self.own_tags,
+            opts=self.child(),
+        )
+
+    def _nodes(self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec) -> list[pulumi.Resource]:
+        """Makes the pools and what only nodes can run, and returns what pods need before they can start."""
+        system_pools = self._managed_pools(cluster, network)
+        basics = self._addons(cluster, system_pools)
+        self._karpenter_pools(cluster, network, needs=basics)
+        return system_pools
+
+    def _managed_pools(
+        self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec
+    ) -> list[pulumi.Resource]:
         """Makes the managed pools, and returns those that the platform's own pods run on."""
         spec = self._spec
         if not spec.managed_pools:
             return []
         name = f"{self.resource_name}-node"
-        role_spec = NodeRoleSpec(region=spec.region, has_network_policy=isinstance(spec.cluster, ExistingClusterSpec))
+        role_spec = NodeRoleSpec(region=spec.region, has_vpc_cni_policy=isinstance(cluster, ExistingCluster))
         role = NodeRole(name, role_spec, tags=self.own_tags, opts=self.child())
+        # Nodes without a way out, their agents, or an identity for VPC CNI come up broken.
+        needs = [part for part in (role, network, cluster) if isinstance(part, pulumi.Resource)]
         pools = {
             pool: ManagedPool(
                 f"{self.resource_name}-{pool}",
                 pool_spec,
                 pool=pool,
-                kubernetes_version=ground.kubernetes_version,
-                cluster_name=ground.cluster.cluster_name,
+                kubernetes_version=cluster.kubernetes_version,
+                cluster_name=cluster.cluster_name,
                 role_arn=role.arn,
-                subnets=ground.network.private_subnets,
+                subnets=network.private_subnets,
                 tags=self.own_tags,
-                # Nodes without a way out, their agents, or an identity for VPC CNI come up broken.
-                opts=self.child(depends_on=[role, *ground.parts()]),
+                opts=self.child(depends_on=needs),
             )
             for pool, pool_spec in spec.managed_pools.items()
         }
         return [pools[pool] for pool in spec.system_pools]
 
-    def _basics(self, ground: _Ground, system_nodes: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        """Makes what every cluster needs and only nodes can run: DNS, metrics, block storage."""
-        spec, cluster = self._spec, ground.cluster
-        inside = self.child(depends_on=system_nodes, providers=[cluster.provider])
-        with_cluster = (*NODE_AGENTS, "vpc-cni", "kube-proxy") if isinstance(cluster, NewCluster) else ()
-        basics: list[pulumi.Resource] = [
+    def _addons(
+        self, cluster: NewCluster | ExistingCluster, system_pools: list[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """Makes the add-ons that run on nodes: DNS, metrics, block storage."""
+        spec = self._spec
+        inside = self.child(depends_on=system_pools, providers=[cluster.provider])
+        made: list[pulumi.Resource] = [
             EksAddon(
                 f"{self.resource_name}-{addon}",
-                EksAddonSpec(
-                    addon=addon, kubernetes_version=ground.kubernetes_version, configuration=addon_configuration(addon)
-                ),
+                EksAddonSpec(addon=addon, kubernetes_version=cluster.kubernetes_version),
                 cluster_name=cluster.cluster_name,
                 tags=self.own_tags,
                 opts=inside,
             )
-            for addon in spec.addons
-            if addon not in (*with_cluster, _EBS_CSI)
+            for addon in spec.platform_addons
         ]
-        if _EBS_CSI in spec.addons:
-            storage_spec = BlockStorageSpec(region=spec.region, kubernetes_version=ground.kubernetes_version)
+        if EBS_CSI in spec.addons:
+            storage_spec = BlockStorageSpec(region=spec.region, kubernetes_version=cluster.kubernetes_version)
             name = f"{self.resource_name}-storage"
-            BlockStorage(name, storage_spec, cluster_name=cluster.cluster_name, tags=self.own_tags, opts=inside)
-        return basics
+            made.append(
+                BlockStorage(name, storage_spec, cluster_name=cluster.cluster_name, tags=self.own_tags, opts=inside)
+            )
+        return made
 
-    def _karpenter_pools(self, ground: _Ground, needs: list[pulumi.Resource]) -> None:
-        spec, cluster = self._spec, ground.cluster
+    def _karpenter_pools(
+        self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec, needs: list[pulumi.Resource]
+    ) -> None:
+        spec = self._spec
         if not spec.karpenter_pools:
             return
         karpenter = Karpenter(
@@ -225,7 +230,7 @@ class Platform(Component):
                 pool=pool,
                 cluster_name=cluster.cluster_name,
                 instance_profile=karpenter.instance_profile,
-                subnets=ground.network.private_subnets,
+                subnets=network.private_subnets,
                 tags=self.own_tags,
                 opts=self.child(depends_on=[karpenter], providers=[cluster.provider]),
             )
@@ -238,12 +243,12 @@ class Platform(Component):
 
 def _karpenter_spec(spec: PlatformSpec) -> KarpenterSpec:
     system_nodes = sum(pool.size for pool in spec.system_pools.values())
-    joins = isinstance(spec.cluster, ExistingClusterSpec)
+    joins_existing_cluster = isinstance(spec.cluster, ExistingClusterSpec)
     return KarpenterSpec(
         region=spec.region,
-        replicas=2 if joins else min(2, system_nodes),
+        replicas=2 if joins_existing_cluster else min(2, system_nodes),
         is_isolated=isinstance(spec.network, NewVpcSpec) and spec.network.nat_gateways is NatGateways.NONE,
-        has_network_policy=joins,
+        has_vpc_cni_policy=joins_existing_cluster,
     )
 
 
@@ -252,21 +257,32 @@ def _tags(spec: PlatformSpec) -> dict[str, str]:
     return {**spec.tags, "eksml:platform": spec.name, **profile}
 
 
-def _exports(spec: PlatformSpec, ground: _Ground) -> dict[str, Any]:
-    return {
+def _exports(
+    spec: PlatformSpec,
+    cluster: NewCluster | ExistingCluster | KubeconfigCluster,
+    network: Vpc | ExistingVpcSpec | None,
+) -> dict[str, Any]:
+    exports = {
         "profile": spec.profile,
         "region": spec.region,
-        "clusterName": ground.cluster.cluster_name,
-        "clusterEndpoint": ground.cluster.endpoint,
-        "clusterSecurityGroupId": ground.cluster.security_group_id,
-        "kubernetesVersion": ground.kubernetes_version,
-        # It holds no secret, but it is the door: not for logs.
-        "kubeconfig": pulumi.Output.secret(ground.cluster.kubeconfig),
-        "vpcId": ground.network.vpc_id,
-        "privateSubnets": ground.network.private_subnets,
-        "publicSubnets": ground.network.public_subnets,
+        # It may hold no secret, but it is the door: not for logs.
+        "kubeconfig": pulumi.Output.secret(cluster.kubeconfig),
         "pools": {name: _exported_pool(name, pool) for name, pool in spec.pools.items()},
     }
+    if not isinstance(cluster, KubeconfigCluster):
+        exports |= {
+            "clusterName": cluster.cluster_name,
+            "clusterEndpoint": cluster.endpoint,
+            "clusterSecurityGroupId": cluster.security_group_id,
+            "kubernetesVersion": cluster.kubernetes_version,
+        }
+    if network is not None:
+        exports |= {
+            "vpcId": network.vpc_id,
+            "privateSubnets": network.private_subnets,
+            "publicSubnets": network.public_subnets,
+        }
+    return exports
 
 
 def _exported_pool(name: str, pool: ManagedPoolSpec | KarpenterPoolSpec) -> dict[str, Any]:

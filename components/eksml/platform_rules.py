@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from eksml import catalog
 from eksml.accelerators.device_plugin import DcgmHostEngine
+from eksml.cluster.eks_addon import NODE_MONITORING_AGENT
 from eksml.cluster.existing_cluster import ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NewClusterSpec
@@ -24,8 +25,6 @@ WAIVERS = {"open-public-endpoint": "the API server may be reached from the whole
 # A wider range is as good as the whole internet, or a piece of it that others complete.
 _WIDEST_PUBLIC_RANGE = 8
 
-_NODE_MONITORING = "eks-node-monitoring-agent"
-
 
 def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     """Every rule between the parts of a platform that does not hold."""
@@ -35,7 +34,7 @@ def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _system_pool_problems(spec)
     yield from _offering_problems(spec)
     yield from _image_problems(spec)
-    yield from _host_engine_problems(spec)
+    yield from _accelerator_problems(spec)
     yield from _tag_and_waiver_problems(spec)
 
 
@@ -96,26 +95,19 @@ def _address_problems(spec: PlatformSpec) -> Iterator[Problem]:
     if not isinstance(spec.cluster, NewClusterSpec):
         return
     for index, cidr in enumerate(spec.cluster.public_access_cidrs):
-        network = _network_or_none(cidr)
-        if network and network.prefixlen < _WIDEST_PUBLIC_RANGE and "open-public-endpoint" not in spec.waivers:
+        if IPv4Network(cidr).prefixlen < _WIDEST_PUBLIC_RANGE and "open-public-endpoint" not in spec.waivers:
             yield Problem(
                 ("cluster", "publicAccessCidrs", index),
                 f"'{cidr}' opens the API server to the internet: give your own ranges, or say why under "
                 "waivers.open-public-endpoint",
             )
-    vpc = _network_or_none(spec.network.cidr) if isinstance(spec.network, NewVpcSpec) else None
-    services = _network_or_none(spec.cluster.service_cidr)
-    if vpc and services and vpc.overlaps(services):
-        yield Problem(
-            ("cluster", "serviceCidr"), f"'{services}' overlaps the VPC's {vpc}: services need a range of their own"
-        )
-
-
-def _network_or_none(cidr: str | None) -> IPv4Network | None:
-    try:
-        return IPv4Network(cidr) if cidr else None
-    except ValueError:
-        return None
+    services = spec.cluster.service_cidr
+    if services and isinstance(spec.network, NewVpcSpec):
+        vpc = spec.network.cidr
+        if IPv4Network(vpc).overlaps(IPv4Network(services)):
+            yield Problem(
+                ("cluster", "serviceCidr"), f"'{services}' overlaps the VPC's {vpc}: services need a range of their own"
+            )
 
 
 def _system_pool_problems(spec: PlatformSpec) -> Iterator[Problem]:
@@ -164,11 +156,15 @@ def _images_on(spec: PlatformSpec, has_gpus: bool) -> Iterator[tuple[str, str, t
                 yield workload.name, f"{image.repository}:{image.tag}", image.architectures
 
 
-def _host_engine_problems(spec: PlatformSpec) -> Iterator[Problem]:
+def _accelerator_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    has_gpus = any(pool.has_gpus for pool in spec.pools.values())
     if spec.accelerators is None:
+        if has_gpus and isinstance(spec.cluster, NewClusterSpec):
+            reason = "without a device plugin nothing can use the GPUs of the pools"
+            yield Problem(("accelerators",), f"missing, must be of kind devicePlugin: {reason}")
         return
     path = ("accelerators", "dcgmHostEngine")
-    if _NODE_MONITORING in spec.addons:
+    if NODE_MONITORING_AGENT in spec.addons:
         if spec.accelerators.dcgm_host_engine is DcgmHostEngine.EXPORTER:
             reason = (
                 "the node monitoring agent of this stack runs one too, and two make node repair take healthy nodes away"

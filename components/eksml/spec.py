@@ -6,9 +6,10 @@ snake_case in Python.
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from ipaddress import IPv4Network
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
 from eksml._error_text import MEANINGS, path_of, problems_of
@@ -121,11 +122,22 @@ def _broken_rules(value: Any, path: Path = ()) -> Iterator[Problem]:
     elif isinstance(value, Mapping):
         for key, member in value.items():
             yield from _broken_rules(member, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, member in enumerate(value):
+            yield from _broken_rules(member, (*path, index))
 
 
 def _pattern(pattern: str, meaning: str) -> Any:
     MEANINGS[pattern] = meaning
     return Field(pattern=pattern)
+
+
+def _ipv4_range(text: str) -> str:
+    try:
+        IPv4Network(text)
+    except ValueError as error:
+        raise ValueError(f"must be an IPv4 range: {error}") from None
+    return text
 
 
 _LOWER_CASE = "lower-case letters, digits and hyphens, beginning with a letter and ending with a letter or digit"
@@ -143,7 +155,9 @@ Zone = Annotated[
     str,
     _pattern(r"^([a-z]{3,4}\d-az\d|[a-z]{2}(-[a-z]+)+-\d[a-z])$", "a zone id like usw2-az1 or a name like us-west-2a"),
 ]
-Cidr = Annotated[str, _pattern(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 range like 10.0.0.0/16")]
+Cidr = Annotated[
+    str, _pattern(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 range like 10.0.0.0/16"), AfterValidator(_ipv4_range)
+]
 PrincipalArn = Annotated[
     str, _pattern(r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/\S+$", "the ARN of an IAM role or user, arn:aws:iam::…")
 ]

@@ -96,3 +96,16 @@ def test_what_could_not_be_previewed_is_not_written(
 def test_the_program_that_it_writes_is_the_one_of_the_repository() -> None:
     template = ROOT / "components" / "eksml" / "cli" / "templates" / "program.py"
     assert template.read_text() == (ROOT / "stacks" / "__main__.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("runtime: python\n", "name: missing, must be the project's name"),
+        ("", "must be a mapping of names to values"),
+        ("- a\n", "must be a mapping of names to values"),
+    ],
+)
+def test_a_project_file_that_is_none_is_told(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(content)
+    check_refused(eksml("init", "dev", "--profile", "research", cwd=tmp_path), f"{tmp_path / 'Pulumi.yaml'}: {told}")

@@ -125,9 +125,15 @@ config:
         ([], ["there are several stacks, name one: production, research, startup"]),
         (["docs"], ["docs: a folder, but without a Pulumi.yaml"]),
         (["research", "--set", "pools.train"], ["--set pools.train: must be PATH=VALUE"]),
-        (["research", "--set", "pools.train.size=[1"], ["--set pools.train.size=[1: the value is not YAML"]),
+        (["research", "--set", "pools.train.size=[1"], ["--set pools.train.size, line 1, column 3: expected"]),
         (["research", "--set", "pools.trian.gpuLimit=4"], ["pools.trian: missing its kind"]),
         (["research", "--set", "profile=null"], ["cluster: missing"]),
+        (["research", "--set", "name=2024-01-01"], ["name: '2024-01-01' given, must be 2 to 32"]),
+        (["research", "--set", "tags={a: &a [*a]}"], ["--set tags: not plain data: it holds itself"]),
+        (
+            ["research", "--set", "profile=reserch", "--set", "pools.train.gpuLimit=0"],
+            ["pools.train.gpuLimit: 0 given", "profile: 'reserch' given"],
+        ),
         (
             [
                 "research",

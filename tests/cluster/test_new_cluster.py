@@ -169,3 +169,12 @@ def test_a_version_can_be_had_until_its_support_ends_and_longer_for_money() -> N
     assert version_lines("1.34", UpgradePolicy.EXTENDED, much_later) == [
         "'1.34' given: EKS ended its support on 2027-12-02"
     ]
+
+
+def test_the_default_version_grows_old_without_breaking_stacks_that_do_not_name_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalog, "today", lambda: date(2027, 8, 3))
+    assert NewClusterSpec().kubernetes_version == "1.36"
+    (line,) = problems(NewClusterSpec, {"kubernetesVersion": "1.36"})
+    assert "standard support ended on 2027-08-02" in line

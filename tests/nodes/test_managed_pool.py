@@ -225,6 +225,14 @@ def test_capacity_can_be_a_capacity_block_whose_type_stands_in_the_template() ->
             ["instanceTypes[0]: m7i.large cannot be bought as a Capacity Block"],
         ),
         (
+            {"instanceTypes": ["bogus", "trn2u.48xlarge"], "capacity": {"kind": "spot"}},
+            [
+                "instanceTypes[0]: 'bogus' is not in the catalog",
+                "instanceTypes[1]: trn2u.48xlarge has Trainium2 devices, which no component here can use",
+                "instanceTypes[1]: trn2u.48xlarge is not sold as spot",
+            ],
+        ),
+        (
             {"capacity": {"kind": "free"}},
             ["capacity: kind 'free' does not exist, must be onDemand, spot, reservation or capacityBlock"],
         ),

@@ -7,8 +7,8 @@ from eksml.plan import Plan
 from programs import one, recorded
 
 
-def role(*, region: str = "us-west-2", has_network_policy: bool = False) -> Plan:
-    spec = NodeRoleSpec(region=region, has_network_policy=has_network_policy)
+def role(*, region: str = "us-west-2", has_vpc_cni_policy: bool = False) -> Plan:
+    spec = NodeRoleSpec(region=region, has_vpc_cni_policy=has_vpc_cni_policy)
     return recorded(lambda: NodeRole("lab-node", spec, tags={"team": "vision"}))
 
 
@@ -31,7 +31,7 @@ def test_nodes_may_join_pull_images_and_be_reached_through_session_manager_and_n
 
 
 def test_nodes_get_the_rights_of_vpc_cni_only_where_it_has_no_identity_of_its_own() -> None:
-    assert "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy" in policies(role(has_network_policy=True))
+    assert "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy" in policies(role(has_vpc_cni_policy=True))
 
 
 def test_policies_are_those_of_the_partition() -> None:

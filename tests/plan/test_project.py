@@ -1,12 +1,12 @@
 """Finding a project and reading its stacks, as the Pulumi CLI does."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from eksml.errors import InputError
 from eksml.plan.project import Stack, find_stack, project_above
+from eksml.plan.recorder import record
 
 PROGRAM = "import pulumi\n"
 
@@ -24,6 +24,11 @@ def problem(target: str | None, stack: str | None = None) -> str:
     with pytest.raises(InputError) as error:
         find_stack(target, stack)
     return str(error.value)
+
+
+def in_file(tmp_path: Path, content: str) -> list[str]:
+    found = find_stack(str(project(tmp_path, dev=content))).problems
+    return [line.replace(str(tmp_path / "Pulumi.dev.yaml"), "FILE") for line in found]
 
 
 def in_project(tmp_path: Path, content: str) -> str:
@@ -60,7 +65,7 @@ def test_a_single_stack_need_not_be_named_and_one_of_several_must(tmp_path: Path
 
 def test_a_stack_may_have_a_full_stop_in_its_name(tmp_path: Path) -> None:
     directory = project(tmp_path, **{"eu.v2": "config: {a: 1}"})
-    assert find_stack(str(directory), "eu.v2").config == {"lab:a": "1"}
+    assert find_stack(str(directory), "eu.v2").config == {"lab:a": 1}
 
 
 def test_a_project_without_stack_files_has_a_stack_without_configuration(tmp_path: Path) -> None:
@@ -74,7 +79,7 @@ def test_program_and_stack_files_may_lie_in_a_folder_of_their_own(tmp_path: Path
     (tmp_path / "Pulumi.yaml").write_text("name: lab\nruntime: python\nmain: stacks\nstackConfigDir: stacks\n")
     found = find_stack(str(tmp_path))
     assert found.program == tmp_path / "stacks" / "__main__.py"
-    assert found.config == {"lab:a": "1"}
+    assert found.config == {"lab:a": 1}
 
 
 def test_what_is_missing_is_told_with_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +111,7 @@ config:
   lab:list: [1, two]
 """
     found = find_stack(str(project(tmp_path, dev=content)))
-    assert found.config == {
+    assert found.engine_config == {
         "aws:region": "us-west-2",
         "lab:short": "text",
         "lab:flag": "true",
@@ -120,14 +125,14 @@ def test_a_project_may_declare_defaults(tmp_path: Path) -> None:
         "name: lab\nruntime: python\nconfig:\n  size: {type: integer, default: 3}\n  aws:region: {value: eu-west-1}\n"
     )
     found = find_stack(str(project(tmp_path, text, dev="config: {lab:size: 4}")))
-    assert found.config == {"lab:size": "4", "aws:region": "eu-west-1"}
+    assert found.config == {"lab:size": 4, "aws:region": "eu-west-1"}
 
 
 def test_encrypted_values_become_placeholders_and_stay_secrets(tmp_path: Path) -> None:
     content = "config: {lab:token: {secure: v1:abc}, lab:deep: {user: a, keys: [{secure: v1:x}]}, lab:open: b}"
     found = find_stack(str(project(tmp_path, dev=content)))
     assert found.config["lab:token"] == "[secret]"
-    assert json.loads(found.config["lab:deep"]) == {"user": "a", "keys": ["[secret]"]}
+    assert found.config["lab:deep"] == {"user": "a", "keys": ["[secret]"]}
     assert found.secret_keys == ("lab:token", "lab:deep")
 
 
@@ -143,8 +148,6 @@ def test_encrypted_values_become_placeholders_and_stay_secrets(tmp_path: Path) -
         ("- a\n- b\n", "FILE: must be a mapping of names to values"),
         ("config: [1]\n", "FILE: config: must be a mapping of names to values"),
         ("config: {1: 2}\n", "FILE: config: must be a mapping of names to values"),
-        ("confg: {}\n", "FILE: confg: unknown key, did you mean 'config'?"),
-        ("config: {eksml:platfrm: {}}\n", "FILE: eksml:platfrm: unknown key, did you mean 'eksml:platform'?"),
         ("config: {a: !!python/object:os.system {}}\n", "FILE, line 1, column 13: could not determine a constructor"),
         ("config: &a {b: *a}\n", "FILE: not plain data: it holds itself,"),
         ("config: " + "[" * 5000, "FILE: not plain data: it holds itself, or nests too deeply"),
@@ -161,13 +164,14 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (directory / "Pulumi.dev.yaml").write_bytes(b"\xff\xfe\x00")
     assert problem(str(directory)).endswith("Pulumi.dev.yaml: not text in UTF-8")
     (directory / "Pulumi.yaml").write_text("runtime: python\n")
-    assert problem(str(directory)).endswith("Pulumi.yaml: name: missing")
+    assert problem(str(directory)).endswith("Pulumi.yaml: name: missing, must be the project's name")
+    (directory / "Pulumi.yaml").write_text("name: lab\nconfig: [a]\n")
+    assert problem(str(directory)).endswith("Pulumi.yaml: config: must be a mapping of names to values")
 
 
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ("config: {eksml:kubeconfig: 'apiVersion: v1'}", "FILE: eksml:kubeconfig: a secret in plain text, set it with"),
         ("config: {aws:secretKey: abc}", "FILE: aws:secretKey: a secret in plain text, set it with"),
         (
             "config: {eksml:platform: {tags: {x: AKIA" + "ABCDEFGHIJKLMNOP}}}",
@@ -178,9 +182,24 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_secret_in_plain_text_is_refused_without_repeating_it(tmp_path: Path, content: str, text: str) -> None:
-    told = in_project(tmp_path, content)
+    (told,) = in_file(tmp_path, content)
     assert told.startswith(text)
     assert "AKIAABC" not in told
+
+
+def test_every_problem_of_a_file_is_told_at_once_and_beside_those_that_its_program_finds(tmp_path: Path) -> None:
+    content = "confg: {}\nconfig: {eksml:platfrm: {}, aws:secretKey: abc}\n"
+    told = in_file(tmp_path, content)
+    assert [line.removeprefix("FILE: ").partition(",")[0] for line in told] == [
+        "confg: unknown key",
+        "eksml:platfrm: unknown key",
+        "aws:secretKey: a secret in plain text",
+    ]
+    (tmp_path / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('pools: wrong')\n")
+    with pytest.raises(InputError) as error:
+        record(find_stack(str(tmp_path)))
+    assert str(error.value).splitlines()[-1] == "pools: wrong"
+    assert len(str(error.value).splitlines()) == 4
 
 
 # Settings for one run
@@ -194,12 +213,18 @@ def stack(tmp_path: Path) -> Stack:
 def test_settings_are_laid_over_the_file_for_one_run(tmp_path: Path) -> None:
     settings = {"pools.train.size": 4, "pools.train.instanceTypes[1]": "c", 'tags["a.b/c"]': "d"}
     changed = stack(tmp_path).with_settings(settings)
-    assert json.loads(changed.config["eksml:platform"]) == {
+    assert changed.config["eksml:platform"] == {
         "profile": "research",
         "pools": {"train": {"instanceTypes": ["a", "c"], "size": 4}},
         "tags": {"a.b/c": "d"},
     }
-    assert json.loads(stack(tmp_path).config["eksml:platform"])["pools"] == {"train": {"instanceTypes": ["a", "b"]}}
+    assert stack(tmp_path).config["eksml:platform"]["pools"] == {"train": {"instanceTypes": ["a", "b"]}}
+
+
+@pytest.mark.parametrize("content", ["config: {}", "config: {eksml:platform: hello}"])
+def test_settings_need_a_platform_to_be_set_in(tmp_path: Path, content: str) -> None:
+    with pytest.raises(InputError, match="--set: the stack dev has no mapping eksml:platform to set something in"):
+        find_stack(str(project(tmp_path, dev=content))).with_settings({"name": "x"})
 
 
 @pytest.mark.parametrize(

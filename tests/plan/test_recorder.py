@@ -1,7 +1,9 @@
 """Recording a program: what it registers is written down as the engine would, and what the engine minds is told."""
 
 import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -12,7 +14,8 @@ import pytest
 from pulumi.runtime import settings
 
 from eksml.plan import Plan
-from eksml.plan.recorder import RecordingError
+from eksml.plan.project import find_stack
+from eksml.plan.recorder import RecordingError, record
 from programs import one, recorded
 
 
@@ -276,3 +279,42 @@ def test_a_recording_leaves_nothing_behind_for_the_next_one() -> None:
 def test_two_plans_of_different_stacks_do_not_mix() -> None:
     plans: list[Plan] = [recorded(lambda name=name: aws.sqs.Queue(name)) for name in ("one", "two")]
     assert [[queue.name for queue in plan.of_type("aws:sqs/queue:Queue")] for plan in plans] == [["one"], ["two"]]
+
+
+# A program in its folder
+
+
+def in_folder(tmp_path: Path, program: str) -> Plan:
+    (tmp_path / "Pulumi.yaml").write_text("name: lab\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(program)
+    return record(find_stack(str(tmp_path)))
+
+
+def test_what_runs_last_has_the_surroundings_of_the_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data.txt").write_text("from the folder")
+    (tmp_path / "late.py").write_text("TEXT = 'imported late'\n")
+    program = """
+import pulumi, pulumi_aws as aws
+def read(_):
+    import late
+    print("said inside an apply")
+    return open("data.txt").read() + ", " + late.TEXT
+pulumi.export("text", aws.sqs.Queue("jobs").url.apply(read))
+"""
+    assert in_folder(tmp_path, program).exports == {"text": "from the folder, imported late"}
+    assert "late" not in sys.modules
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "said inside an apply\n")
+
+
+def test_an_environment_inside_the_folder_outlives_the_recording(tmp_path: Path) -> None:
+    packages = tmp_path / ".venv" / "lib" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "installed_there.py").write_text("")
+    program = f"import sys\nsys.path.append({str(packages)!r})\nimport installed_there\n"
+    try:
+        in_folder(tmp_path, program)
+        assert "installed_there" in sys.modules
+    finally:
+        sys.modules.pop("installed_there", None)
+        sys.path.remove(str(packages))

@@ -61,12 +61,12 @@ def test_the_tree_of_parts_that_wait_for_each_other_has_every_part() -> None:
     assert sorted(nodes(one.children)) == ["one-late", "one-part"]
 
 
-def test_types_read_as_a_program_writes_them() -> None:
+def test_types_read_as_their_users_know_them() -> None:
     assert short_type("aws:ec2/vpc:Vpc") == "aws.ec2.Vpc"
     assert short_type("eks:index:Cluster") == "eks.Cluster"
     assert short_type("pulumi:providers:aws") == "pulumi.providers.aws"
     assert short_type("eksml:nodes:ManagedPool") == "eksml.nodes.ManagedPool"
-    assert short_type("kubernetes:core/v1:Namespace") == "kubernetes.core.Namespace"
+    assert short_type("kubernetes:core/v1:Namespace") == "core/v1 Namespace"
 
 
 def test_manifests_are_one_valid_multi_document_yaml_with_namespaces_first() -> None:

@@ -6,8 +6,13 @@ from eksml.catalog.charts import Chart, ChartWorkload, charts
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
 from eksml.catalog.images import Image, images
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
-from eksml.catalog.kubernetes_versions import KubernetesVersion, default_kubernetes_version, kubernetes_versions
-from eksml.catalog.regions import Region, partition, regions
+from eksml.catalog.kubernetes_versions import (
+    KubernetesVersion,
+    default_kubernetes_version,
+    kubernetes_versions,
+    usable_kubernetes_versions,
+)
+from eksml.catalog.regions import Region, managed_policy_arn, partition, regions
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 
 __all__ = [
@@ -28,10 +33,12 @@ __all__ = [
     "images",
     "instance_types",
     "kubernetes_versions",
+    "managed_policy_arn",
     "partition",
     "priced_regions",
     "regions",
     "service_account",
     "today",
+    "usable_kubernetes_versions",
     "vpc_endpoints",
 ]

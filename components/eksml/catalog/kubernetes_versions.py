@@ -4,6 +4,7 @@ import datetime
 from functools import cache
 
 from eksml.catalog._facts import SourcedFact, load
+from eksml.catalog.eks_addons import eks_addons
 
 
 class KubernetesVersion(SourcedFact):
@@ -18,6 +19,12 @@ def kubernetes_versions() -> dict[str, KubernetesVersion]:
     """Every Kubernetes version of the catalog, by number."""
     entries = load("kubernetes_versions.yaml")["versions"]
     return {number: KubernetesVersion.model_validate(entry) for number, entry in entries.items()}
+
+
+def usable_kubernetes_versions() -> tuple[str, ...]:
+    """The versions that the catalog has every add-on for, oldest first."""
+    first, *others = eks_addons().values()
+    return tuple(version for version in first.versions if all(version in addon.versions for addon in others))
 
 
 def default_kubernetes_version() -> str:

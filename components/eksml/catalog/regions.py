@@ -25,3 +25,8 @@ def partition(region: str) -> str:
     """The AWS partition that ARNs of a region begin with: `aws`, `aws-cn` or `aws-us-gov`."""
     prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
     return next((name for prefix, name in prefixes.items() if region.startswith(prefix)), "aws")
+
+
+def managed_policy_arn(region: str, policy: str) -> str:
+    """The ARN of an IAM policy that AWS manages, such as AmazonEKS_CNI_Policy."""
+    return f"arn:{partition(region)}:iam::aws:policy/{policy}"

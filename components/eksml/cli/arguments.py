@@ -45,17 +45,13 @@ def plan_of(target: str | None, stack: str | None, settings: list[str] | None) -
 
 
 def _parsed(settings: list[str]) -> dict[str, object]:
-    import yaml
-
     from eksml.errors import InputError
+    from eksml.plan.project import parse_yaml
 
     values: dict[str, object] = {}
     for setting in settings:
         path, equals, value = setting.partition("=")
         if not equals:
             raise InputError(f"--set {setting}: must be PATH=VALUE, such as pools.train.gpuLimit=8")
-        try:
-            values[path] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise InputError(f"--set {setting}: the value is not YAML") from None
+        values[path] = parse_yaml(value, f"--set {path}")
     return values

@@ -26,17 +26,18 @@ def init(
     """
     from eksml.cli.output import write_files
     from eksml.errors import InputError
-    from eksml.plan.project import PROJECT_FILES, project_above, read_yaml
+    from eksml.plan.project import PROJECT_FILES, project_above, read_project
     from eksml.profiles import platform_spec
     from eksml.profiles.schema import stack_file_schema
 
     project_file = project_above(Path.cwd())
-    project = read_yaml(project_file) if project_file else {"name": _project_name(Path.cwd())}
-    directory = project_file.parent / str(project.get("stackConfigDir", ".")) if project_file else Path.cwd()
-    platform_spec({"profile": profile}, region=region, name=f"{project['name']}-{name}")
-    words = {"stack": name, "profile": profile, "region": region, "project": project["name"]}
+    project = read_project(project_file) if project_file else None
+    directory = project.stack_directory if project else Path.cwd()
+    project_name = project.name if project else _project_name(Path.cwd())
+    platform_spec({"profile": profile}, region=region, name=f"{project_name}-{name}")
+    words = {"stack": name, "profile": profile, "region": region, "project": project_name}
     contents = {f"Pulumi.{name}.yaml": _filled("stack.yaml", words)}
-    if not project_file:
+    if not project:
         contents |= {PROJECT_FILES[0]: _filled("project.yaml", words), "__main__.py": _filled("program.py", words)}
     schema_file = directory / "stack.schema.json"
     if not schema_file.exists():

@@ -14,12 +14,13 @@ from eksml.cli.preview import preview
 from eksml.cli.schema import schema
 from eksml.errors import EksmlError
 
-BAD_INPUT, INTERNAL_ERROR = 2, 70
+INTERNAL_ERROR = 70
 
 app = typer.Typer(
     name="eksml",
     help="Machine learning on Amazon EKS: see, before a cent is spent, what `pulumi up` would build.",
-    epilog="Exit codes: 0 fine, 1 a check failed, 2 bad input, 3 something is missing here, 130 interrupted.",
+    epilog="Exit codes: 0 fine, 1 a check failed, 2 bad input, 3 something is missing here, 130 interrupted, "
+    "70 a mistake of ours.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,7 +61,7 @@ def main() -> None:
     try:
         app()
     except EksmlError as error:
-        _end(str(error), BAD_INPUT)
+        _end(str(error), error.exit_code)
     except Exception as error:
         if os.environ.get("EKSML_DEBUG"):
             raise

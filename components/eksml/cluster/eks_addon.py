@@ -8,11 +8,25 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
+from eksml import names
 from eksml.catalog import eks_addons
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
 from eksml.errors import Problem, nearest
 from eksml.spec import Spec
+
+VPC_CNI = "vpc-cni"
+EBS_CSI = "aws-ebs-csi-driver"
+NODE_MONITORING_AGENT = "eks-node-monitoring-agent"
+
+WITH_CLUSTER = (VPC_CNI, "kube-proxy")
+"""What no node works without: made with the cluster, before its nodes."""
+
+NODE_AGENTS = ("eks-pod-identity-agent", NODE_MONITORING_AGENT)
+"""DaemonSets only: ready without a node, and every node needs them from its first minute."""
+
+ON_NODES = ("coredns", "metrics-server")
+"""What is ready once it runs: made after the first nodes."""
 
 
 class EksAddonSpec(Spec):
@@ -23,7 +37,7 @@ class EksAddonSpec(Spec):
     kubernetes_version: str
     """Kubernetes version of the cluster, by which the catalog pins the add-on's version."""
     configuration: dict[str, Any] = Field(default_factory=dict)
-    """Configuration values of the add-on."""
+    """Configuration values of the add-on, beside those without which it does not work on GPU nodes."""
     managed_policies: tuple[str, ...] = ()
     """ARNs of AWS managed policies for the add-on's own service account."""
 
@@ -62,6 +76,7 @@ class EksAddon(Component):
     ):
         super().__init__("eksml:cluster:EksAddon", name, spec, opts, tags)
         fact = eks_addons()[spec.addon]
+        configuration = {**_configuration(spec.addon), **spec.configuration}
         identities = []
         if spec.managed_policies and fact.service_account:
             identity = PodIdentitySpec(
@@ -69,16 +84,30 @@ class EksAddon(Component):
                 service_account=fact.service_account.name,
                 managed_policies=spec.managed_policies,
             )
-            identities.append(PodIdentity(name, identity, cluster_name=cluster_name, tags=tags, opts=self.child()))
+            identities.append(
+                PodIdentity(name, identity, cluster_name=cluster_name, tags=self.own_tags, opts=self.child())
+            )
         aws.eks.Addon(
             name,
             cluster_name=cluster_name,
             addon_name=spec.addon,
             addon_version=fact.versions[spec.kubernetes_version],
-            configuration_values=json.dumps(spec.configuration, sort_keys=True) if spec.configuration else None,
+            configuration_values=json.dumps(configuration, sort_keys=True) if configuration else None,
             resolve_conflicts_on_create="OVERWRITE",
             resolve_conflicts_on_update="OVERWRITE",
             tags=self.tagged(name),
             opts=self.child(depends_on=identities),
         )
         self.register_outputs({})
+
+
+def _configuration(addon: str) -> dict[str, Any]:
+    if addon != NODE_MONITORING_AGENT:
+        return {}
+    # Without the toleration its DCGM host engine never starts on a GPU node, and node repair takes healthy nodes away.
+    return {
+        "dcgmAgent": {
+            "tolerations": [names.gpu_toleration()],
+            "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        }
+    }

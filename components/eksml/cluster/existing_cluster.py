@@ -8,10 +8,10 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as k8s
 
-from eksml.catalog import eks_addons
+from eksml.catalog import usable_kubernetes_versions
 from eksml.cluster.new_cluster import ClusterCredentials
 from eksml.component import Component
-from eksml.errors import Problem
+from eksml.errors import Problem, repetitions
 from eksml.spec import ClusterName, Spec
 
 AddableAddon = Literal["aws-ebs-csi-driver", "eks-node-monitoring-agent", "eks-pod-identity-agent", "metrics-server"]
@@ -32,10 +32,8 @@ class ExistingClusterSpec(Spec):
 
     def rules(self) -> Iterator[Problem]:
         """The catalog has the add-ons of this Kubernetes version."""
-        for index, addon in enumerate(self.addons):
-            if addon in self.addons[:index]:
-                yield Problem(("addons", index), f"'{addon}' is listed twice")
-        usable = eks_addons()["vpc-cni"].versions
+        yield from repetitions(("addons",), self.addons)
+        usable = usable_kubernetes_versions()
         if self.kubernetes_version not in usable:
             choices = f"the catalog has the add-ons of {', '.join(usable)}"
             yield Problem(("kubernetesVersion",), f"'{self.kubernetes_version}' given: {choices}")
@@ -61,6 +59,7 @@ class ExistingCluster(Component):
     ):
         super().__init__("eksml:cluster:ExistingCluster", name, spec, opts)
         found = aws.eks.get_cluster_output(name=spec.name, opts=pulumi.InvokeOutputOptions(parent=self))
+        self.kubernetes_version = spec.kubernetes_version
         self.cluster_name: pulumi.Output[str] = found.name
         self.arn: pulumi.Output[str] = found.arn
         self.endpoint: pulumi.Output[str] = found.endpoint

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from enum import StrEnum
 from ipaddress import IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pulumi
 import pulumi_aws as aws
@@ -14,20 +14,17 @@ import pulumi_eks as eks
 import pulumi_kubernetes as k8s
 from pydantic import Field
 
-from eksml import catalog, names
-from eksml.cluster.eks_addon import EksAddon, EksAddonSpec
+from eksml import catalog
+from eksml.cluster.eks_addon import NODE_AGENTS, VPC_CNI, EksAddon, EksAddonSpec
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
-from eksml.errors import Problem
+from eksml.errors import Problem, repetitions
 from eksml.spec import Cidr, Flag, KeyArn, PrincipalArn, Spec
 
 LogType = Literal["api", "audit", "authenticator", "controllerManager", "scheduler"]
 RetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
-
-NODE_AGENTS = ("eks-pod-identity-agent", "eks-node-monitoring-agent")
-"""Add-ons of DaemonSets only: they are ready without a node, and every node needs them from its first minute."""
 
 _SERVICE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
@@ -77,13 +74,13 @@ class NewClusterSpec(Spec):
 
     def rules(self) -> Iterator[Problem]:
         """EKS's limits on versions, ranges and principals."""
-        yield from version_problems(self.kubernetes_version, self.upgrade_policy, catalog.today())
-        yield from _public_access_problems(self.public_access_cidrs)
+        if "kubernetes_version" in self.model_fields_set:
+            # The default grows old by itself; a note says so, and a platform that exists can still be changed.
+            yield from version_problems(self.kubernetes_version, self.upgrade_policy, catalog.today())
         yield from _service_cidr_problems(self.service_cidr)
-        for kind, values in (("administrators", self.administrators), ("logTypes", self.log_types)):
-            for index, value in enumerate(values):
-                if value in values[:index]:
-                    yield Problem((kind, index), f"'{value}' is listed twice")
+        yield from repetitions(("publicAccessCidrs",), self.public_access_cidrs)
+        yield from repetitions(("administrators",), self.administrators)
+        yield from repetitions(("logTypes",), self.log_types)
 
 
 class NewCluster(Component):
@@ -101,7 +98,7 @@ class NewCluster(Component):
         tags: tags for every AWS resource.
 
     Attributes:
-        cluster_name, arn, endpoint, security_group_id: of the cluster.
+        kubernetes_version, cluster_name, arn, endpoint, security_group_id: of the cluster.
         kubeconfig: a kubeconfig without a secret in it, as JSON.
         provider: the Kubernetes provider for everything inside the cluster.
     """
@@ -144,16 +141,17 @@ class NewCluster(Component):
             coredns_addon_options={"enabled": False},
             kube_proxy_addon_options={"version": _addon_version("kube-proxy", spec)},
             vpc_cni_options={"addon_version": _addon_version("vpc-cni", spec), "enable_network_policy": True},
-            tags=dict(tags or {}),
+            tags=self.own_tags,
             opts=self.child(depends_on=[self._log_group(spec)]),
         )
+        self.kubernetes_version = spec.kubernetes_version
         self.cluster_name: pulumi.Output[str] = cluster.eks_cluster.apply(_read("name"))
         self.arn: pulumi.Output[str] = cluster.eks_cluster.apply(_read("arn"))
         self.endpoint: pulumi.Output[str] = cluster.eks_cluster.apply(_read("endpoint"))
         self.security_group_id: pulumi.Output[str] = cluster.cluster_security_group_id
         self.kubeconfig: pulumi.Output[str] = cluster.kubeconfig_json
-        self._network_identity(region, tags)
-        self._node_agents(spec, tags)
+        self._network_identity(region)
+        self._node_agents(spec)
         self.provider = k8s.Provider(
             f"{name}-kubernetes",
             kubeconfig=self.kubeconfig,
@@ -185,46 +183,29 @@ class NewCluster(Component):
             opts=self.child(),
         )
 
-    def _network_identity(self, region: str, tags: Tags | None) -> None:
+    def _network_identity(self, region: str) -> None:
         # For VPC CNI alone, so that node roles need not have its permissions for every pod on the node.
-        policy = f"arn:{catalog.partition(region)}:iam::aws:policy/AmazonEKS_CNI_Policy"
-        account = catalog.service_account("vpc-cni")
+        policy = catalog.managed_policy_arn(region, "AmazonEKS_CNI_Policy")
+        account = catalog.service_account(VPC_CNI)
         spec = PodIdentitySpec(namespace=account.namespace, service_account=account.name, managed_policies=(policy,))
         name = f"{self.resource_name}-vpc-cni"
-        PodIdentity(name, spec, cluster_name=self.cluster_name, tags=tags, opts=self.child())
+        PodIdentity(name, spec, cluster_name=self.cluster_name, tags=self.own_tags, opts=self.child())
 
-    def _node_agents(self, spec: NewClusterSpec, tags: Tags | None) -> None:
+    def _node_agents(self, spec: NewClusterSpec) -> None:
         for addon in NODE_AGENTS:
             EksAddon(
                 f"{self.resource_name}-{addon}",
-                EksAddonSpec(
-                    addon=addon,
-                    kubernetes_version=spec.kubernetes_version,
-                    configuration=addon_configuration(addon),
-                ),
+                EksAddonSpec(addon=addon, kubernetes_version=spec.kubernetes_version),
                 cluster_name=self.cluster_name,
-                tags=tags,
+                tags=self.own_tags,
                 opts=self.child(),
             )
-
-
-def addon_configuration(addon: str) -> dict[str, object]:
-    """What the platform sets in an add-on's configuration."""
-    if addon != "eks-node-monitoring-agent":
-        return {}
-    # Without the toleration its DCGM host engine never starts on a GPU node, and node repair takes healthy nodes away.
-    return {
-        "dcgmAgent": {
-            "tolerations": [names.gpu_toleration()],
-            "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        }
-    }
 
 
 def version_problems(version: str, policy: UpgradePolicy, day: date) -> Iterator[Problem]:
     """Whether a Kubernetes version can be had on a day: EKS supports it, and the catalog has its add-ons."""
     known = catalog.kubernetes_versions()
-    usable = catalog.eks_addons()["vpc-cni"].versions
+    usable = catalog.usable_kubernetes_versions()
     choices = f"the catalog has the add-ons of {', '.join(usable)}"
     fact = known.get(version)
     if version not in usable:
@@ -243,25 +224,10 @@ def version_problems(version: str, policy: UpgradePolicy, day: date) -> Iterator
         )
 
 
-def _public_access_problems(ranges: tuple[str, ...]) -> Iterator[Problem]:
-    for index, cidr in enumerate(ranges):
-        path = ("publicAccessCidrs", index)
-        try:
-            IPv4Network(cidr)
-        except ValueError as error:
-            yield Problem(path, f"'{cidr}' given, must be an IPv4 range: {error}")
-        if cidr in ranges[:index]:
-            yield Problem(path, f"'{cidr}' is listed twice")
-
-
 def _service_cidr_problems(cidr: str | None) -> Iterator[Problem]:
     if cidr is None:
         return
-    try:
-        network = IPv4Network(cidr)
-    except ValueError as error:
-        yield Problem(("serviceCidr",), f"'{cidr}' given, must be an IPv4 range: {error}")
-        return
+    network = IPv4Network(cidr)
     if not 12 <= network.prefixlen <= 24:
         yield Problem(("serviceCidr",), f"/{network.prefixlen} given, must be from /12 to /24")
     if not any(network.subnet_of(IPv4Network(private)) for private in _SERVICE_RANGES):
@@ -284,9 +250,11 @@ def _access_entries(spec: NewClusterSpec, region: str) -> dict[str, eks.AccessEn
     }
 
 
-def _read(output: str) -> Callable[[aws.eks.Cluster], pulumi.Output[str]]:
+def _read(output: str) -> Callable[[Any], pulumi.Output[str]]:
     # Mocks that only echo inputs, as most unit tests have them, know no inner cluster.
-    return lambda cluster: getattr(cluster, output, pulumi.Output.from_input(""))
+    return lambda cluster: (
+        getattr(cluster, output) if isinstance(cluster, aws.eks.Cluster) else pulumi.Output.from_input("")
+    )
 
 
 def _credentials(spec: NewClusterSpec) -> eks.KubeconfigOptionsArgs | None:

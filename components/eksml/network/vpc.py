@@ -14,7 +14,7 @@ from pydantic import Field
 from eksml import names
 from eksml.catalog import vpc_endpoints
 from eksml.component import Component, Tags
-from eksml.errors import Problem, nearest
+from eksml.errors import Problem, nearest, repetitions
 from eksml.spec import Cidr, Spec, Zone
 
 # A VPC has eight blocks: a private subnet for each of at most seven zones, and the last block for all public subnets.
@@ -236,11 +236,7 @@ def _position(zone: str) -> int:
 
 
 def _cidr_problems(cidr: str) -> Iterator[Problem]:
-    try:
-        size = IPv4Network(cidr).prefixlen
-    except ValueError as error:
-        yield Problem(("cidr",), f"'{cidr}' given, must be an IPv4 range: {error}")
-        return
+    size = IPv4Network(cidr).prefixlen
     if size < _LARGEST_VPC:
         yield Problem(("cidr",), f"/{size} given, must be /{_LARGEST_VPC} or smaller: AWS allows no larger VPC")
     if size > _SMALLEST_VPC:
@@ -269,8 +265,7 @@ def _endpoint_problems(spec: NewVpcSpec) -> Iterator[Problem]:
         if service not in known.services:
             choices = f"must be one of {', '.join(known.services)}{nearest(service, known.services)}"
             yield Problem(("interfaceEndpoints", index), f"'{service}' given, {choices}")
-        elif service in spec.interface_endpoints[:index]:
-            yield Problem(("interfaceEndpoints", index), f"'{service}' is listed twice")
+    yield from repetitions(("interfaceEndpoints",), spec.interface_endpoints)
     missing = [service for service in known.needed_without_nat if service not in spec.interface_endpoints]
     if spec.nat_gateways is NatGateways.NONE and missing:
         yield Problem(("interfaceEndpoints",), f"natGateways: none needs these too: {', '.join(missing)}")

@@ -50,7 +50,7 @@ class KarpenterSpec(Spec):
     """Controller pods, each on a node of its own; the second takes over when the first goes."""
     is_isolated: Flag = False
     """Whether the VPC has no way to the internet: it then does not ask for prices, which have no endpoint."""
-    has_network_policy: Flag = False
+    has_vpc_cni_policy: Flag = False
     """Whether the nodes' role has VPC CNI's permissions: needed where VPC CNI has no identity of its own."""
 
 
@@ -79,7 +79,7 @@ class Karpenter(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:nodes:Karpenter", name, spec, opts, tags)
-        role = self._node_role(spec, cluster_name, tags)
+        role = self._node_role(spec, cluster_name)
         # A profile of ours instead of ones that Karpenter makes: it needs fewer rights, and nothing stays behind.
         profile = aws.iam.InstanceProfile(
             f"{name}-node", role=role.role_name, tags=self.tagged(f"{name}-node"), opts=self.child(depends_on=[role])
@@ -92,19 +92,19 @@ class Karpenter(Component):
             policy=pulumi.Output.json_dumps(
                 _controller_policy(spec.region, cluster_name, cluster_arn, role.arn, queue.arn)
             ),
-            tags=tags,
+            tags=self.own_tags,
             opts=self.child(),
         )
         self._releases(spec, cluster_name, queue.name, identity)
         self.instance_profile: pulumi.Output[str] = profile.name
         self.register_outputs({"instanceProfile": self.instance_profile})
 
-    def _node_role(self, spec: KarpenterSpec, cluster_name: pulumi.Input[str], tags: Tags | None) -> NodeRole:
+    def _node_role(self, spec: KarpenterSpec, cluster_name: pulumi.Input[str]) -> NodeRole:
         name = f"{self.resource_name}-node"
         role = NodeRole(
             name,
-            NodeRoleSpec(region=spec.region, has_network_policy=spec.has_network_policy),
-            tags=tags,
+            NodeRoleSpec(region=spec.region, has_vpc_cni_policy=spec.has_vpc_cni_policy),
+            tags=self.own_tags,
             opts=self.child(),
         )
         # EKS makes this entry for the roles of managed groups only.

@@ -10,8 +10,7 @@ import pulumi_kubernetes as k8s
 from eksml import names
 from eksml.catalog import ami_families
 from eksml.component import Component, Tags
-from eksml.errors import Problem
-from eksml.nodes.managed_pool import disks
+from eksml.errors import Problem, repetitions
 from eksml.nodes.pool import PoolSpec
 from eksml.spec import PositiveCount, ReservationId
 
@@ -59,10 +58,8 @@ class KarpenterPoolSpec(PoolSpec):
         yield from _limit_problems(self)
         if not self.capacity_types and not self.reservation_ids:
             yield Problem(("capacityTypes",), "empty, needs spot or onDemand, or reservationIds")
-        for key, values in (("capacityTypes", self.capacity_types), ("reservationIds", self.reservation_ids)):
-            for index, value in enumerate(values):
-                if value in values[:index]:
-                    yield Problem((key, index), f"'{value}' is listed twice")
+        yield from repetitions(("capacityTypes",), self.capacity_types)
+        yield from repetitions(("reservationIds",), self.reservation_ids)
         if set(self.capacity_types) == {CapacityType.SPOT} and not any(fact.spot is not False for fact in self.facts):
             yield Problem(
                 ("capacityTypes",), "spot alone, but none of the instance types is sold as spot: add onDemand"
@@ -109,7 +106,7 @@ class KarpenterPool(Component):
                 "securityGroupSelectorTerms": [{"tags": {names.CLUSTER_NAME_TAG: cluster_name}}],
                 "associatePublicIPAddress": False,
                 "metadataOptions": {"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1},
-                "blockDeviceMappings": [_volume(device, gib) for device, gib in disks(spec).items()],
+                "blockDeviceMappings": [_volume(device, gib) for device, gib in spec.disks.items()],
                 "tags": self.tagged(name),
                 **({"instanceStorePolicy": "RAID0"} if spec.has_instance_store else {}),
                 **_reservations(spec),
@@ -176,23 +173,15 @@ def _reservations(spec: KarpenterPoolSpec) -> dict[str, Any]:
 
 
 def _limit_problems(spec: KarpenterPoolSpec) -> Iterator[Problem]:
-    if not spec.has_gpus:
-        smallest = min((fact.vcpu for fact in spec.facts), default=0)
-        if spec.gpu_limit is not None:
-            yield Problem(("gpuLimit",), f"{spec.gpu_limit} given, but the pool has no GPUs: use cpuLimit")
-        if spec.cpu_limit is None:
-            yield Problem(("cpuLimit",), "missing: a Karpenter pool without GPUs always has this limit")
-        elif spec.cpu_limit < smallest:
-            yield Problem(
-                ("cpuLimit",), f"{spec.cpu_limit} given, must be at least {smallest}: its smallest type has as many"
-            )
-        return
-    smallest = min((fact.gpu.count for fact in spec.facts if fact.gpu), default=0)
-    if spec.cpu_limit is not None:
-        yield Problem(("cpuLimit",), f"{spec.cpu_limit} given, but the pool has GPUs: use gpuLimit")
-    if spec.gpu_limit is None:
-        yield Problem(("gpuLimit",), "missing: a Karpenter pool of GPUs always has a limit")
-    elif spec.gpu_limit < smallest:
-        yield Problem(
-            ("gpuLimit",), f"{spec.gpu_limit} given, must be at least {smallest}: its smallest type has as many"
-        )
+    limits = {"gpuLimit": spec.gpu_limit, "cpuLimit": spec.cpu_limit}
+    key, other = ("gpuLimit", "cpuLimit") if spec.has_gpus else ("cpuLimit", "gpuLimit")
+    nodes = "GPUs" if spec.has_gpus else "no GPUs"
+    if limits[other] is not None:
+        yield Problem((other,), f"{limits[other]} given, but the pool has {nodes}: use {key}")
+    counts = [fact.gpu.count if spec.has_gpus and fact.gpu else fact.vcpu for fact in spec.facts]
+    smallest, limit = min(counts, default=0), limits[key]
+    if limit is None:
+        kind = "of GPUs" if spec.has_gpus else "without GPUs"
+        yield Problem((key,), f"missing: a Karpenter pool {kind} always has a limit")
+    elif limit < smallest:
+        yield Problem((key,), f"{limit} given, must be at least {smallest}: its smallest type has as many")

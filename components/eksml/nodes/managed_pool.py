@@ -10,13 +10,11 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
-from eksml.catalog import ami_families
+from eksml.catalog import ami_families, instance_types
 from eksml.component import Component, Tags
 from eksml.errors import Problem
 from eksml.nodes.pool import PoolSpec
 from eksml.spec import Flag, ReservationId, Spec
-
-_OS_VOLUME_GIB = 4
 
 # nodeadm reads this beside what EKS adds by itself; it joins the NVMe disks into one that holds images and pods.
 # https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/api/
@@ -90,8 +88,9 @@ class ManagedPoolSpec(PoolSpec):
                 )
             if len(self.zones) != 1:
                 yield Problem(("zones",), f"{len(self.zones)} given, must be the one zone of the reservation")
+        known = instance_types()
         for index, name in enumerate(self.instance_types):
-            fact = dict(zip(self.instance_types, self.facts, strict=False)).get(name)
+            fact = known.get(name)
             if fact and isinstance(self.capacity, CapacityBlock) and fact.capacity_block is False:
                 yield Problem(("instanceTypes", index), f"{name} cannot be bought as a Capacity Block")
             if fact and isinstance(self.capacity, Spot) and fact.spot is False:
@@ -157,7 +156,7 @@ class ManagedPool(Component):
         name = self.resource_name
         return aws.ec2.LaunchTemplate(
             name,
-            block_device_mappings=[_volume(device, gib) for device, gib in disks(spec).items()],
+            block_device_mappings=[_volume(device, gib) for device, gib in spec.disks.items()],
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
             user_data=base64.b64encode(_INSTANCE_STORE_USER_DATA.encode()).decode()
             if spec.has_instance_store
@@ -167,12 +166,6 @@ class ManagedPool(Component):
             **_reserved(spec),
             opts=self.child(),
         )
-
-
-def disks(spec: PoolSpec) -> dict[str, int]:
-    """The size in GiB of each disk of a pool's nodes, by device."""
-    family = ami_families()[spec.ami_family]
-    return ({family.os_device: _OS_VOLUME_GIB} if family.os_device else {}) | {family.pod_device: spec.disk_gib}
 
 
 def _volume(device: str, gib: int) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:

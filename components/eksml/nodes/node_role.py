@@ -5,7 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from eksml.catalog import partition
+from eksml.catalog import managed_policy_arn
 from eksml.component import Component, Tags
 from eksml.spec import Flag, Region, Spec
 
@@ -17,7 +17,7 @@ class NodeRoleSpec(Spec):
 
     region: Region
     """AWS region, by which ARNs of AWS's policies are named."""
-    has_network_policy: Flag = False
+    has_vpc_cni_policy: Flag = False
     """Whether the role has VPC CNI's permissions: needed where VPC CNI has no identity of its own."""
 
 
@@ -43,11 +43,11 @@ class NodeRole(Component):
             tags=self.tagged(name),
             opts=self.child(),
         )
-        for policy in (*_POLICIES, *(["AmazonEKS_CNI_Policy"] if spec.has_network_policy else [])):
+        for policy in (*_POLICIES, *(["AmazonEKS_CNI_Policy"] if spec.has_vpc_cni_policy else [])):
             aws.iam.RolePolicyAttachment(
                 f"{name}-{policy}",
                 role=role.name,
-                policy_arn=f"arn:{partition(spec.region)}:iam::aws:policy/{policy}",
+                policy_arn=managed_policy_arn(spec.region, policy),
                 opts=self.child(),
             )
         self.arn: pulumi.Output[str] = role.arn

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from eksml import names
 from eksml.catalog import InstanceType, ami_families, instance_types
-from eksml.errors import Problem, nearest
+from eksml.errors import Problem, nearest, repetitions
 from eksml.spec import LabelKey, LabelValue, Spec, Zone
 
-_GPU_VOLUME_GIB, _CPU_VOLUME_GIB = 200, 50
+_GPU_VOLUME_GIB, _CPU_VOLUME_GIB, _OS_VOLUME_GIB = 200, 50, 4
 _RESERVED_DOMAINS = (
     "kubernetes.io",
     "k8s.io",
@@ -65,9 +65,7 @@ class PoolSpec(Spec):
             yield Problem(
                 ("volumeGib",), f"{self.volume_gib} given, must be at least {_GPU_VOLUME_GIB} on GPU nodes: {reason}"
             )
-        for index, zone in enumerate(self.zones):
-            if zone in self.zones[:index]:
-                yield Problem(("zones", index), f"'{zone}' is listed twice")
+        yield from repetitions(("zones",), self.zones)
         for key in self.labels:
             domain = key.partition("/")[0] if "/" in key else ""
             if any(domain == reserved or domain.endswith(f".{reserved}") for reserved in _RESERVED_DOMAINS):
@@ -85,13 +83,19 @@ class PoolSpec(Spec):
 
     @property
     def architecture(self) -> str:
-        """The CPU architecture of its nodes, `amd64` or `arm64`."""
-        return self.facts[0].architecture
+        """The CPU architecture of its nodes, `amd64` or `arm64`; the former where the catalog knows no type of it."""
+        return next((fact.architecture for fact in self.facts), "amd64")
 
     @property
     def disk_gib(self) -> int:
         """Size of the disk for images and pods, in GiB."""
         return self.volume_gib or (_GPU_VOLUME_GIB if self.has_gpus else _CPU_VOLUME_GIB)
+
+    @property
+    def disks(self) -> dict[str, int]:
+        """The size in GiB of each disk of its nodes, by device."""
+        family = ami_families()[self.ami_family]
+        return ({family.os_device: _OS_VOLUME_GIB} if family.os_device else {}) | {family.pod_device: self.disk_gib}
 
     @property
     def has_instance_store(self) -> bool:

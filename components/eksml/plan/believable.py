@@ -98,8 +98,7 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 _FUNCTIONS: dict[str, dict[str, Any]] = {
-    "aws:eks/getCluster:getCluster": _AWS["aws:eks/cluster:Cluster"][1]
-    | {"id": "{name}", "vpcConfig": {"clusterSecurityGroupId": "sg-{hex}", "vpcId": "vpc-{hex}", "subnetIds": []}},
+    "aws:eks/getCluster:getCluster": _AWS["aws:eks/cluster:Cluster"][1] | {"id": "{name}"},
 }
 
 

@@ -25,7 +25,6 @@ def canonical(resources: Iterable[Resource]) -> list[Resource]:
     return [
         replace(
             resource,
-            parent=resource.parent,
             inputs=_inputs(resource),
             dependencies=_dependencies(resource.urn, resource.dependencies, everything, kept),
             property_dependencies={

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from eksml import catalog
 from eksml.plan.model import Plan
 
 
@@ -24,6 +25,12 @@ def _cluster(name: str, spec: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"The API server of {name} is reachable from its VPC only: run `pulumi up` from inside the VPC (a host, a "
             "runner or a VPN there), or let your own addresses in with cluster.publicAccessCidrs."
+        )
+    fact = catalog.kubernetes_versions().get(str(spec.get("kubernetesVersion")))
+    if fact and fact.standard_support_ends and fact.standard_support_ends < catalog.today():
+        yield (
+            f"EKS ended its standard support of Kubernetes {spec['kubernetesVersion']} on "
+            f"{fact.standard_support_ends}: take a newer version (cluster.kubernetesVersion) or a newer eksml."
         )
     if spec.get("deletionProtection"):
         yield f"AWS refuses to delete the cluster {name} until cluster.deletionProtection is false and applied."

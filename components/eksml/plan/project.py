@@ -6,24 +6,23 @@ Secrets in a stack file stay closed: an encrypted value is never decrypted, a pl
 import json
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from eksml.config_keys import PLATFORM, SECRETS
 from eksml.errors import InputError, listed, nearest
 from eksml.paths import parse_path, path_text
 from eksml.plan.model import SECRET
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
-PLATFORM_KEY = "eksml:platform"
 
 _STACK_FILE_KEYS = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")
-_OWN_KEYS = (PLATFORM_KEY, "eksml:kubeconfig")
-
-SECRET_KEYS = ("eksml:kubeconfig", "aws:secretKey", "aws:token")
-"""Configuration that may only stand in a stack file encrypted."""
+_OWN_KEYS = (PLATFORM, *SECRETS)
+_PROVIDER_SECRETS = ("aws:secretKey", "aws:token")
 
 # What looks like a secret wherever it stands.
 _SECRET_PATTERNS = {
@@ -35,24 +34,45 @@ _SECRET_PATTERNS = {
 
 
 @dataclass(frozen=True)
+class Project:
+    """A Pulumi project: what its Pulumi.yaml says."""
+
+    file: Path
+    name: str
+    program: Path
+    stack_directory: Path
+    config: Mapping[str, Any]
+    """Configuration that every stack has unless its file says otherwise."""
+
+
+@dataclass(frozen=True)
 class Stack:
-    """One stack of a Pulumi project: its program and its configuration as the engine hands it over."""
+    """One stack of a Pulumi project: its program and its configuration, in which a placeholder stands for a secret."""
 
     project: str
     name: str
     directory: Path
     program: Path
-    config: Mapping[str, str]
+    config: Mapping[str, Any]
     secret_keys: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What is wrong with the stack file apart from what its program will say."""
+
+    @property
+    def engine_config(self) -> dict[str, str]:
+        """The configuration as the engine hands it to a program."""
+        return {key: _as_engine_writes(value) for key, value in self.config.items()}
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Stack":
-        """The same stack, with values set at paths below `eksml:platform`."""
+        """The same stack, with values set at paths below `eksml:platform`. Raises InputError where there is none."""
         if not settings:
             return self
-        platform = json.loads(self.config.get(PLATFORM_KEY, "{}"))
+        platform = deepcopy(self.config.get(PLATFORM))
+        if not isinstance(platform, dict):
+            raise InputError(f"--set: the stack {self.name} has no mapping {PLATFORM} to set something in")
         for path, value in settings.items():
             _set(platform, path, value)
-        return replace(self, config={**self.config, PLATFORM_KEY: json.dumps(platform)})
+        return replace(self, config={**self.config, PLATFORM: platform})
 
 
 def find_stack(target: str | None, stack_name: str | None = None) -> Stack:
@@ -81,28 +101,56 @@ def find_stack(target: str | None, stack_name: str | None = None) -> Stack:
     return _stack(project_file, stack_name)
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file. Raises InputError with the place of what is wrong: a key that stands twice, too."""
+def read_project(file: Path) -> Project:
+    """The project of a Pulumi.yaml. Raises InputError where it is none."""
+    content = _mapping(read_yaml(file), str(file))
+    name = content.get("name")
+    if not isinstance(name, str):
+        raise InputError(f"{file}: name: missing, must be the project's name")
+    declared = _mapping(content.get("config") or {}, f"{file}: config")
+    return Project(
+        file=file,
+        name=name,
+        program=file.parent / str(content.get("main", ".")),
+        stack_directory=file.parent / str(content.get("stackConfigDir", ".")),
+        config={
+            key: value.get("value", value.get("default")) if isinstance(value, dict) else value
+            for key, value in declared.items()
+        },
+    )
+
+
+def read_yaml(file: Path) -> Any:
+    """The content of a YAML file. Raises InputError with the place of what is wrong."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506
-        # An alias may stand inside what it stands for, which no configuration can hold.
-        json.dumps(content, default=str)
-        return content
+        return parse_yaml(file.read_text(encoding="utf-8"), str(file))
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        raise InputError(f"{file}: there is no such file") from None
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        raise InputError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not text in UTF-8") from None
+        raise InputError(f"{file}: not text in UTF-8") from None
+
+
+def parse_yaml(text: str, origin: str) -> Any:
+    """Plain data from YAML; a date stays the text that it is.
+
+    Raises InputError that names the origin and the place of what is wrong: a key that stands twice, too.
+    """
+    try:
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506
+        # An alias may stand inside what it stands for, which no configuration can hold.
+        json.dumps(content)
+        return content
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InputError(f"{path}{place}: {error.problem}") from None
+        raise InputError(f"{origin}{place}: {error.problem}") from None
     except (RecursionError, TypeError, ValueError, yaml.YAMLError):
-        raise InputError(f"{path}: not plain data: it holds itself, or nests too deeply") from None
+        raise InputError(f"{origin}: not plain data: it holds itself, or nests too deeply") from None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
@@ -115,6 +163,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# YAML 1.1 reads 2024-01-01 as a date and !!binary as bytes, neither of which a configuration can hold.
+for _tag in ("timestamp", "binary"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)
+
+
 def project_above(directory: Path) -> Path | None:
     """The nearest project file in a folder or above it."""
     candidates = (folder / name for folder in (directory, *directory.parents) for name in PROJECT_FILES)
@@ -122,21 +175,17 @@ def project_above(directory: Path) -> Path | None:
 
 
 def _stack(project_file: Path, stack_name: str | None) -> Stack:
-    project = _mapping(read_yaml(project_file), project_file)
-    directory = project_file.parent
-    name = project.get("name")
-    if not isinstance(name, str):
-        raise InputError(f"{project_file}: name: missing")
-    stack_directory = directory / str(project.get("stackConfigDir", "."))
-    stack_name = _existing(stack_name, stack_directory)
-    config = _config(stack_directory, stack_name, name, project)
+    project = read_project(project_file)
+    stack_name = _existing(stack_name, project.stack_directory)
+    config, problems = _config(project, stack_name)
     return Stack(
-        project=name,
+        project=project.name,
         name=stack_name,
-        directory=directory,
-        program=_program(directory / str(project.get("main", ".")), project_file),
-        config={key: _as_engine_writes(value) for key, value in config.items()},
+        directory=project_file.parent,
+        program=_program(project),
+        config={key: _closed(value) for key, value in config.items()},
         secret_keys=tuple(key for key, value in config.items() if _holds_secret(value)),
+        problems=tuple(problems),
     )
 
 
@@ -151,32 +200,26 @@ def _existing(stack_name: str | None, directory: Path) -> str:
     return stack_name or next(iter(stacks), "dev")
 
 
-def _program(main: Path, project_file: Path) -> Path:
-    program = main / "__main__.py" if main.is_dir() else main
+def _program(project: Project) -> Path:
+    program = project.program / "__main__.py" if project.program.is_dir() else project.program
     if not program.is_file():
-        raise InputError(f"{project_file}: its program {program} does not exist")
+        raise InputError(f"{project.file}: its program {program} does not exist")
     return program
 
 
-def _config(directory: Path, stack: str, project_name: str, project: Mapping[str, Any]) -> dict[str, Any]:
-    path = stack_file(directory, stack)
-    given = {}
-    if path is not None:
-        content = _mapping(read_yaml(path) or {}, path)
-        given = _mapping(content.get("config") or {}, path, "config")
-        unknown = [key for key in content if key not in _STACK_FILE_KEYS]
-        unknown += [key for key in given if key.startswith("eksml:") and key not in _OWN_KEYS]
-        if unknown:
-            known = (*_STACK_FILE_KEYS, *_OWN_KEYS)
-            raise InputError("\n".join(f"{path}: {key}: unknown key{nearest(key, known)}" for key in unknown))
+def _config(project: Project, stack: str) -> tuple[dict[str, Any], list[str]]:
+    file = stack_file(project.stack_directory, stack)
+    content = _mapping(read_yaml(file) or {}, str(file)) if file else {}
+    given = _mapping(content.get("config") or {}, f"{file}: config")
     config = {
-        key if ":" in key else f"{project_name}:{key}": value
-        for key, value in {**_project_defaults(project), **given}.items()
+        key if ":" in key else f"{project.name}:{key}": value
+        for key, value in {**project.config, **given}.items()
         if value is not None
     }
-    if problems := list(_exposed(config)):
-        raise InputError("\n".join(f"{path or directory}: {problem}" for problem in problems))
-    return config
+    unknown = [key for key in content if key not in _STACK_FILE_KEYS]
+    unknown += [key for key in config if key.startswith("eksml:") and key not in _OWN_KEYS]
+    problems = [f"{key}: unknown key{nearest(key, (*_STACK_FILE_KEYS, *_OWN_KEYS))}" for key in unknown]
+    return config, [f"{file or project.file}: {problem}" for problem in (*problems, *_exposed(config))]
 
 
 def stack_file(directory: Path, stack: str) -> Path | None:
@@ -185,23 +228,15 @@ def stack_file(directory: Path, stack: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _project_defaults(project: Mapping[str, Any]) -> dict[str, Any]:
-    declared = project.get("config") or {}
-    return {
-        key: value.get("value", value.get("default")) if isinstance(value, dict) else value
-        for key, value in declared.items()
-    }
-
-
-def _mapping(value: Any, path: Path, part: str | None = None) -> dict[str, Any]:
+def _mapping(value: Any, origin: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise InputError(f"{path}: {f'{part}: ' if part else ''}must be a mapping of names to values")
+        raise InputError(f"{origin}: must be a mapping of names to values")
     return value
 
 
 def _exposed(config: Mapping[str, Any]) -> Iterator[str]:
     for key, value in config.items():
-        if key in SECRET_KEYS and not _is_secret(value):
+        if key in _PROVIDER_SECRETS and not _is_secret(value):
             yield f"{key}: a secret in plain text, set it with `pulumi config set --secret {key}`"
         for path, text in _texts(value, ()):
             for pattern, what in _SECRET_PATTERNS.items():
@@ -240,10 +275,9 @@ def _closed(value: Any) -> Any:
 
 
 def _as_engine_writes(value: Any) -> str:
-    closed = _closed(value)
-    if isinstance(closed, bool):
-        return str(closed).lower()
-    return json.dumps(closed, default=str) if isinstance(closed, dict | list) else str(closed)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 def _set(settings: Any, path: str, value: Any) -> None:

@@ -10,8 +10,8 @@ import runpy
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import chdir, redirect_stdout
+from collections.abc import Callable, Generator, Mapping
+from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,13 @@ class RecordingError(InputError):
 
 def record(stack: Stack) -> Plan:
     """The Plan of a stack, from its own program. Raises RecordingError with every reason at once."""
-    return record_program(lambda: _run_program(stack.program), stack)
+    main = stack.program
+
+    def program() -> None:
+        runpy.run_path(str(main), run_name="__main__")
+
+    with _as_engine_runs(main.parent):
+        return record_program(program, stack)
 
 
 def record_program(program: Callable[[], Any], stack: Stack) -> Plan:
@@ -60,7 +66,7 @@ def record_program(program: Callable[[], Any], stack: Stack) -> Plan:
 
 def _record(program: Callable[[], Any], stack: Stack) -> Plan:
     monitor = _Monitor(stack)
-    pulumi_config.set_all_config(dict(stack.config), list(stack.secret_keys))
+    pulumi_config.set_all_config(stack.engine_config, list(stack.secret_keys))
     pulumi_settings.configure(
         pulumi_settings.Settings(
             project=stack.project,
@@ -83,33 +89,39 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
     except InputError:
         raise
     except pulumi.RunError as error:
-        raise RecordingError(str(error)) from None
+        raise RecordingError("\n".join([*stack.problems, str(error)])) from None
     except Exception as error:
-        raise RecordingError("\n".join([*monitor.problems(), _told(error, stack)])) from error
+        raise RecordingError("\n".join([*stack.problems, *monitor.problems(), _failure(error, stack)])) from error
     finally:
         loop.close()
-    if problems := monitor.problems():
+    if problems := [*stack.problems, *monitor.problems()]:
         raise RecordingError("\n".join(problems))
     return monitor.plan()
 
 
-def _run_program(main: Path) -> None:
+@contextmanager
+def _as_engine_runs(folder: Path) -> Generator[None]:
+    """The surroundings that a program in a folder has until its last resource is registered, and what it left, gone."""
     before = set(sys.modules)
-    sys.path.insert(0, str(main.parent))
+    sys.path.insert(0, str(folder))
     try:
-        with chdir(main.parent), redirect_stdout(sys.stderr):
-            runpy.run_path(str(main), run_name="__main__")
+        with chdir(folder), redirect_stdout(sys.stderr):
+            yield
     finally:
-        sys.path.remove(str(main.parent))
+        sys.path.remove(str(folder))
         for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(f"{main.parent}/"):
+            if _is_own(getattr(sys.modules[name], "__file__", None), folder):
                 del sys.modules[name]
 
 
-def _told(error: Exception, stack: Stack) -> str:
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(stack.directory))
-    ]
+def _is_own(file: str | None, folder: Path) -> bool:
+    """Whether a module is the program's own: in its folder, but not in an environment that lies there."""
+    path = Path(file or "").parts
+    return path[: len(folder.parts)] == folder.parts and "site-packages" not in path
+
+
+def _failure(error: Exception, stack: Stack) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename, stack.directory)]
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"the program failed{place}: {type(error).__name__}: {error}"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from eksml import names
 from eksml.plan.model import STACK_TYPE, Plan, Resource
 
 
@@ -63,9 +64,11 @@ def _in_order(families: Mapping[str, list[Resource]]) -> list[str]:
 
 
 def short_type(resource_type: str) -> str:
-    """A type as a program writes it: `aws:ec2/vpc:Vpc` is `aws.ec2.Vpc`."""
+    """A type as it reads best: `aws:ec2/vpc:Vpc` is `aws.ec2.Vpc`, `kubernetes:core/v1:Namespace` core/v1 Namespace."""
     package, _, rest = resource_type.partition(":")
     module, _, name = rest.rpartition(":")
+    if package == "kubernetes":
+        return f"{module} {name}"
     return ".".join(part for part in (package, module.partition("/")[0].removesuffix("index"), name) if part)
 
 
@@ -86,8 +89,8 @@ def _node_pool(inputs: Mapping[str, Any]) -> str:
     spec = inputs.get("spec", {})
     values = {item["key"]: item["values"] for item in spec.get("template", {}).get("spec", {}).get("requirements", [])}
     limits = ", ".join(f"{amount} × {resource}" for resource, amount in spec.get("limits", {}).items())
-    types = ", ".join(values.get("node.kubernetes.io/instance-type", []))
-    return f"up to {limits} on {types}; {' before '.join(values.get('karpenter.sh/capacity-type', []))}"
+    types = ", ".join(values.get(names.INSTANCE_TYPE_LABEL, []))
+    return f"up to {limits} on {types}; {' before '.join(values.get(names.KARPENTER_CAPACITY_TYPE_LABEL, []))}"
 
 
 def _cluster(inputs: Mapping[str, Any]) -> str:

@@ -1,18 +1,19 @@
 """The team profiles as data, and how the settings of a stack are laid over one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeGuard, get_args
 
 import yaml
 
 from eksml import catalog
 from eksml.errors import Problem, SpecError, listed, nearest
-from eksml.platform import PlatformSpec
+from eksml.platform import PlatformSpec, Profile
 from eksml.spec import parse
 
-PROFILES = ("research", "production", "startup")
+PROFILES: tuple[str, ...] = get_args(Profile)
 
 
 @cache
@@ -21,7 +22,7 @@ def profile_settings(profile: str) -> dict[str, Any]:
     return yaml.safe_load(files("eksml.profiles").joinpath(f"{profile}.yaml").read_text(encoding="utf-8"))
 
 
-def platform_spec(settings: Mapping[str, Any], *, region: str, name: str) -> PlatformSpec:
+def platform_spec(settings: Mapping[str, Any], *, region: str | None, name: str) -> PlatformSpec:
     """The Spec of a platform: settings in the words of the stack file, laid over their profile.
 
     Mappings merge, a list replaces a list, null removes an entry, and a mapping whose `kind` changes is replaced whole.
@@ -33,14 +34,27 @@ def platform_spec(settings: Mapping[str, Any], *, region: str, name: str) -> Pla
 
     Raises SpecError with every problem at once.
     """
-    if "region" in settings:
-        raise SpecError([Problem(("region",), "unknown key: the region of a stack is aws:region")])
-    merged = overlaid(_profile_of(settings), settings)
+    problems = list(_problems_before_parsing(settings, region))
+    profile = _likely_profile(settings.get("profile"))
+    if profile is None and "profile" in settings and problems:
+        raise SpecError(problems)
+    merged = {**overlaid(profile_settings(profile) if profile else {}, settings), "profile": profile, "region": region}
     network = merged.get("network")
-    region_fact = catalog.regions().get(region)
-    if region_fact and isinstance(network, dict) and network.get("kind") == "new":
-        merged["network"] = {"zones": list(region_fact.default_zones), **network}
-    return parse(PlatformSpec, {"name": name, **merged, "region": region})
+    if _needs_zones(network):
+        fact = catalog.regions().get(region or "")
+        if fact is None and region is not None:
+            suggestion = nearest(region, catalog.regions()) or "; if it is right, give its zones"
+            problems.append(Problem(("network", "zones"), f"missing, and '{region}' is not in the catalog{suggestion}"))
+        merged["network"] = {**network, **({"zones": list(fact.default_zones)} if fact else {})}
+    given = {"name": name, **{key: value for key, value in merged.items() if value is not None}}
+    try:
+        spec = parse(PlatformSpec, given)
+    except SpecError as error:
+        told = {problem.path for problem in problems}
+        raise SpecError(problems + [problem for problem in error.problems if problem.path not in told]) from None
+    if problems:
+        raise SpecError(problems)
+    return spec
 
 
 def overlaid(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,11 +72,20 @@ def overlaid(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _profile_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _problems_before_parsing(settings: Mapping[str, Any], region: str | None) -> Iterator[Problem]:
+    if "region" in settings:
+        yield Problem(("region",), "unknown key: the region of a stack is aws:region")
+    if region is None:
+        yield Problem(("region",), "missing: give aws:region, such as us-west-2")
     profile = settings.get("profile")
-    if profile is None:
-        return {}
-    if profile not in PROFILES:
-        choices = f"must be {listed(PROFILES)}{nearest(str(profile), PROFILES)}"
-        raise SpecError([Problem(("profile",), f"{profile!r} given, {choices}")])
-    return profile_settings(profile)
+    if profile is not None and profile not in PROFILES:
+        yield Problem(("profile",), f"{profile!r} given, must be {listed(PROFILES)}{nearest(str(profile), PROFILES)}")
+
+
+def _likely_profile(profile: Any) -> str | None:
+    """The profile, or the one that was probably meant: what else is wrong can then be told at the same time."""
+    return profile if profile in PROFILES else next(iter(get_close_matches(str(profile), PROFILES, n=1)), None)
+
+
+def _needs_zones(network: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(network, dict) and network.get("kind") == "new" and "zones" not in network

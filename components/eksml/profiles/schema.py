@@ -3,10 +3,10 @@
 from typing import Any
 
 from eksml import catalog
+from eksml.config_keys import PLATFORM, SECRETS
 from eksml.platform import PlatformSpec
 
 _REF = "#/definitions/"
-_KUBECONFIG = "Kubeconfig of a cluster of kind kubeconfig: pulumi config set --secret eksml:kubeconfig"
 
 
 def stack_file_schema() -> dict[str, Any]:
@@ -27,10 +27,10 @@ def stack_file_schema() -> dict[str, Any]:
                 "type": "object",
                 "properties": {
                     "aws:region": {"type": "string", "description": "AWS region of the platform."},
-                    "eksml:platform": platform,
-                    "eksml:kubeconfig": {"type": "object", "required": ["secure"], "description": _KUBECONFIG},
+                    PLATFORM: platform,
+                    **{key: _secret(key, meaning) for key, meaning in SECRETS.items()},
                 },
-                "required": ["aws:region", "eksml:platform"],
+                "required": ["aws:region", PLATFORM],
             },
             "encryptionsalt": {"type": "string"},
             "encryptedkey": {"type": "string"},
@@ -41,6 +41,11 @@ def stack_file_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "definitions": definitions,
     }
+
+
+def _secret(key: str, meaning: str) -> dict[str, Any]:
+    description = f"{meaning[0].upper()}{meaning[1:]}: pulumi config set --secret {key}"
+    return {"type": "object", "required": ["secure"], "description": description}
 
 
 def _laid_over(schema: Any) -> Any:
@@ -77,6 +82,6 @@ def _with_choices(key: str, schema: dict[str, Any]) -> dict[str, Any]:
         case "interfaceEndpoints":
             return schema | {"items": {"enum": list(catalog.vpc_endpoints().services)}}
         case "kubernetesVersion":
-            return schema | {"enum": list(catalog.eks_addons()["vpc-cni"].versions)}
+            return schema | {"enum": list(catalog.usable_kubernetes_versions())}
         case _:
             return schema

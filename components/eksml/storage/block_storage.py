@@ -4,8 +4,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from eksml import names
-from eksml.catalog import partition
-from eksml.cluster.eks_addon import EksAddon, EksAddonSpec
+from eksml.catalog import managed_policy_arn
+from eksml.cluster.eks_addon import EBS_CSI, EksAddon, EksAddonSpec
 from eksml.component import Component, Tags
 from eksml.spec import Region, Spec
 
@@ -40,14 +40,12 @@ class BlockStorage(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:storage:BlockStorage", name, spec, opts, tags)
-        policy = f"arn:{partition(spec.region)}:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
+        policy = managed_policy_arn(spec.region, "service-role/AmazonEBSCSIDriverPolicy")
         driver = EksAddon(
             f"{name}-ebs-csi",
-            EksAddonSpec(
-                addon="aws-ebs-csi-driver", kubernetes_version=spec.kubernetes_version, managed_policies=(policy,)
-            ),
+            EksAddonSpec(addon=EBS_CSI, kubernetes_version=spec.kubernetes_version, managed_policies=(policy,)),
             cluster_name=cluster_name,
-            tags=tags,
+            tags=self.own_tags,
             opts=self.child(),
         )
         k8s.storage.v1.StorageClass(

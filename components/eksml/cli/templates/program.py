@@ -2,9 +2,9 @@
 
 import pulumi
 
-from eksml import Platform, stack_spec
+from eksml import Platform, stack_secrets, stack_spec
 
 spec = stack_spec()
-platform = Platform(spec.name, spec, kubeconfig=pulumi.Config("eksml").get_secret("kubeconfig"))
+platform = Platform(spec.name, spec, secrets=stack_secrets())
 for name, value in platform.exports.items():
     pulumi.export(name, value)
