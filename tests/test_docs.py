@@ -108,7 +108,8 @@ def test_every_setting_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=id_of)
 def test_every_program_runs(page: Path) -> None:
     for block in blocks(page, "python"):
-        code, names = compile(block, id_of(page), "exec"), {"__name__": "__main__"}
+        code = compile(block, id_of(page), "exec")
+        names: dict[str, Any] = {"__name__": "__main__"}
         recorded(lambda code=code, names=names: exec(code, names), config={"gpus:kubeconfig": "{}"})  # noqa: S102
         for name, value in names.items():
             if name.startswith("test_"):

@@ -308,7 +308,12 @@ def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_po
                 "eks-node-monitoring-agent is built for amd64 only"
             ],
         ),
-        ({"tags": {"aws:x": "y"}}, ['tags["aws:x"]: AWS keeps tags that begin with aws: to itself']),
+        ({"tags": {"aws:x": "y"}}, ['tags["aws:x"]: AWS, EKS, Karpenter or this library set this tag']),
+        (
+            {"tags": {"Name": "y", "karpenter.sh/nodepool": "y"}},
+            ["tags.Name: AWS, EKS,", 'tags["karpenter.sh/nodepool"]: AWS'],
+        ),
+        ({"tags": {f"key-{number}": "y" for number in range(41)}}, ["tags: 41 given, must be at most 40"]),
         (
             {"pools": {"Größe": SYSTEM["system"], "a" * 21: SYSTEM["system"], "a.b": SYSTEM["system"]}},
             [

@@ -56,6 +56,7 @@ def test_data_in_the_words_of_the_stack_file_becomes_a_spec() -> None:
 
 def test_settings_are_the_words_that_a_spec_was_made_from() -> None:
     data = {"name": "home", "pets": {"rex": {"kind": "dog", "isGood": True}}, "ranges": ["10.0.0.0/8"], "mostPets": 2}
+    data["beds"] = [{"width": 2, "sleepers": 1}]
     assert parse(House, data).settings() == data
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from eksml.cluster.existing_cluster import ExistingClusterSpec as ExistingClusterSpec
     from eksml.cluster.kubeconfig_cluster import KubeconfigCluster as KubeconfigCluster
     from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec as KubeconfigClusterSpec
-    from eksml.cluster.new_cluster import ClusterCredentials as ClusterCredentials
     from eksml.cluster.new_cluster import NewCluster as NewCluster
     from eksml.cluster.new_cluster import NewClusterSpec as NewClusterSpec
     from eksml.cluster.new_cluster import UpgradePolicy as UpgradePolicy
@@ -59,7 +58,7 @@ _PUBLIC = {
     "eksml.cluster.eks_addon": ("EksAddon", "EksAddonSpec"),
     "eksml.cluster.existing_cluster": ("ExistingCluster", "ExistingClusterSpec"),
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
-    "eksml.cluster.new_cluster": ("ClusterCredentials", "NewCluster", "NewClusterSpec", "UpgradePolicy"),
+    "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
@@ -75,6 +74,8 @@ _PUBLIC = {
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> Any:

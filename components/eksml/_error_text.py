@@ -41,7 +41,10 @@ def problems_of(model: type[BaseModel], error: ValidationError, data: Any) -> li
             problems += [problem.below(path) for problem in cause.problems]
         else:
             problems.append(Problem(path, _text(model, details, path)))
-    return problems
+    items = {problem.path[:-1] for problem in problems if problem.path}
+    # A list is also called too short where pydantic left out the items that it could not read.
+    too_short = {path_of(details["loc"], data) for details in error.errors() if details["type"] == "too_short"}
+    return [problem for problem in problems if problem.path not in too_short & items]
 
 
 def path_of(location: Location, data: Any) -> Path:
@@ -78,10 +81,10 @@ def _text(model: type[BaseModel], error: Any, path: Path) -> str:
         case "union_tag_not_found":
             return f"missing its kind{reason}"
         case "union_tag_invalid":
-            kinds = _quoted(context["expected_tags"])
+            kinds = _choices(context["expected_tags"])
             return f"kind '{context['tag']}' does not exist, must be {listed(kinds)}{nearest(context['tag'], kinds)}"
         case "literal_error" | "enum":
-            choices = _quoted(context["expected"])
+            choices = _choices(context["expected"])
             return f"{given} given, must be {listed(choices)}{nearest(str(error['input']), choices)}"
         case "string_pattern_mismatch":
             return (
@@ -92,7 +95,8 @@ def _text(model: type[BaseModel], error: Any, path: Path) -> str:
         case "string_too_long":
             return f"{len(error['input'])} characters given, must be at most {context['max_length']}{reason}"
         case "too_short" | "string_too_short":
-            return f"empty, needs at least {context['min_length']}{reason}"
+            count = f"{len(error['input'])} given" if error["input"] else "empty"
+            return f"{count}, needs at least {context['min_length']}{reason}"
         case "greater_than_equal":
             return f"{given} given, must be at least {context['ge']}{reason}"
         case "less_than_equal":
@@ -114,8 +118,9 @@ def _given(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-def _quoted(text: str) -> list[str]:
-    return re.findall(r"'([^']*)'", text)
+def _choices(text: str) -> list[str]:
+    """The choices in pydantic's words: `'a', 'b' or 'c'`, `1, 2 or 3`."""
+    return [word.strip("'") for word in re.split(r", | or ", text)]
 
 
 def _field_at(model: type[BaseModel], location: Location) -> FieldInfo | None:

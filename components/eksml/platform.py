@@ -144,7 +144,6 @@ class Platform(Component):
             region=region,
             vpc_id=network.vpc_id,
             private_subnets=network.private_subnets,
-            public_subnets=network.public_subnets,
             tags=self.own_tags,
             opts=self.child(),
         )

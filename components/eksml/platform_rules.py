@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 WAIVERS = {"open-public-endpoint": "the API server may be reached from the whole internet"}
 """What a stack file may allow against the advice of this library, given a reason."""
 
+_MOST_TAGS = 40
+# https://karpenter.sh/docs/concepts/nodeclasses/#spectags
+_TAGS_OF_OTHERS = ("aws:", "eks:", "eksml:", "karpenter.", "kubernetes.io/cluster/")
+
 # A wider range is as good as the whole internet, or a piece of it that others complete.
 _WIDEST_PUBLIC_RANGE = 8
 
@@ -178,9 +182,11 @@ def _accelerator_problems(spec: PlatformSpec) -> Iterator[Problem]:
 
 
 def _tag_and_waiver_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    if len(spec.tags) > _MOST_TAGS:
+        yield Problem(("tags",), f"{len(spec.tags)} given, must be at most {_MOST_TAGS}: AWS allows 50 with the others")
     for key in spec.tags:
-        if key.lower().startswith("aws:"):
-            yield Problem(("tags", key), "AWS keeps tags that begin with aws: to itself")
+        if key == "Name" or key.lower().startswith(_TAGS_OF_OTHERS):
+            yield Problem(("tags", key), "AWS, EKS, Karpenter or this library set this tag themselves, take another")
     for waiver in spec.waivers:
         if waiver not in WAIVERS:
             choices = f"must be {listed(WAIVERS)}{nearest(waiver, WAIVERS)}"

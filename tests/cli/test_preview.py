@@ -46,7 +46,7 @@ def test_it_shows_the_platform_to_standard_output_and_nothing_else_to_a_pipe() -
 
 def test_it_says_from_where_up_must_be_run_and_which_setting_changes_that() -> None:
     (note,) = [line for line in research().stdout.splitlines() if line.startswith("Note: ")]
-    assert "run `pulumi up` from inside the VPC" in note
+    assert "for the first `pulumi up`, let your own addresses in" in note
     assert "cluster.publicAccessCidrs" in note
 
 
@@ -113,7 +113,7 @@ config:
         "pools.train.gpuLimit: 0 given, must be at least 1",
         "pools.train.instanceTypes[0]: 'g6.12xlarg' is not in the catalog, did you mean 'g6.12xlarge'?",
         "pools.train.instanceTypes[1]: m7i.large has no GPU",
-        'tags["aws:x"]: AWS keeps tags that begin with aws: to itself',
+        'tags["aws:x"]: AWS, EKS, Karpenter or this library set this tag',
     )
     assert not out.exists()
 

@@ -8,7 +8,6 @@ import pulumi_kubernetes as k8s
 
 from eksml.cluster.existing_cluster import ExistingCluster, ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigCluster, KubeconfigClusterSpec
-from eksml.cluster.new_cluster import ClusterCredentials
 from programs import one, recorded
 from refusals import check_problems, problems
 
@@ -30,11 +29,10 @@ def test_an_eks_cluster_works_alone_by_its_name() -> None:
     )
 
 
-def test_pulumi_signs_in_with_the_credentials_of_the_spec() -> None:
+def test_pulumi_signs_in_with_the_role_of_the_spec() -> None:
     role = "arn:aws:iam::123456789012:role/platform"
-    credentials = ClusterCredentials(role_arn=role, profile_name="lab")
-    kubeconfig = kubeconfig_of(ExistingClusterSpec(name="theirs", kubernetes_version="1.35", credentials=credentials))
-    assert kubeconfig["users"][0]["user"]["exec"]["args"][-4:] == ["--role", role, "--profile", "lab"]
+    kubeconfig = kubeconfig_of(ExistingClusterSpec(name="theirs", kubernetes_version="1.35", access_role_arn=role))
+    assert kubeconfig["users"][0]["user"]["exec"]["args"][-2:] == ["--role", role]
 
 
 def test_nothing_is_made_in_aws_for_a_cluster_that_is_there() -> None:

@@ -1,12 +1,13 @@
 """A new EKS cluster."""
 
+import json
 from datetime import date
 from typing import Any
 
 import pytest
 
+from eksml import catalog
 from eksml.cluster.new_cluster import (
-    ClusterCredentials,
     NewCluster,
     NewClusterSpec,
     UpgradePolicy,
@@ -110,14 +111,51 @@ def test_the_kubernetes_provider_survives_a_changed_endpoint() -> None:
     assert '"server"' in provider["kubeconfig"]
 
 
-def test_somebody_elses_credentials_can_be_used() -> None:
-    made = inputs(cluster(credentials=ClusterCredentials(role_arn=ADMINISTRATOR, profile_name="lab")))
-    assert made["providerCredentialOpts"] == {"roleArn": ADMINISTRATOR, "profileName": "lab"}
+def test_pulumi_can_reach_the_api_server_by_a_role_that_administers_it() -> None:
+    plan = cluster(access_role_arn=ADMINISTRATOR, administrators=(ADMINISTRATOR,))
+    assert inputs(plan)["providerCredentialOpts"] == {"roleArn": ADMINISTRATOR}
+    kubeconfig = one(plan, "pulumi:providers:kubernetes").inputs["kubeconfig"]
+    assert json.loads(kubeconfig)["users"][0]["user"]["exec"]["args"][-2:] == ["--role", ADMINISTRATOR]
+
+
+def test_the_entry_of_an_administrator_stays_when_others_come_and_go() -> None:
+    other = ADMINISTRATOR.replace("platform", "other")
+    entries = inputs(cluster(administrators=(other, ADMINISTRATOR)))["accessEntries"]
+    assert len(entries) == 2
+    assert inputs(cluster(administrators=(ADMINISTRATOR,)))["accessEntries"].items() <= entries.items()
+
+
+def test_a_zone_that_is_added_later_is_for_nodes_only() -> None:
+    later = {**SUBNETS, "usw2-az3": "subnet-0123456789abcdef2"}
+    spec = NewClusterSpec()
+    plan = recorded(
+        lambda: NewCluster("lab", spec, region="us-west-2", vpc_id="vpc-0123456789abcdef0", private_subnets=later)
+    )
+    assert inputs(plan)["privateSubnetIds"] == list(SUBNETS.values())
+
+
+def test_what_is_protected_cannot_be_destroyed_half_way() -> None:
+    resources = cluster(deletion_protection=True).resources
+    protected = {resource.type for resource in resources if resource.options.get("protect")}
+    assert protected == {"eks:index:Cluster", "aws:kms/key:Key", "aws:cloudwatch/logGroup:LogGroup"}
+    assert not any(resource.options.get("protect") for resource in cluster().resources)
 
 
 @pytest.mark.parametrize(
     ("settings", "lines"),
     [
+        (
+            {"logRetentionDays": 31},
+            ["logRetentionDays: 31 given, must be 1, 3, 5, 7, 14, 30, 60, 90"],
+        ),
+        (
+            {"publicAccessCidrs": ["10.1.0.0/24", "203.0.113.0/24"]},
+            ["publicAccessCidrs[0]: '10.1.0.0/24' is a private range: EKS takes public addresses only"],
+        ),
+        (
+            {"accessRoleArn": ADMINISTRATOR},
+            ["accessRoleArn: must be one of administrators too, or the API server refuses it"],
+        ),
         ({"kubernetesVersion": 1.3}, ['kubernetesVersion: 1.3 given, must be text: put it in quotes, "1.3"']),
         (
             {"kubernetesVersion": "1.30"},

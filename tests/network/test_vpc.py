@@ -117,7 +117,7 @@ def test_everything_that_can_carry_tags_carries_them() -> None:
         ),
         ({"cidr": "10.0.0.0/8"}, ["cidr: /8 given, must be /16 or smaller: AWS allows no larger VPC"]),
         ({"cidr": "10.0.0.1/16"}, ["cidr: '10.0.0.1/16' given, must be an IPv4 range: 10.0.0.1/16 has host bits set"]),
-        ({"zones": ["usw2-az1"]}, ["zones: empty, needs at least 2"]),
+        ({"zones": ["usw2-az1"]}, ["zones: 1 given, needs at least 2"]),
         ({"zones": ["usw2-az1", "usw2-az1"]}, ["zones[1]: 'usw2-az1' is listed twice"]),
         (
             {"zones": ["usw2-az1", "us-west-2a"]},

@@ -100,10 +100,11 @@ def test_nodes_are_of_the_types_the_architecture_and_the_capacity_that_were_aske
     assert requirements(GPUS)["karpenter.sh/capacity-type"] == ["on-demand"]
 
 
-def test_training_is_not_evicted_to_save_money_unless_asked_for() -> None:
+def test_training_is_not_evicted_to_save_money_or_for_a_changed_tag_unless_asked_for() -> None:
     assert node_pool(GPUS)["spec"]["disruption"] == {
         "consolidationPolicy": "WhenEmpty",
         "consolidateAfter": "10m",
+        "budgets": [{"nodes": "10%"}, {"nodes": "0", "reasons": ["Drifted"]}],
     }
 
 

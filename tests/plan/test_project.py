@@ -221,6 +221,18 @@ def test_settings_are_laid_over_the_file_for_one_run(tmp_path: Path) -> None:
     assert stack(tmp_path).config["eksml:platform"]["pools"] == {"train": {"instanceTypes": ["a", "b"]}}
 
 
+def test_lists_grow_and_come_into_being_as_with_pulumi_config_set(tmp_path: Path) -> None:
+    settings = {"pools.train.instanceTypes[2]": "c", "cluster.publicAccessCidrs[0]": "203.0.113.0/24"}
+    changed = stack(tmp_path).with_settings(settings).config["eksml:platform"]
+    assert changed["pools"]["train"]["instanceTypes"] == ["a", "b", "c"]
+    assert changed["cluster"] == {"publicAccessCidrs": ["203.0.113.0/24"]}
+
+
+def test_words_that_only_some_readers_of_yaml_take_for_true_stay_words(tmp_path: Path) -> None:
+    found = find_stack(str(project(tmp_path, dev="config: {a: yes, b: off, c: true, d: False}")))
+    assert found.config == {"lab:a": "yes", "lab:b": "off", "lab:c": True, "lab:d": False}
+
+
 @pytest.mark.parametrize("content", ["config: {}", "config: {eksml:platform: hello}"])
 def test_settings_need_a_platform_to_be_set_in(tmp_path: Path, content: str) -> None:
     with pytest.raises(InputError, match="--set: the stack dev has no mapping eksml:platform to set something in"):
@@ -234,7 +246,8 @@ def test_settings_need_a_platform_to_be_set_in(tmp_path: Path, content: str) -> 
         ("", "--set : '' is not a path like pools.train.size"),
         ("profile.x", "--set profile.x: there is no x to set"),
         ("profile.x.y", "--set profile.x.y: there is no x to set something in"),
-        ("pools.train.instanceTypes[2]", "--set pools.train.instanceTypes[2]: there is no 2 to set"),
+        ("pools.train.instanceTypes[3]", "--set pools.train.instanceTypes[3]: there is no 3 to set"),
+        ("cluster.publicAccessCidrs[1]", "--set cluster.publicAccessCidrs[1]: there is no 1 to set"),
         ("pools[0]", "--set pools[0]: there is no 0 to set"),
     ],
 )

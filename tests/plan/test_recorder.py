@@ -250,6 +250,10 @@ def test_a_program_that_ends_itself_says_why_in_its_own_words() -> None:
     assert failure(program) == "the moon is in the wrong phase"
 
 
+def test_a_program_that_leaves_early_is_a_failure() -> None:
+    assert failure(lambda: sys.exit(0)).endswith("SystemExit: 0")
+
+
 def test_a_failure_inside_an_apply_is_a_failure() -> None:
     def program() -> None:
         aws.sqs.Queue("queue").url.apply(lambda url: {}[url])
@@ -294,11 +298,11 @@ def test_what_runs_last_has_the_surroundings_of_the_program(tmp_path: Path, caps
     (tmp_path / "data.txt").write_text("from the folder")
     (tmp_path / "late.py").write_text("TEXT = 'imported late'\n")
     program = """
-import pulumi, pulumi_aws as aws
+import pathlib, pulumi, pulumi_aws as aws
 def read(_):
     import late
     print("said inside an apply")
-    return open("data.txt").read() + ", " + late.TEXT
+    return pathlib.Path("data.txt").read_text() + ", " + late.TEXT
 pulumi.export("text", aws.sqs.Queue("jobs").url.apply(read))
 """
     assert in_folder(tmp_path, program).exports == {"text": "from the folder, imported late"}

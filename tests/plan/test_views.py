@@ -1,7 +1,6 @@
 """Views of a Plan."""
 
 import json
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -12,7 +11,6 @@ from eksml.plan import Plan, Resource
 from eksml.plan.as_json import as_json
 from eksml.plan.counts import counts
 from eksml.plan.manifests import manifests, objects
-from eksml.plan.notes import notes
 from eksml.plan.tree import Node, short_type, tree
 from programs import recorded
 
@@ -105,25 +103,3 @@ def test_json_has_every_resource_with_its_relations() -> None:
     }
     assert content["exports"] == {"queue": "queue"}
     assert "s3cret" not in json.dumps(content)
-
-
-def component(kind: str, **spec: Any) -> Plan:
-    return Plan.of("test", [Resource("urn", kind, "lab", None, is_custom=False, inputs={"spec": spec})])
-
-
-def test_notes_say_what_stops_an_up_and_which_setting_changes_it() -> None:
-    (private,) = notes(component("eksml:cluster:NewCluster", publicAccessCidrs=[]))
-    assert "from its VPC only" in private
-    assert "cluster.publicAccessCidrs" in private
-    (public,) = notes(component("eksml:cluster:NewCluster", publicAccessCidrs=["203.0.113.0/24"]))
-    assert "from its VPC and from 203.0.113.0/24" in public
-    protected = notes(component("eksml:cluster:NewCluster", deletionProtection=True))
-    assert "cluster.deletionProtection" in protected[1]
-    assert "network.natGateways" in notes(component("eksml:network:Vpc", natGateways="none"))[0]
-    assert notes(component("eksml:network:Vpc", natGateways="one")) == []
-
-
-def test_an_empty_managed_pool_is_said_to_stay_empty() -> None:
-    (note,) = notes(component("eksml:nodes:ManagedPool", size=0))
-    assert "has no nodes and gets none by itself" in note
-    assert notes(component("eksml:nodes:ManagedPool", size=1)) == []

@@ -1,5 +1,7 @@
 """Block storage."""
 
+import json
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -38,3 +40,8 @@ def test_the_driver_outlives_the_class_so_that_destroy_can_delete_volumes() -> N
     plan = storage()
     driver = one(plan, "aws:eks/addon:Addon")
     assert driver.urn in one(plan, "kubernetes:storage.k8s.io/v1:StorageClass").dependencies
+
+
+def test_volumes_that_the_driver_makes_carry_the_tags_of_the_platform() -> None:
+    configuration = json.loads(one(storage(), "aws:eks/addon:Addon").inputs["configurationValues"])
+    assert configuration == {"controller": {"extraVolumeTags": {"team": "vision"}}}

@@ -9,10 +9,9 @@ import pulumi_aws as aws
 import pulumi_kubernetes as k8s
 
 from eksml.catalog import usable_kubernetes_versions
-from eksml.cluster.new_cluster import ClusterCredentials
 from eksml.component import Component
 from eksml.errors import Problem, repetitions
-from eksml.spec import ClusterName, Spec
+from eksml.spec import ClusterName, PrincipalArn, Spec
 
 AddableAddon = Literal["aws-ebs-csi-driver", "eks-node-monitoring-agent", "eks-pod-identity-agent", "metrics-server"]
 
@@ -27,8 +26,8 @@ class ExistingClusterSpec(Spec):
     """Kubernetes version of the cluster, in quotes; it decides the versions of node images and add-ons."""
     addons: tuple[AddableAddon, ...] = ()
     """EKS add-ons to install, of those that the cluster does not have yet; what it has must not be listed."""
-    credentials: ClusterCredentials | None = None
-    """How Pulumi and kubectl sign in, if not with the AWS credentials at hand."""
+    access_role_arn: PrincipalArn | None = None
+    """ARN of the IAM role that Pulumi and kubectl take on to reach the API server; by default that of `pulumi up`."""
 
     def rules(self) -> Iterator[Problem]:
         """The catalog has the add-ons of this Kubernetes version."""
@@ -76,10 +75,8 @@ class ExistingCluster(Component):
 
 def _kubeconfig(spec: ExistingClusterSpec, region: str, endpoint: str, certificate: str) -> dict[str, Any]:
     arguments = ["--region", region, "eks", "get-token", "--cluster-name", spec.name, "--output", "json"]
-    if spec.credentials and spec.credentials.role_arn:
-        arguments += ["--role", spec.credentials.role_arn]
-    if spec.credentials and spec.credentials.profile_name:
-        arguments += ["--profile", spec.credentials.profile_name]
+    if spec.access_role_arn:
+        arguments += ["--role", spec.access_role_arn]
     token = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "aws", "args": arguments}
     return {
         "apiVersion": "v1",

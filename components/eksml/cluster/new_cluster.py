@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from enum import StrEnum
+from hashlib import sha256
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pulumi
 import pulumi_aws as aws
@@ -27,6 +28,11 @@ RetentionDays = Literal[
 ]
 
 _SERVICE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+_PRIVATE_RANGES = (*_SERVICE_RANGES, "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")
+
+# EKS needs two, and a control plane can never get a subnet in a further zone.
+# https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+_CONTROL_PLANE_ZONES = 2
 
 
 class UpgradePolicy(StrEnum):
@@ -36,15 +42,6 @@ class UpgradePolicy(StrEnum):
     """EKS upgrades the cluster to the next version by itself."""
     EXTENDED = "extended"
     """The version stays, at six times the price of the control plane."""
-
-
-class ClusterCredentials(Spec):
-    """How Pulumi and kubectl sign in to the cluster; without it, with the AWS credentials at hand."""
-
-    role_arn: PrincipalArn | None = None
-    """ARN of the IAM role to assume."""
-    profile_name: str | None = None
-    """AWS profile of the machine that runs `pulumi up`."""
 
 
 class NewClusterSpec(Spec):
@@ -61,8 +58,8 @@ class NewClusterSpec(Spec):
     """IPv4 range of Kubernetes services, outside the VPC; by default EKS takes 10.100.0.0/16 or 172.20.0.0/16."""
     administrators: tuple[PrincipalArn, ...] = ()
     """ARNs of IAM roles and users that administer the cluster, beside the one that makes it."""
-    credentials: ClusterCredentials | None = None
-    """How Pulumi and kubectl sign in, if not with the AWS credentials at hand."""
+    access_role_arn: PrincipalArn | None = None
+    """ARN of the IAM role that Pulumi and kubectl take on to reach the API server; by default that of `pulumi up`."""
     secrets_key_arn: KeyArn | None = None
     """ARN of the KMS key that encrypts Kubernetes secrets; by default a key of the cluster's own."""
     log_types: tuple[LogType, ...] = ("api", "audit", "authenticator", "controllerManager", "scheduler")
@@ -70,7 +67,7 @@ class NewClusterSpec(Spec):
     log_retention_days: RetentionDays = 30
     """Days to keep them, one of the periods that CloudWatch has."""
     deletion_protection: Flag = False
-    """Whether AWS refuses to delete the cluster until this is set to false and applied."""
+    """Whether Pulumi refuses to destroy anything, and AWS to delete the cluster, until this is false and applied."""
 
     def rules(self) -> Iterator[Problem]:
         """EKS's limits on versions, ranges and principals."""
@@ -78,6 +75,9 @@ class NewClusterSpec(Spec):
             # The default grows old by itself; a note says so, and a platform that exists can still be changed.
             yield from version_problems(self.kubernetes_version, self.upgrade_policy, catalog.today())
         yield from _service_cidr_problems(self.service_cidr)
+        if self.access_role_arn and self.access_role_arn not in self.administrators:
+            yield Problem(("accessRoleArn",), "must be one of administrators too, or the API server refuses it")
+        yield from _public_access_problems(self.public_access_cidrs)
         yield from repetitions(("publicAccessCidrs",), self.public_access_cidrs)
         yield from repetitions(("administrators",), self.administrators)
         yield from repetitions(("logTypes",), self.log_types)
@@ -94,7 +94,8 @@ class NewCluster(Component):
         spec: the cluster to build.
         region: the AWS region.
         vpc_id: id of the VPC.
-        private_subnets, public_subnets: subnet ids by zone; nodes go to the private ones.
+        private_subnets: private subnet ids by zone. The control plane's interfaces go to the first two of them, which
+            must stay; others can come and go.
         tags: tags for every AWS resource.
 
     Attributes:
@@ -111,7 +112,6 @@ class NewCluster(Component):
         region: str,
         vpc_id: pulumi.Input[str],
         private_subnets: Mapping[str, pulumi.Input[str]],
-        public_subnets: Mapping[str, pulumi.Input[str]] | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
@@ -122,16 +122,17 @@ class NewCluster(Component):
             version=spec.kubernetes_version,
             upgrade_policy={"support_type": spec.upgrade_policy.upper()},
             vpc_id=vpc_id,
-            private_subnet_ids=list(private_subnets.values()),
-            public_subnet_ids=list(public_subnets.values()) if public_subnets else None,
+            private_subnet_ids=list(private_subnets.values())[:_CONTROL_PLANE_ZONES],
             kubernetes_service_ip_address_range=spec.service_cidr,
             endpoint_private_access=True,
             endpoint_public_access=bool(spec.public_access_cidrs),
             public_access_cidrs=list(spec.public_access_cidrs) or None,
             authentication_mode=eks.AuthenticationMode.API,
             access_entries=_access_entries(spec, region),
-            provider_credential_opts=_credentials(spec),
-            encryption_config_key_arn=spec.secrets_key_arn or self._secrets_key(),
+            provider_credential_opts=eks.KubeconfigOptionsArgs(role_arn=spec.access_role_arn)
+            if spec.access_role_arn
+            else None,
+            encryption_config_key_arn=spec.secrets_key_arn or self._secrets_key(spec),
             enabled_cluster_log_types=list(spec.log_types),
             deletion_protection=spec.deletion_protection,
             skip_default_node_group=True,
@@ -142,10 +143,10 @@ class NewCluster(Component):
             kube_proxy_addon_options={"version": _addon_version("kube-proxy", spec)},
             vpc_cni_options={"addon_version": _addon_version("vpc-cni", spec), "enable_network_policy": True},
             tags=self.own_tags,
-            opts=self.child(depends_on=[self._log_group(spec)]),
+            opts=self.child(depends_on=[self._log_group(spec)], protect=spec.deletion_protection),
         )
         self.kubernetes_version = spec.kubernetes_version
-        self.cluster_name: pulumi.Output[str] = cluster.eks_cluster.apply(_read("name"))
+        self.cluster_name: pulumi.Output[str] = cluster.eks_cluster.apply(lambda _: name)
         self.arn: pulumi.Output[str] = cluster.eks_cluster.apply(_read("arn"))
         self.endpoint: pulumi.Output[str] = cluster.eks_cluster.apply(_read("endpoint"))
         self.security_group_id: pulumi.Output[str] = cluster.cluster_security_group_id
@@ -161,7 +162,7 @@ class NewCluster(Component):
         )
         self.register_outputs({"clusterName": self.cluster_name, "endpoint": self.endpoint})
 
-    def _secrets_key(self) -> pulumi.Output[str]:
+    def _secrets_key(self, spec: NewClusterSpec) -> pulumi.Output[str]:
         name = f"{self.resource_name}-secrets"
         key = aws.kms.Key(
             name,
@@ -169,7 +170,7 @@ class NewCluster(Component):
             enable_key_rotation=True,
             deletion_window_in_days=30,
             tags=self.tagged(name),
-            opts=self.child(),
+            opts=self.child(protect=spec.deletion_protection),
         )
         return key.arn
 
@@ -180,7 +181,7 @@ class NewCluster(Component):
             name=f"/aws/eks/{self.resource_name}/cluster",
             retention_in_days=spec.log_retention_days,
             tags=self.tagged(f"{self.resource_name}-control-plane"),
-            opts=self.child(),
+            opts=self.child(protect=spec.deletion_protection),
         )
 
     def _network_identity(self, region: str) -> None:
@@ -224,6 +225,13 @@ def version_problems(version: str, policy: UpgradePolicy, day: date) -> Iterator
         )
 
 
+def _public_access_problems(cidrs: tuple[str, ...]) -> Iterator[Problem]:
+    for index, cidr in enumerate(cidrs):
+        if any(IPv4Network(cidr).subnet_of(IPv4Network(private)) for private in _PRIVATE_RANGES):
+            reason = "EKS takes public addresses only; from its VPC the API server is reachable anyway"
+            yield Problem(("publicAccessCidrs", index), f"'{cidr}' is a private range: {reason}")
+
+
 def _service_cidr_problems(cidr: str | None) -> Iterator[Problem]:
     if cidr is None:
         return
@@ -236,8 +244,10 @@ def _service_cidr_problems(cidr: str | None) -> Iterator[Problem]:
 
 def _access_entries(spec: NewClusterSpec, region: str) -> dict[str, eks.AccessEntryArgs]:
     policy = f"arn:{catalog.partition(region)}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+    # Named by the principal: a list that is reordered or shortened must not move an entry to another name, for the new
+    # one would be made before the old one is gone, and a principal can have only one.
     return {
-        f"administrator-{index}": eks.AccessEntryArgs(
+        f"administrator-{sha256(arn.encode()).hexdigest()[:8]}": eks.AccessEntryArgs(
             principal_arn=arn,
             access_policies={
                 "administrator": eks.AccessPolicyAssociationArgs(
@@ -246,21 +256,13 @@ def _access_entries(spec: NewClusterSpec, region: str) -> dict[str, eks.AccessEn
                 )
             },
         )
-        for index, arn in enumerate(spec.administrators)
+        for arn in spec.administrators
     }
 
 
-def _read(output: str) -> Callable[[Any], pulumi.Output[str]]:
+def _read(output: str) -> Callable[[aws.eks.Cluster | None], pulumi.Output[str]]:
     # Mocks that only echo inputs, as most unit tests have them, know no inner cluster.
-    return lambda cluster: (
-        getattr(cluster, output) if isinstance(cluster, aws.eks.Cluster) else pulumi.Output.from_input("")
-    )
-
-
-def _credentials(spec: NewClusterSpec) -> eks.KubeconfigOptionsArgs | None:
-    if spec.credentials is None:
-        return None
-    return eks.KubeconfigOptionsArgs(role_arn=spec.credentials.role_arn, profile_name=spec.credentials.profile_name)
+    return lambda cluster: pulumi.Output.from_input("") if cluster is None else getattr(cluster, output)
 
 
 def _addon_version(addon: str, spec: NewClusterSpec) -> str:

@@ -153,6 +153,7 @@ class Karpenter(Component):
                 "clusterName": cluster_name,
                 "interruptionQueue": queue_name,
                 "isolatedVPC": spec.is_isolated,
+                "featureGates": {"nodeRepair": True},
             },
         }
         self.helm_release("karpenter", values, skip_crds=True, depends_on=[crds, identity])

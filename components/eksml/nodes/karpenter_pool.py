@@ -136,6 +136,7 @@ class KarpenterPool(Component):
                 "disruption": {
                     "consolidationPolicy": _CONSOLIDATION_POLICY[spec.consolidation],
                     "consolidateAfter": f"{spec.consolidate_after_minutes}m",
+                    "budgets": _budgets(spec),
                 },
             },
             opts=self.child(depends_on=[node_class], custom_timeouts=pulumi.CustomTimeouts(delete="30m")),
@@ -147,6 +148,14 @@ _CONSOLIDATION_POLICY = {
     Consolidation.WHEN_EMPTY: "WhenEmpty",
     Consolidation.WHEN_EMPTY_OR_UNDERUTILIZED: "WhenEmptyOrUnderutilized",
 }
+
+
+def _budgets(spec: KarpenterPoolSpec) -> list[dict[str, Any]]:
+    budgets: list[dict[str, Any]] = [{"nodes": "10%"}]
+    if spec.consolidation is Consolidation.WHEN_EMPTY:
+        # A changed tag or image must not evict training either: it reaches a node when that is empty or has expired.
+        budgets.append({"nodes": "0", "reasons": ["Drifted"]})
+    return budgets
 
 
 def _requirements(spec: KarpenterPoolSpec) -> list[dict[str, Any]]:

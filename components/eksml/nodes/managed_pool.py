@@ -139,7 +139,7 @@ class ManagedPool(Component):
             # EKS wants the one type of a Capacity Block in the launch template.
             instance_types=None if in_block else list(spec.instance_types),
             scaling_config={"min_size": spec.size, "desired_size": spec.size, "max_size": max(spec.size, 1)},
-            update_config={"max_unavailable": 1},
+            update_config=_update_config(spec),
             node_repair_config={"enabled": spec.node_repair},
             labels=spec.node_labels(pool),
             taints=[
@@ -166,6 +166,12 @@ class ManagedPool(Component):
             **_reserved(spec),
             opts=self.child(),
         )
+
+
+def _update_config(spec: ManagedPoolSpec) -> aws.eks.NodeGroupUpdateConfigArgs:
+    # GPUs may be all reserved or sold out: an update that wants a new node before it gives an old one up would not end.
+    strategy = "MINIMAL" if spec.has_gpus else "DEFAULT"
+    return aws.eks.NodeGroupUpdateConfigArgs(max_unavailable=1, update_strategy=strategy)
 
 
 def _volume(device: str, gib: int) -> aws.ec2.LaunchTemplateBlockDeviceMappingArgs:

@@ -129,7 +129,8 @@ def cluster_outputs(urn: str, inputs: Mapping[str, Any], region: str) -> tuple[s
     inner_urn = f"{parent}$aws:eks/cluster:Cluster::{name}-eksCluster"
     inner_id, state = outputs_of("aws:eks/cluster:Cluster", inner_urn, {"name": inputs.get("name")}, region)
     state["version"] = inputs.get("version", "")
-    kubeconfig = _kubeconfig(inner_id, state, region)
+    role = (inputs.get("providerCredentialOpts") or {}).get("roleArn")
+    kubeconfig = _kubeconfig(inner_id, state, region, role)
     return (
         inner_urn,
         {"id": inner_id, **state},
@@ -178,8 +179,9 @@ def _kubernetes_outputs(resource_type: str, urn: str, inputs: Mapping[str, Any])
     return f"{namespace}/{name}", {"metadata": {**(metadata or {}), "name": name, "namespace": namespace}, "status": {}}
 
 
-def _kubeconfig(cluster_name: str, state: Mapping[str, Any], region: str) -> dict[str, Any]:
+def _kubeconfig(cluster_name: str, state: Mapping[str, Any], region: str, role: str | None) -> dict[str, Any]:
     arguments = ["--region", region, "eks", "get-token", "--cluster-name", cluster_name, "--output", "json"]
+    arguments += ["--role", role] if role else []
     login = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "aws", "args": arguments}
     server = {"server": state["endpoint"], "certificate-authority-data": state["certificateAuthority"]["data"]}
     return {

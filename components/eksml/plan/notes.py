@@ -1,53 +1,81 @@
 """What a reader of a Plan should know before `pulumi up`, each with the setting that changes it."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 from eksml import catalog
-from eksml.plan.model import Plan
+from eksml.plan.model import Plan, Resource
+
+_SOON = timedelta(days=90)
 
 
 def notes(plan: Plan) -> list[str]:
-    """Notes on a Plan, from the Specs that its components were made of."""
+    """Notes on a Plan."""
     return [
         note
         for resource_type, noted in _NOTED.items()
         for resource in plan.of_type(resource_type)
-        for note in noted(resource.name, resource.inputs.get("spec", {}))
+        for note in noted(resource, plan)
     ]
 
 
-def _cluster(name: str, spec: Mapping[str, Any]) -> Iterator[str]:
-    if ranges := spec.get("publicAccessCidrs"):
-        places = ", ".join(ranges)
-        yield f"The API server of {name} is reachable from its VPC and from {places}: run `pulumi up` from there."
-    else:
+def _platform(platform: Resource, _plan: Plan) -> Iterator[str]:
+    spec = platform.inputs["spec"]
+    if spec.get("pools") and spec["region"] not in catalog.priced_regions():
+        yield f"Whether EC2 offers the instance types of the pools in {spec['region']} is not known."
+
+
+def _cluster(cluster: Resource, plan: Plan) -> Iterator[str]:
+    spec = cluster.inputs["spec"]
+    yield _from_where(cluster.name, spec.get("publicAccessCidrs"), is_new_vpc=bool(plan.of_type("eksml:network:Vpc")))
+    version = str(spec.get("kubernetesVersion"))
+    fact = catalog.kubernetes_versions().get(version)
+    end = fact.standard_support_ends if fact else None
+    if end and end < catalog.today() + _SOON:
+        verb = "ended" if end < catalog.today() else "ends"
         yield (
-            f"The API server of {name} is reachable from its VPC only: run `pulumi up` from inside the VPC (a host, a "
-            "runner or a VPN there), or let your own addresses in with cluster.publicAccessCidrs."
-        )
-    fact = catalog.kubernetes_versions().get(str(spec.get("kubernetesVersion")))
-    if fact and fact.standard_support_ends and fact.standard_support_ends < catalog.today():
-        yield (
-            f"EKS ended its standard support of Kubernetes {spec['kubernetesVersion']} on "
-            f"{fact.standard_support_ends}: take a newer version (cluster.kubernetesVersion) or a newer eksml."
+            f"EKS {verb} its standard support of Kubernetes {version} on {end}: take a newer version "
+            "(cluster.kubernetesVersion) or a newer eksml."
         )
     if spec.get("deletionProtection"):
-        yield f"AWS refuses to delete the cluster {name} until cluster.deletionProtection is false and applied."
+        yield f"Nothing can be destroyed until cluster.deletionProtection of {cluster.name} is false and applied."
 
 
-def _managed_pool(name: str, spec: Mapping[str, Any]) -> Iterator[str]:
-    if spec.get("size") == 0:
-        yield f"The managed pool {name} has no nodes and gets none by itself: pods for it wait until its size is set."
+def _from_where(cluster: str, public_ranges: list[str] | None, *, is_new_vpc: bool) -> str:
+    if public_ranges:
+        places = ", ".join(public_ranges)
+        return f"The API server of {cluster} is reachable from its VPC and from {places}: run `pulumi up` from there."
+    if is_new_vpc:
+        return (
+            f"The API server of {cluster} is reachable from its VPC only, which this stack makes: for the first "
+            "`pulumi up`, let your own addresses in (cluster.publicAccessCidrs), or bring a VPC that you can work from "
+            "(network.kind: existing)."
+        )
+    return (
+        f"The API server of {cluster} is reachable from its VPC only: run `pulumi up` from inside the VPC (a host, a "
+        "runner or a VPN there), or let your own addresses in with cluster.publicAccessCidrs."
+    )
 
 
-def _vpc(name: str, spec: Mapping[str, Any]) -> Iterator[str]:
-    if spec.get("natGateways") == "none":
-        yield f"The VPC {name} has no NAT gateway: nodes can pull images only from ECR (network.natGateways)."
+def _managed_pool(pool: Resource, _plan: Plan) -> Iterator[str]:
+    if pool.inputs["spec"].get("size") == 0:
+        yield f"The managed pool {pool.name} has no nodes and gets none by itself: its pods wait until it has a size."
 
 
-_NOTED = {
+def _node_group(group: Resource, _plan: Plan) -> Iterator[str]:
+    if not group.inputs.get("releaseVersion"):
+        yield f"The image of the pool {group.name} is not pinned: the catalog knows no release, EKS takes its newest."
+
+
+def _vpc(vpc: Resource, _plan: Plan) -> Iterator[str]:
+    if vpc.inputs["spec"].get("natGateways") == "none":
+        yield f"The VPC {vpc.name} has no NAT gateway: nodes can pull images only from ECR (network.natGateways)."
+
+
+_NOTED: dict[str, Callable[[Resource, Plan], Iterator[str]]] = {
+    "eksml:platform:Platform": _platform,
     "eksml:cluster:NewCluster": _cluster,
     "eksml:network:Vpc": _vpc,
     "eksml:nodes:ManagedPool": _managed_pool,
+    "aws:eks/nodeGroup:NodeGroup": _node_group,
 }

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,13 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# Only true and false are so to every reader of YAML; yes and on are words to some, the Pulumi CLI perhaps.
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), "tTfF")
+
 # YAML 1.1 reads 2024-01-01 as a date and !!binary as bytes, neither of which a configuration can hold.
 for _tag in ("timestamp", "binary"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.construct_yaml_str)
@@ -286,16 +294,18 @@ def _set(settings: Any, path: str, value: Any) -> None:
     except ValueError as error:
         raise InputError(f"--set {path}: {error}") from None
     holder = settings
-    for step in way:
+    for step, following in pairwise([*way, last]):
+        empty: Any = [] if isinstance(following, int) else {}
         if isinstance(holder, dict) and isinstance(step, str):
-            holder = holder.setdefault(step, {})
-        elif isinstance(holder, list) and isinstance(step, int) and step < len(holder):
+            holder = holder.setdefault(step, empty)
+        elif isinstance(holder, list) and isinstance(step, int) and step <= len(holder):
+            holder += [empty] if step == len(holder) else []
             holder = holder[step]
         else:
             raise InputError(f"--set {path}: there is no {step} to set something in")
-    if (isinstance(holder, dict) and isinstance(last, str)) or (
-        isinstance(holder, list) and isinstance(last, int) and last < len(holder)
-    ):
+    if isinstance(holder, dict) and isinstance(last, str):
         holder[last] = value
+    elif isinstance(holder, list) and isinstance(last, int) and last <= len(holder):
+        holder[last : last + 1] = [value]
     else:
         raise InputError(f"--set {path}: there is no {last} to set")

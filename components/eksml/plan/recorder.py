@@ -90,7 +90,7 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
         raise
     except pulumi.RunError as error:
         raise RecordingError("\n".join([*stack.problems, str(error)])) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RecordingError("\n".join([*stack.problems, *monitor.problems(), _failure(error, stack)])) from error
     finally:
         loop.close()
@@ -120,7 +120,7 @@ def _is_own(file: str | None, folder: Path) -> bool:
     return path[: len(folder.parts)] == folder.parts and "site-packages" not in path
 
 
-def _failure(error: Exception, stack: Stack) -> str:
+def _failure(error: BaseException, stack: Stack) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename, stack.directory)]
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"the program failed{place}: {type(error).__name__}: {error}"

@@ -43,7 +43,13 @@ class BlockStorage(Component):
         policy = managed_policy_arn(spec.region, "service-role/AmazonEBSCSIDriverPolicy")
         driver = EksAddon(
             f"{name}-ebs-csi",
-            EksAddonSpec(addon=EBS_CSI, kubernetes_version=spec.kubernetes_version, managed_policies=(policy,)),
+            EksAddonSpec(
+                addon=EBS_CSI,
+                kubernetes_version=spec.kubernetes_version,
+                # The driver makes volumes by itself, so it must know their tags.
+                configuration={"controller": {"extraVolumeTags": self.own_tags}} if self.own_tags else {},
+                managed_policies=(policy,),
+            ),
             cluster_name=cluster_name,
             tags=self.own_tags,
             opts=self.child(),
