@@ -78,9 +78,10 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
         )
     )
 
-    def watched() -> None:
+    async def watched() -> None:
         pulumi.runtime.register_stack_transformation(monitor.judge_provider)
         program()
+        await _settle()
 
     # Not asyncio.run, which would leave the thread without the loop that it may have had before.
     loop = asyncio.new_event_loop()
@@ -97,6 +98,18 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
     if problems := [*stack.problems, *monitor.problems()]:
         raise RecordingError("\n".join(problems))
     return monitor.plan()
+
+
+async def _settle() -> None:
+    """Waits for every output that is under way.
+
+    The SDK waits for one after the other and looks through all of them each time, which takes minutes for thousands of
+    resources. What fails stays in its list, and the SDK tells of it.
+    """
+    outputs = pulumi_settings.SETTINGS.outputs
+    done: set[Any] = set()
+    while pending := set(outputs) - done:
+        done |= (await asyncio.wait(pending))[0]
 
 
 @contextmanager
