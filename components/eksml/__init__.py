@@ -7,9 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eksml.accelerators.device_plugin import DcgmHostEngine as DcgmHostEngine
+    from eksml.accelerators.dcgm_host_engine import DcgmHostEngine as DcgmHostEngine
     from eksml.accelerators.device_plugin import DevicePlugin as DevicePlugin
     from eksml.accelerators.device_plugin import DevicePluginSpec as DevicePluginSpec
+    from eksml.accelerators.efa_device_plugin import EfaDevicePlugin as EfaDevicePlugin
+    from eksml.accelerators.efa_device_plugin import EfaDevicePluginSpec as EfaDevicePluginSpec
+    from eksml.accelerators.gpu_operator import GpuOperator as GpuOperator
+    from eksml.accelerators.gpu_operator import GpuOperatorSpec as GpuOperatorSpec
     from eksml.cluster.eks_addon import EksAddon as EksAddon
     from eksml.cluster.eks_addon import EksAddonSpec as EksAddonSpec
     from eksml.cluster.existing_cluster import ExistingCluster as ExistingCluster
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
     from eksml.nodes.node_role import NodeRoleSpec as NodeRoleSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
+    from eksml.nodes.sharing import Mig as Mig
+    from eksml.nodes.sharing import Mps as Mps
+    from eksml.nodes.sharing import TimeSlicing as TimeSlicing
     from eksml.platform import Platform as Platform
     from eksml.platform import PlatformSpec as PlatformSpec
     from eksml.profiles import platform_spec as platform_spec
@@ -54,7 +61,10 @@ if TYPE_CHECKING:
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
-    "eksml.accelerators.device_plugin": ("DcgmHostEngine", "DevicePlugin", "DevicePluginSpec"),
+    "eksml.accelerators.dcgm_host_engine": ("DcgmHostEngine",),
+    "eksml.accelerators.device_plugin": ("DevicePlugin", "DevicePluginSpec"),
+    "eksml.accelerators.efa_device_plugin": ("EfaDevicePlugin", "EfaDevicePluginSpec"),
+    "eksml.accelerators.gpu_operator": ("GpuOperator", "GpuOperatorSpec"),
     "eksml.cluster.eks_addon": ("EksAddon", "EksAddonSpec"),
     "eksml.cluster.existing_cluster": ("ExistingCluster", "ExistingClusterSpec"),
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
@@ -68,6 +78,7 @@ _PUBLIC = {
     "eksml.nodes.managed_pool": ("CapacityBlock", "ManagedPool", "ManagedPoolSpec", "OnDemand", "Reservation", "Spot"),
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
+    "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
     "eksml.platform": ("Platform", "PlatformSpec"),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),

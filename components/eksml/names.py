@@ -22,16 +22,30 @@ GPU_TAINT_VALUE = "present"
 GPU_TAINT_EFFECT = "NoSchedule"
 """On every GPU node, so that only pods that tolerate it take its place."""
 
+DEVICE_PLUGIN_CONFIG_LABEL = "nvidia.com/device-plugin.config"
+"""On a GPU node: the name of the device plugin's configuration that it takes, instead of the default one."""
+
+MIG_CONFIG_LABEL = "nvidia.com/mig.config"
+"""On a GPU node: how the GPU operator divides its GPUs."""
+
+EFA_LABEL = "eksml.dev/efa"
+EFA_LABEL_VALUE = "true"
+"""On every node with EFA, by which its device plugin finds it."""
+
+EFA_RESOURCE = "vpc.amazonaws.com/efa"
+"""The extended resource that a pod asks for to get an EFA interface."""
+
 GPU_RUNTIME_CLASS = "nvidia"
 """The RuntimeClass whose handler is the NVIDIA container runtime."""
 
 SYSTEM_NAMESPACE = "kube-system"
 GPU_NAMESPACE = "nvidia"
-"""The device plugin, feature discovery and the metrics exporter of GPUs run here."""
+"""The device plugin or GPU operator, feature discovery and the metrics exporter of GPUs run here."""
 
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
+KARPENTER_POOL_LABEL = "karpenter.sh/nodepool"
 KARPENTER_CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"
 INSTANCE_TYPE_LABEL = "node.kubernetes.io/instance-type"
 ARCHITECTURE_LABEL = "kubernetes.io/arch"

@@ -10,6 +10,8 @@ import pulumi
 from pydantic import Field
 
 from eksml.accelerators.device_plugin import DevicePlugin, DevicePluginSpec
+from eksml.accelerators.efa_device_plugin import EfaDevicePlugin, EfaDevicePluginSpec
+from eksml.accelerators.gpu_operator import GpuOperator, GpuOperatorSpec
 from eksml.cluster.eks_addon import EBS_CSI, NODE_AGENTS, ON_NODES, WITH_CLUSTER, EksAddon, EksAddonSpec
 from eksml.cluster.existing_cluster import ExistingCluster, ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigCluster, KubeconfigClusterSpec
@@ -22,8 +24,10 @@ from eksml.nodes.karpenter import Karpenter, KarpenterSpec
 from eksml.nodes.karpenter_pool import KarpenterPool, KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
 from eksml.nodes.node_role import NodeRole, NodeRoleSpec
+from eksml.nodes.pool import AmiFamily
+from eksml.nodes.sharing import Mps, TimeSlicing, config_name
 from eksml.platform_rules import platform_rules
-from eksml.spec import Name, PoolName, Reason, Region, Spec, TagKey, TagValue
+from eksml.spec import Name, PoolName, Reason, Region, Registry, Spec, TagKey, TagValue
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
 
 Profile = Literal["research", "production", "startup"]
@@ -47,8 +51,10 @@ class PlatformSpec(Spec):
     """The cluster: a new one, an existing one by its name, or any by its kubeconfig."""
     pools: dict[PoolName, Pool] = Field(default_factory=dict)
     """Node pools by name: managed ones of a fixed size, and elastic ones that Karpenter fills."""
-    accelerators: DevicePluginSpec | None = None
-    """How GPUs become usable in the cluster; null for a cluster without."""
+    accelerators: Annotated[DevicePluginSpec | GpuOperatorSpec, Field(discriminator="kind")] | None = None
+    """How GPUs become usable in the cluster: the devicePlugin or the gpuOperator; null for a cluster without."""
+    image_registry: Registry | None = None
+    """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
     """What is allowed against advice, each with its reason."""
 
@@ -70,6 +76,15 @@ class PlatformSpec(Spec):
     def karpenter_pools(self) -> dict[str, KarpenterPoolSpec]:
         """The Karpenter pools by name."""
         return {name: pool for name, pool in self.pools.items() if isinstance(pool, KarpenterPoolSpec)}
+
+    @property
+    def sharings(self) -> dict[str, dict[str, Any]]:
+        """By name, the ways in which the device plugin shares the GPUs of the pools."""
+        return {
+            config_name(pool.sharing): pool.sharing.device_plugin_sharing()
+            for pool in self.pools.values()
+            if isinstance(pool.sharing, TimeSlicing | Mps) and pool.ami_family is AmiFamily.AL2023
+        }
 
     @property
     def addons(self) -> tuple[str, ...]:
@@ -176,6 +191,7 @@ class Platform(Component):
                 cluster_name=cluster.cluster_name,
                 role_arn=role.arn,
                 subnets=network.private_subnets,
+                security_group_id=cluster.security_group_id,
                 tags=self.own_tags,
                 opts=self.child(depends_on=needs),
             )
@@ -219,6 +235,7 @@ class Platform(Component):
             cluster_name=cluster.cluster_name,
             cluster_arn=cluster.arn,
             tags=self.own_tags,
+            image_registry=spec.image_registry,
             # It asks CoreDNS for the addresses of AWS, also while it drains its last nodes.
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
         )
@@ -235,9 +252,27 @@ class Platform(Component):
             )
 
     def _accelerators(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> None:
-        if self._spec.accelerators:
-            name = f"{self.resource_name}-gpus"
-            DevicePlugin(name, self._spec.accelerators, opts=self.child(depends_on=needs, providers=[provider]))
+        name, spec = self.resource_name, self._spec
+        opts = self.child(depends_on=needs, providers=[provider])
+        if isinstance(spec.accelerators, GpuOperatorSpec):
+            GpuOperator(
+                f"{name}-gpus",
+                spec.accelerators,
+                sharings=spec.sharings,
+                image_registry=spec.image_registry,
+                opts=opts,
+            )
+        elif spec.accelerators:
+            DevicePlugin(
+                f"{name}-gpus",
+                spec.accelerators,
+                sharings=spec.sharings,
+                image_registry=spec.image_registry,
+                opts=opts,
+            )
+        if any(pool.efa for pool in spec.pools.values()):
+            efa_spec = EfaDevicePluginSpec(region=spec.region)
+            EfaDevicePlugin(f"{name}-efa", efa_spec, image_registry=spec.image_registry, opts=opts)
 
 
 def _karpenter_spec(spec: PlatformSpec) -> KarpenterSpec:

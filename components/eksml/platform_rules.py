@@ -7,14 +7,18 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from eksml import catalog
-from eksml.accelerators.device_plugin import DcgmHostEngine
+from eksml.accelerators.dcgm_host_engine import DcgmHostEngine
+from eksml.accelerators.device_plugin import DevicePluginSpec
+from eksml.accelerators.gpu_operator import GpuOperatorSpec
 from eksml.cluster.eks_addon import NODE_MONITORING_AGENT
 from eksml.cluster.existing_cluster import ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NewClusterSpec
 from eksml.errors import Problem, listed, nearest
 from eksml.network.existing_vpc import ExistingVpcSpec
-from eksml.network.vpc import NewVpcSpec
+from eksml.network.vpc import NatGateways, NewVpcSpec
+from eksml.nodes.pool import AmiFamily
+from eksml.nodes.sharing import Mig
 
 if TYPE_CHECKING:
     from eksml.platform import PlatformSpec
@@ -39,6 +43,7 @@ def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _offering_problems(spec)
     yield from _image_problems(spec)
     yield from _accelerator_problems(spec)
+    yield from _registry_problems(spec)
     yield from _tag_and_waiver_problems(spec)
 
 
@@ -153,7 +158,7 @@ def _images_on(spec: PlatformSpec, has_gpus: bool) -> Iterator[tuple[str, str, t
         for workload in fact.workloads:
             if workload.nodes in meant and workload.architectures:
                 yield workload.name, f"add-on {addon}", workload.architectures
-    for chart in ("nvidia-device-plugin", "dcgm-exporter") if spec.accelerators else ():
+    for chart in spec.accelerators.charts if spec.accelerators else ():
         for workload in catalog.charts()[chart].workloads:
             image = catalog.images()[workload.image]
             if workload.nodes in meant and image.architectures:
@@ -165,8 +170,9 @@ def _accelerator_problems(spec: PlatformSpec) -> Iterator[Problem]:
     if spec.accelerators is None:
         if has_gpus and isinstance(spec.cluster, NewClusterSpec):
             reason = "without a device plugin nothing can use the GPUs of the pools"
-            yield Problem(("accelerators",), f"missing, must be of kind devicePlugin: {reason}")
+            yield Problem(("accelerators",), f"missing, must be of kind devicePlugin or gpuOperator: {reason}")
         return
+    yield from _operator_problems(spec, spec.accelerators)
     path = ("accelerators", "dcgmHostEngine")
     if NODE_MONITORING_AGENT in spec.addons:
         if spec.accelerators.dcgm_host_engine is DcgmHostEngine.EXPORTER:
@@ -179,6 +185,23 @@ def _accelerator_problems(spec: PlatformSpec) -> Iterator[Problem]:
             path,
             "missing: give nodeMonitoringAgent if the cluster has EKS's node monitoring agent, or else exporter",
         )
+
+
+def _operator_problems(spec: PlatformSpec, accelerators: DevicePluginSpec | GpuOperatorSpec) -> Iterator[Problem]:
+    has_operator = isinstance(accelerators, GpuOperatorSpec)
+    for name, pool in spec.pools.items():
+        if isinstance(pool.sharing, Mig) and not has_operator:
+            yield Problem(("pools", name, "sharing"), "mig given, but only accelerators.kind: gpuOperator divides GPUs")
+        if has_operator and pool.has_gpus and pool.ami_family is AmiFamily.BOTTLEROCKET:
+            reason = "the GPU operator does not run on bottlerocket, which has a device plugin of its own"
+            yield Problem(("pools", name, "amiFamily"), f"bottlerocket given, must be al2023: {reason}")
+
+
+def _registry_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    is_isolated = isinstance(spec.network, NewVpcSpec) and spec.network.nat_gateways is NatGateways.NONE
+    if is_isolated and spec.image_registry is None:
+        reason = "without a NAT gateway nodes reach no registry but one of AWS in the same region"
+        yield Problem(("imageRegistry",), f"missing: {reason}")
 
 
 def _tag_and_waiver_problems(spec: PlatformSpec) -> Iterator[Problem]:

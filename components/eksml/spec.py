@@ -164,6 +164,13 @@ PrincipalArn = Annotated[
 VpcId = Annotated[str, _pattern(r"^vpc-[0-9a-f]{8,17}$", "the id of a VPC, vpc-…")]
 SubnetId = Annotated[str, _pattern(r"^subnet-[0-9a-f]{8,17}$", "the id of a subnet, subnet-…")]
 ReservationId = Annotated[str, _pattern(r"^cr-[0-9a-f]{8,17}$", "the id of a capacity reservation, cr-…")]
+Registry = Annotated[
+    str,
+    _pattern(
+        r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$",
+        "the address of a registry without https://, such as 123456789012.dkr.ecr.us-west-2.amazonaws.com",
+    ),
+]
 KeyArn = Annotated[str, _pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
 TagKey = Annotated[str, _pattern(r"^[\w.:/=+\-@ ]+$", "letters, digits, spaces and _.:/=+-@"), Field(max_length=128)]
 TagValue = Annotated[str, _pattern(r"^[\w.:/=+\-@ ]*$", "letters, digits, spaces or _.:/=+-@"), Field(max_length=256)]

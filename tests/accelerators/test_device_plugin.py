@@ -7,7 +7,8 @@ import pulumi_kubernetes as k8s
 import pytest
 
 from eksml import names
-from eksml.accelerators.device_plugin import DcgmHostEngine, DevicePlugin, DevicePluginSpec
+from eksml.accelerators.dcgm_host_engine import DcgmHostEngine
+from eksml.accelerators.device_plugin import DevicePlugin, DevicePluginSpec
 from eksml.plan import Plan
 from programs import one, recorded
 
@@ -81,3 +82,15 @@ def test_charts_wait_for_their_namespace_and_are_pinned() -> None:
 def test_the_namespace_says_how_privileged_its_pods_are() -> None:
     labels = one(gpus(), "kubernetes:core/v1:Namespace").inputs["metadata"]["labels"]
     assert labels == {"pod-security.kubernetes.io/enforce": "privileged"}
+
+
+def test_it_has_a_configuration_for_each_way_of_sharing_and_none_by_default() -> None:
+    def program() -> None:
+        provider = k8s.Provider("cluster", kubeconfig="{}")
+        opts = pulumi.ResourceOptions(providers=[provider])
+        DevicePlugin("lab-gpus", DevicePluginSpec(), sharings={"mps-2": {"mps": {"resources": []}}}, opts=opts)
+
+    config = values(recorded(program), "nvidia-device-plugin")["config"]
+    assert config["default"] == "exclusive"
+    assert sorted(config["map"]) == ["exclusive", "mps-2"]
+    assert "config" not in values(gpus(), "nvidia-device-plugin")

@@ -90,6 +90,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "amis.yaml": catalog.ami_families,
         "charts.yaml": catalog.charts,
         "eks_addons.yaml": catalog.eks_addons,
+        "gpus.yaml": catalog.gpus,
         "images.yaml": catalog.images,
         "instance_types.json": catalog.instance_types,
         "kubernetes_versions.yaml": catalog.kubernetes_versions,
@@ -98,6 +99,14 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
     }
     assert sorted(readers) == FILES
     assert all(read() for read in readers.values())
+
+
+def test_every_gpu_of_an_instance_type_is_in_the_catalog_with_the_mig_profiles_of_its_memory() -> None:
+    for name, fact in catalog.instance_types().items():
+        if fact.gpu:
+            model = catalog.gpus()[fact.gpu.model]
+            assert not model.mig or model.mig_profiles(fact.gpu.memory_gib), name
+    assert {fact.gpu.model for fact in catalog.instance_types().values() if fact.gpu} == set(catalog.gpus())
 
 
 def test_versions_parse() -> None:

@@ -1,27 +1,17 @@
 """NVIDIA's device plugin: it tells Kubernetes which GPUs a node has, and hands them to pods."""
 
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from eksml import names
+from eksml.accelerators.dcgm_host_engine import PORT, REMOTE_VARIABLE, DcgmHostEngine
+from eksml.accelerators.device_plugin_configs import DEFAULT, config_texts
 from eksml.catalog import ami_families
 from eksml.component import Component
 from eksml.spec import Spec
-
-# The port of the host engine that the node monitoring agent runs.
-_HOST_ENGINE_PORT = 5555
-
-
-class DcgmHostEngine(StrEnum):
-    """Who runs DCGM's host engine on a GPU node. Two of them make node repair take healthy nodes away."""
-
-    NODE_MONITORING_AGENT = "nodeMonitoringAgent"
-    """EKS's node monitoring agent; the metrics exporter asks it."""
-    EXPORTER = "exporter"
-    """The metrics exporter itself; only for a cluster without the node monitoring agent."""
 
 
 class DevicePluginSpec(Spec):
@@ -31,6 +21,11 @@ class DevicePluginSpec(Spec):
     dcgm_host_engine: DcgmHostEngine = DcgmHostEngine.NODE_MONITORING_AGENT
     """Who runs DCGM's host engine: nodeMonitoringAgent, or exporter in a cluster without that agent."""
 
+    @property
+    def charts(self) -> tuple[str, ...]:
+        """The charts that it installs."""
+        return ("nvidia-device-plugin", "dcgm-exporter")
+
 
 class DevicePlugin(Component):
     """The device plugin and GPU feature discovery on every GPU node, and the exporter of GPU metrics.
@@ -39,10 +34,20 @@ class DevicePlugin(Component):
 
     Arguments:
         spec: who runs DCGM's host engine.
+        sharings: ways of sharing GPUs by name, which nodes choose with the label nvidia.com/device-plugin.config.
+        image_registry: a registry that images and charts come from, instead of their own.
     """
 
-    def __init__(self, name: str, spec: DevicePluginSpec, *, opts: pulumi.ResourceOptions | None = None):
-        super().__init__("eksml:accelerators:DevicePlugin", name, spec, opts)
+    def __init__(
+        self,
+        name: str,
+        spec: DevicePluginSpec,
+        *,
+        sharings: Mapping[str, Mapping[str, Any]] | None = None,
+        image_registry: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("eksml:accelerators:DevicePlugin", name, spec, opts, image_registry=image_registry)
         namespace = k8s.core.v1.Namespace(
             f"{name}-namespace",
             # Privileged: the plugin and the exporter reach into the node, which is their task.
@@ -55,7 +60,7 @@ class DevicePlugin(Component):
             handler=names.GPU_RUNTIME_CLASS,
             opts=self.child(),
         )
-        self.helm_release("nvidia-device-plugin", _device_plugin_values(), depends_on=[namespace])
+        self.helm_release("nvidia-device-plugin", _device_plugin_values(sharings or {}), depends_on=[namespace])
         self.helm_release("dcgm-exporter", _exporter_values(spec.dcgm_host_engine), depends_on=[namespace])
         self.register_outputs({})
 
@@ -66,9 +71,10 @@ def _gpu_nodes(*expressions: dict[str, Any]) -> dict[str, Any]:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
-def _device_plugin_values() -> dict[str, Any]:
+def _device_plugin_values(sharings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     has_own_plugin = [name for name, family in ami_families().items() if family.has_device_plugin]
     return {
+        **({"config": {"default": DEFAULT, "map": config_texts(sharings)}} if sharings else {}),
         "gfd": {"enabled": True},
         "affinity": _gpu_nodes({"key": names.AMI_FAMILY_LABEL, "operator": "NotIn", "values": has_own_plugin}),
         "tolerations": [names.gpu_toleration()],
@@ -88,6 +94,6 @@ def _exporter_values(host_engine: DcgmHostEngine) -> dict[str, Any]:
     if host_engine is DcgmHostEngine.NODE_MONITORING_AGENT:
         values["extraEnv"] = [
             {"name": "NODE_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
-            {"name": "DCGM_REMOTE_HOSTENGINE_INFO", "value": f"$(NODE_IP):{_HOST_ENGINE_PORT}"},
+            {"name": REMOTE_VARIABLE, "value": f"$(NODE_IP):{PORT}"},
         ]
     return values

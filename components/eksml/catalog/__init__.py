@@ -4,6 +4,7 @@ from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, charts
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
+from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, images
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import (
@@ -12,7 +13,7 @@ from eksml.catalog.kubernetes_versions import (
     kubernetes_versions,
     usable_kubernetes_versions,
 )
-from eksml.catalog.regions import Region, managed_policy_arn, partition, regions
+from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Chart",
     "ChartWorkload",
     "EksAddon",
+    "GpuModel",
     "Image",
     "InstanceType",
     "KubernetesVersion",
@@ -30,6 +32,8 @@ __all__ = [
     "charts",
     "default_kubernetes_version",
     "eks_addons",
+    "eks_image_registry",
+    "gpus",
     "images",
     "instance_types",
     "kubernetes_versions",

@@ -16,6 +16,9 @@ class ChartWorkload(Fact):
     image: str
     """The image's name in the catalog."""
     image_value: str | None
+    """Where the values hold the repository of the image."""
+    image_value_is: Literal["repository", "folder"] = "repository"
+    """Whether that value names the repository whole, or only the folder that it is in."""
     node_selector: str | None
     affinity: str | None
     tolerations: str | None

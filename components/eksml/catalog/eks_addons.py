@@ -5,8 +5,8 @@ from typing import Literal
 
 from eksml.catalog._facts import Fact, SourcedFact, load
 
-Nodes = Literal["gpu", "all", "cpu"]
-"""Which nodes a workload is meant for."""
+Nodes = Literal["gpu", "efa", "all", "cpu"]
+"""Which nodes a workload is meant for: those with GPUs, those with EFA, all of them, or one without GPUs."""
 
 
 class ServiceAccount(Fact):

@@ -50,6 +50,8 @@ class InstanceType(Fact):
     gpu: Gpu | None = None
     neuron: Neuron | None = None
     efa_interfaces: int
+    efa_first_card: int | None = 0
+    """The first network card that has EFA; the others follow it. None: not known."""
     nvme_gb: int
     network_gbps: float | None
     """Baseline bandwidth in Gbit/s, not burst."""
@@ -69,6 +71,15 @@ class InstanceType(Fact):
         if self.gpu:
             return "nvidia"
         return "neuron" if self.neuron else "none"
+
+    @property
+    def efa_layout(self) -> list[tuple[int, int]]:
+        """Network card and device index of each EFA interface, beside the primary interface at (0, 0).
+
+        Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html
+        """
+        first = self.efa_first_card or 0
+        return [(card, 1 if card == 0 else 0) for card in range(first, first + self.efa_interfaces)]
 
 
 @cache

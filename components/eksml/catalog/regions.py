@@ -21,6 +21,15 @@ def regions() -> dict[str, Region]:
     return {name: Region.model_validate(entry) for name, entry in load("regions.yaml")["regions"].items()}
 
 
+def eks_image_registry(region: str) -> str:
+    """The registry of EKS's own images for a region; where none is known that of us-west-2, which every node can use."""
+    accounts = load("regions.yaml")["eksImageAccounts"]
+    if region in accounts["notKnown"]:
+        region = "us-west-2"
+    account = accounts["exceptions"].get(region, accounts["default"])
+    return f"{account}.dkr.ecr.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+
+
 def partition(region: str) -> str:
     """The AWS partition that ARNs of a region begin with: `aws`, `aws-cn` or `aws-us-gov`."""
     prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}

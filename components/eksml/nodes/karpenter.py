@@ -63,6 +63,7 @@ class Karpenter(Component):
         spec: how the controller runs.
         cluster_name, cluster_arn: of the EKS cluster.
         tags: tags for every AWS resource.
+        image_registry: a registry that image and charts come from, instead of their own.
 
     Attributes:
         instance_profile: name of the instance profile for the nodes of its pools.
@@ -76,9 +77,10 @@ class Karpenter(Component):
         cluster_name: pulumi.Input[str],
         cluster_arn: pulumi.Input[str],
         tags: Tags | None = None,
+        image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
-        super().__init__("eksml:nodes:Karpenter", name, spec, opts, tags)
+        super().__init__("eksml:nodes:Karpenter", name, spec, opts, tags, image_registry)
         role = self._node_role(spec, cluster_name)
         # A profile of ours instead of ones that Karpenter makes: it needs fewer rights, and nothing stays behind.
         profile = aws.iam.InstanceProfile(
@@ -153,7 +155,7 @@ class Karpenter(Component):
                 "clusterName": cluster_name,
                 "interruptionQueue": queue_name,
                 "isolatedVPC": spec.is_isolated,
-                "featureGates": {"nodeRepair": True},
+                "featureGates": {"nodeRepair": True, "nodeOverlay": True},
             },
         }
         self.helm_release("karpenter", values, skip_crds=True, depends_on=[crds, identity])

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_kubernetes as k8s
 
 from eksml import names
@@ -12,6 +13,7 @@ from eksml.catalog import ami_families
 from eksml.component import Component, Tags
 from eksml.errors import Problem, repetitions
 from eksml.nodes.pool import PoolSpec
+from eksml.nodes.sharing import shares
 from eksml.spec import PositiveCount, ReservationId
 
 
@@ -60,6 +62,8 @@ class KarpenterPoolSpec(PoolSpec):
             yield Problem(("capacityTypes",), "empty, needs spot or onDemand, or reservationIds")
         yield from repetitions(("capacityTypes",), self.capacity_types)
         yield from repetitions(("reservationIds",), self.reservation_ids)
+        if self.placement_group and self.reservation_ids:
+            yield Problem(("placementGroup",), "given, but a reservation has a place of its own")
         if set(self.capacity_types) == {CapacityType.SPOT} and not any(fact.spot is not False for fact in self.facts):
             yield Problem(
                 ("capacityTypes",), "spot alone, but none of the instance types is sold as spot: add onDemand"
@@ -109,10 +113,14 @@ class KarpenterPool(Component):
                 "blockDeviceMappings": [_volume(device, gib) for device, gib in spec.disks.items()],
                 "tags": self.tagged(name),
                 **({"instanceStorePolicy": "RAID0"} if spec.has_instance_store else {}),
+                **({"userData": spec.bottlerocket_settings} if spec.bottlerocket_settings else {}),
+                **({"networkInterfaces": _network_interfaces(spec)} if spec.efa else {}),
+                **({"placementGroupSelector": {"name": self._placement_group()}} if spec.placement_group else {}),
                 **_reservations(spec),
             },
             opts=self.child(),
         )
+        overlays = self._overlays(spec, pool)
         k8s.apiextensions.CustomResource(
             name,
             api_version="karpenter.sh/v1",
@@ -132,22 +140,62 @@ class KarpenterPool(Component):
                         **({"taints": spec.node_taints()} if spec.node_taints() else {}),
                     },
                 },
-                "limits": {names.GPU_RESOURCE: spec.gpu_limit} if spec.has_gpus else {"cpu": spec.cpu_limit},
+                "limits": _limits(spec),
                 "disruption": {
                     "consolidationPolicy": _CONSOLIDATION_POLICY[spec.consolidation],
                     "consolidateAfter": f"{spec.consolidate_after_minutes}m",
                     "budgets": _budgets(spec),
                 },
             },
-            opts=self.child(depends_on=[node_class], custom_timeouts=pulumi.CustomTimeouts(delete="30m")),
+            opts=self.child(depends_on=[node_class, *overlays], custom_timeouts=pulumi.CustomTimeouts(delete="30m")),
         )
         self.register_outputs({})
+
+    def _placement_group(self) -> pulumi.Output[str]:
+        name = self.resource_name
+        group = aws.ec2.PlacementGroup(name, strategy="cluster", tags=self.tagged(name), opts=self.child())
+        return group.name
+
+    def _overlays(self, spec: KarpenterPoolSpec, pool: str) -> list[pulumi.Resource]:
+        """Tells Karpenter, for each instance type, how many shares of GPUs a node has: it knows whole ones only."""
+        if spec.sharing is None:
+            return []
+        return [
+            k8s.apiextensions.CustomResource(
+                f"{self.resource_name}-{instance_type}",
+                api_version="karpenter.sh/v1alpha1",
+                kind="NodeOverlay",
+                metadata={"name": f"{pool}-{instance_type}"},
+                spec={
+                    "requirements": [
+                        {"key": names.KARPENTER_POOL_LABEL, "operator": "In", "values": [pool]},
+                        {"key": names.INSTANCE_TYPE_LABEL, "operator": "In", "values": [instance_type]},
+                    ],
+                    "capacity": {names.GPU_RESOURCE: spec.gpus_of(fact)},
+                },
+                opts=self.child(),
+            )
+            for instance_type, fact in zip(spec.instance_types, spec.facts, strict=True)
+        ]
 
 
 _CONSOLIDATION_POLICY = {
     Consolidation.WHEN_EMPTY: "WhenEmpty",
     Consolidation.WHEN_EMPTY_OR_UNDERUTILIZED: "WhenEmptyOrUnderutilized",
 }
+
+
+def _limits(spec: KarpenterPoolSpec) -> dict[str, int | None]:
+    if not spec.has_gpus:
+        return {"cpu": spec.cpu_limit}
+    # Karpenter counts what a node offers: shares, where GPUs are shared.
+    most_shares = max(shares(spec.sharing, fact) for fact in spec.facts)
+    return {names.GPU_RESOURCE: (spec.gpu_limit or 0) * most_shares}
+
+
+def _network_interfaces(spec: KarpenterPoolSpec) -> list[dict[str, Any]]:
+    layout = [("interface", 0, 0), *(("efa-only", card, device) for card, device in spec.facts[0].efa_layout)]
+    return [{"interfaceType": kind, "networkCardIndex": card, "deviceIndex": device} for kind, card, device in layout]
 
 
 def _budgets(spec: KarpenterPoolSpec) -> list[dict[str, Any]]:

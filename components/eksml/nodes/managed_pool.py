@@ -88,6 +88,8 @@ class ManagedPoolSpec(PoolSpec):
                 )
             if len(self.zones) != 1:
                 yield Problem(("zones",), f"{len(self.zones)} given, must be the one zone of the reservation")
+            if self.placement_group:
+                yield Problem(("placementGroup",), "given, but a reservation has a place of its own")
         known = instance_types()
         for index, name in enumerate(self.instance_types):
             fact = known.get(name)
@@ -107,6 +109,7 @@ class ManagedPool(Component):
         cluster_name: name of the EKS cluster.
         role_arn: ARN of the nodes' IAM role.
         subnets: the network's private subnet ids by zone.
+        security_group_id: id of the cluster's security group; a pool with EFA needs it, others get it from EKS.
         tags: tags for every AWS resource, instances and disks too.
     """
 
@@ -120,12 +123,13 @@ class ManagedPool(Component):
         cluster_name: pulumi.Input[str],
         role_arn: pulumi.Input[str],
         subnets: Mapping[str, pulumi.Input[str]],
+        security_group_id: pulumi.Input[str] | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:nodes:ManagedPool", name, spec, opts, tags)
         family = ami_families()[spec.ami_family]
-        template = self._launch_template(spec)
+        template = self._launch_template(spec, security_group_id)
         in_block = isinstance(spec.capacity, CapacityBlock)
         aws.eks.NodeGroup(
             name,
@@ -151,21 +155,52 @@ class ManagedPool(Component):
         )
         self.register_outputs({})
 
-    def _launch_template(self, spec: ManagedPoolSpec) -> aws.ec2.LaunchTemplate:
+    def _launch_template(
+        self, spec: ManagedPoolSpec, security_group_id: pulumi.Input[str] | None
+    ) -> aws.ec2.LaunchTemplate:
         # No image and no security group: EKS then chooses the AMI of the group's ami_type and its own group.
         name = self.resource_name
         return aws.ec2.LaunchTemplate(
             name,
             block_device_mappings=[_volume(device, gib) for device, gib in spec.disks.items()],
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
-            user_data=base64.b64encode(_INSTANCE_STORE_USER_DATA.encode()).decode()
-            if spec.has_instance_store
-            else None,
+            user_data=_user_data(spec),
+            network_interfaces=_network_interfaces(spec, security_group_id),
+            placement={"group_name": self._placement_group()} if spec.placement_group else None,
             tag_specifications=[{"resource_type": kind, "tags": self.tagged(name)} for kind in ("instance", "volume")],
             tags=self.tagged(name),
             **_reserved(spec),
             opts=self.child(),
         )
+
+    def _placement_group(self) -> pulumi.Output[str]:
+        name = self.resource_name
+        group = aws.ec2.PlacementGroup(name, strategy="cluster", tags=self.tagged(name), opts=self.child())
+        return group.name
+
+
+def _user_data(spec: ManagedPoolSpec) -> str | None:
+    text = spec.bottlerocket_settings or (_INSTANCE_STORE_USER_DATA if spec.has_instance_store else None)
+    return base64.b64encode(text.encode()).decode() if text else None
+
+
+def _network_interfaces(
+    spec: ManagedPoolSpec, security_group_id: pulumi.Input[str] | None
+) -> list[aws.ec2.LaunchTemplateNetworkInterfaceArgs] | None:
+    if not spec.efa:
+        return None
+    layout = [("interface", 0, 0), *(("efa-only", card, device) for card, device in spec.facts[0].efa_layout)]
+    return [
+        aws.ec2.LaunchTemplateNetworkInterfaceArgs(
+            interface_type=kind,
+            network_card_index=card,
+            device_index=device,
+            # EKS adds its own group only where a template has no interfaces.
+            security_groups=[security_group_id] if security_group_id else None,
+            delete_on_termination="true",
+        )
+        for kind, card, device in layout
+    ]
 
 
 def _update_config(spec: ManagedPoolSpec) -> aws.eks.NodeGroupUpdateConfigArgs:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from eksml import names
-from eksml.catalog import InstanceType, ami_families, instance_types
+from eksml.catalog import InstanceType, ami_families, gpus, instance_types
 from eksml.errors import Problem, nearest, repetitions
-from eksml.spec import LabelKey, LabelValue, Spec, Zone
+from eksml.nodes.sharing import Mig, Sharing, bottlerocket_settings, mig_profiles, shares, sharing_labels
+from eksml.spec import Flag, LabelKey, LabelValue, Spec, Zone
 
 _GPU_VOLUME_GIB, _CPU_VOLUME_GIB, _OS_VOLUME_GIB = 200, 50, 4
 _RESERVED_DOMAINS = (
@@ -54,6 +55,12 @@ class PoolSpec(Spec):
     """Operating system of the nodes: al2023, or bottlerocket."""
     volume_gib: Annotated[int, Field(strict=True, ge=20, le=16_384)] | None = None
     """Size of the encrypted disk for images and pods, in GiB; by default 200 on GPU nodes and 50 on others."""
+    sharing: Sharing | None = None
+    """How pods share a GPU: timeSlicing, mps or mig; none given: each GPU belongs to one pod."""
+    efa: Flag = False
+    """Whether the nodes have EFA, the network for training over several nodes; it needs one zone."""
+    placement_group: Flag = False
+    """Whether EC2 puts the nodes close together, for which it may have no room; it needs one zone."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels for the nodes, beside those of the platform."""
 
@@ -66,6 +73,8 @@ class PoolSpec(Spec):
                 ("volumeGib",), f"{self.volume_gib} given, must be at least {_GPU_VOLUME_GIB} on GPU nodes: {reason}"
             )
         yield from repetitions(("zones",), self.zones)
+        yield from _sharing_problems(self)
+        yield from _close_network_problems(self)
         for key in self.labels:
             domain = key.partition("/")[0] if "/" in key else ""
             if any(domain == reserved or domain.endswith(f".{reserved}") for reserved in _RESERVED_DOMAINS):
@@ -105,7 +114,10 @@ class PoolSpec(Spec):
     def node_labels(self, pool: str) -> dict[str, str]:
         """The labels of its nodes, given the pool's name."""
         gpu = {names.GPU_LABEL: names.GPU_LABEL_VALUE} if self.has_gpus else {}
-        return {**self.labels, names.POOL_LABEL: pool, names.AMI_FAMILY_LABEL: self.ami_family, **gpu}
+        efa = {names.EFA_LABEL: names.EFA_LABEL_VALUE} if self.efa else {}
+        # Bottlerocket shares by its own settings, which the labels of NVIDIA's device plugin do not reach.
+        sharing = sharing_labels(self.sharing) if self.ami_family is AmiFamily.AL2023 else {}
+        return {**self.labels, names.POOL_LABEL: pool, names.AMI_FAMILY_LABEL: self.ami_family, **gpu, **efa, **sharing}
 
     def node_taints(self) -> list[dict[str, str]]:
         """The taints of its nodes, as Kubernetes writes them."""
@@ -113,9 +125,60 @@ class PoolSpec(Spec):
             return []
         return [{"key": names.GPU_TAINT_KEY, "value": names.GPU_TAINT_VALUE, "effect": names.GPU_TAINT_EFFECT}]
 
+    def gpus_of(self, fact: InstanceType) -> int:
+        """How many GPUs, or shares of GPUs, a node of an instance type offers to pods."""
+        return fact.gpu.count * shares(self.sharing, fact) if self.has_gpus and fact.gpu else 0
+
+    @property
+    def bottlerocket_settings(self) -> str | None:
+        """Settings of its nodes as TOML, where they run Bottlerocket and share GPUs."""
+        return bottlerocket_settings(self.sharing) if self.ami_family is AmiFamily.BOTTLEROCKET else None
+
     def subnets_of(self, subnets: Mapping[str, Any]) -> list[Any]:
         """Of the network's subnets by zone, those that its nodes go to."""
         return [subnet for zone, subnet in subnets.items() if not self.zones or zone in self.zones]
+
+
+def _sharing_problems(spec: PoolSpec) -> Iterator[Problem]:
+    if spec.sharing is None:
+        return
+    if not spec.has_gpus:
+        yield Problem(("sharing",), "given, but the pool has no GPUs")
+    if not isinstance(spec.sharing, Mig):
+        return
+    if spec.ami_family is AmiFamily.BOTTLEROCKET:
+        yield Problem(("sharing",), "mig given, but the GPU operator does not run on bottlerocket: take al2023")
+    for index, name in enumerate(spec.instance_types):
+        fact = instance_types().get(name)
+        if fact and fact.gpu and spec.sharing.profile not in (profiles := mig_profiles(fact)):
+            choices = f"it has {', '.join(profiles)}" if profiles else f"MIG of its {fact.gpu.model} is not known"
+            has_none = gpus()[fact.gpu.model].mig == {}
+            reason = f"its {fact.gpu.model} has no MIG" if has_none else choices
+            yield Problem(("instanceTypes", index), f"{name} has no MIG profile '{spec.sharing.profile}': {reason}")
+
+
+def _close_network_problems(spec: PoolSpec) -> Iterator[Problem]:
+    for key, is_set in (("efa", spec.efa), ("placementGroup", spec.placement_group)):
+        if is_set and len(spec.zones) != 1:
+            yield Problem(("zones",), f"{len(spec.zones)} given, must be one: {key} works within a zone")
+    if not spec.efa:
+        return
+    known = [
+        (index, name, instance_types()[name])
+        for index, name in enumerate(spec.instance_types)
+        if name in instance_types()
+    ]
+    for index, name, fact in known:
+        if fact.efa_interfaces == 0:
+            yield Problem(("instanceTypes", index), f"{name} has no EFA")
+        elif fact.efa_first_card is None:
+            yield Problem(("instanceTypes", index), f"which network cards of {name} have EFA is not known")
+        elif fact.efa_layout != known[0][2].efa_layout:
+            yield Problem(
+                ("instanceTypes", index),
+                f"{name} has {fact.efa_interfaces} EFA interfaces and {known[0][1]} {known[0][2].efa_interfaces}: "
+                "make a pool of each",
+            )
 
 
 def _instance_type_problems(spec: PoolSpec) -> Iterator[Problem]:

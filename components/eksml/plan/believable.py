@@ -38,6 +38,10 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "aws:ec2/natGateway:NatGateway": ("nat-{hex}", {"publicIp": "192.0.2.1", "privateIp": "10.0.0.10"}),
+    "aws:ec2/placementGroup:PlacementGroup": (
+        "{name}",
+        {"name": "{name}", "arn": "arn:aws:ec2:{region}:{account}:placement-group/{name}"},
+    ),
     "aws:ec2/route:Route": ("r-{hex}", {}),
     "aws:ec2/routeTable:RouteTable": ("rtb-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:route-table/{id}"}),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": ("rtbassoc-{hex}", {}),

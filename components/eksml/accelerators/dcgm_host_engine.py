@@ -1,0 +1,18 @@
+"""Who runs DCGM's host engine on a GPU node, and how the exporter of GPU metrics reaches it."""
+
+from enum import StrEnum
+
+PORT = 5555
+"""The port of the host engine that the node monitoring agent runs."""
+
+REMOTE_VARIABLE = "DCGM_REMOTE_HOSTENGINE_INFO"
+"""The environment variable that tells the exporter where the host engine is."""
+
+
+class DcgmHostEngine(StrEnum):
+    """Who runs DCGM's host engine on a GPU node. Two of them make node repair take healthy nodes away."""
+
+    NODE_MONITORING_AGENT = "nodeMonitoringAgent"
+    """EKS's node monitoring agent; the metrics exporter asks it."""
+    EXPORTER = "exporter"
+    """The metrics exporter itself; only for a cluster without the node monitoring agent."""

@@ -1,0 +1,51 @@
+"""Images and charts from a registry of one's own: a mirror, or a pull-through cache.
+
+An image keeps its whole address below the registry: `registry.k8s.io/kueue/kueue` becomes
+`REGISTRY/registry.k8s.io/kueue/kueue`. That is what a pull-through cache does whose prefix is the upstream's host.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from eksml.catalog import Chart, images
+
+_ECR = ".dkr.ecr."
+
+
+def mirrored(address: str, registry: str) -> str:
+    """The address of an image, or of the folder that it is in, below a registry."""
+    return f"{registry}/{address}"
+
+
+def mirrored_chart(chart: Chart, registry: str) -> str:
+    """The address of a chart below a registry, as an OCI artifact: what `helm push` makes of any chart."""
+    source = chart.chart if chart.repository is None else f"{chart.repository}/{chart.chart}"
+    return f"oci://{registry}/{source.partition('://')[2]}"
+
+
+def with_mirrored_images(values: Mapping[str, Any], chart: Chart, registry: str) -> dict[str, Any]:
+    """Values of a chart, with every image of it taken from a registry."""
+    changed: dict[str, Any] = dict(values)
+    for workload in chart.workloads:
+        if workload.image_value:
+            given = value_at(values, workload.image_value) or images()[workload.image].repository
+            if _ECR in given:
+                # A registry of AWS's, which nodes reach as they reach one of yours.
+                continue
+            address = given.rpartition("/")[0] if workload.image_value_is == "folder" else given
+            changed = _with(changed, workload.image_value.split("."), mirrored(address, registry))
+    return changed
+
+
+def value_at(values: Mapping[str, Any], path: str) -> Any:
+    """What stands at a path of values, or None."""
+    for step in path.split("."):
+        if not isinstance(values, Mapping):
+            return None
+        values = values.get(step, {})
+    return values or None
+
+
+def _with(values: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    return {**values, first: _with(values.get(first, {}), rest, value) if rest else value}
