@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from eksml import catalog
 from eksml.errors import SpecError
 from eksml.plan import Plan, Resource
 from eksml.platform import Platform
@@ -28,6 +29,7 @@ BY_KUBECONFIG = {
     "cluster": {"kind": "kubeconfig", "identifier": "theirs"},
     "network": None,
     "pools": {"system": None, "notebooks": None, "train": None},
+    "teams": {"research": None},
     "accelerators": {"dcgmHostEngine": "exporter"},
 }
 SYSTEM = {"system": {"kind": "managed", "instanceTypes": ["m7i.large"], "size": 2}}
@@ -367,10 +369,120 @@ def test_a_pool_without_gpus_may_have_the_other_architecture() -> None:
 
 
 def test_gpus_that_nothing_could_use_are_refused() -> None:
-    check_problems(found({"accelerators": None}), ["accelerators: missing, must be of kind devicePlugin: without"])
+    check_problems(found({"accelerators": None}), ["accelerators: missing, must be of kind devicePlugin or"])
 
 
 def test_an_unknown_region_is_named_and_not_only_its_zones() -> None:
     check_problems(
         found({}, region="us-wset-2"), ["network.zones: missing, and 'us-wset-2' is not in the catalog, did you mean"]
     )
+
+
+# Teams
+
+
+def production(**settings: Any) -> Plan:
+    return platform({"profile": "production", **settings})
+
+
+def test_a_team_goes_before_its_queue_and_before_what_clears_up_after_it() -> None:
+    plan = production()
+    team = one(plan, "eksml:tenancy:Team", "lab-training")
+    before = needs(plan, team)
+    for kind in ("kueue.x-k8s.io/v1beta2:ClusterQueue", "karpenter.sh/v1:NodePool"):
+        assert {each.urn for each in plan.of_type(f"kubernetes:{kind}") if "serving" not in each.urn} <= before
+    assert addon(plan, "aws-ebs-csi-driver").urn in before
+
+
+def test_load_balancers_live_where_no_pod_does() -> None:
+    plan = production()
+    policy = one(plan, "kubernetes:networking.k8s.io/v1:NetworkPolicy", "lab-training-load-balancers").inputs
+    let_in = {each["ipBlock"]["cidr"] for each in policy["spec"]["ingress"][0]["from"]}
+    subnets = plan.of_type("aws:ec2/subnet:Subnet")
+    assert let_in == {each.inputs["cidrBlock"] for each in subnets if "-public-" in each.name}
+    private = [each for each in subnets if "-private-" in each.name]
+    assert not any("kubernetes.io/role/internal-elb" in each.inputs["tags"] for each in private)
+
+
+def test_teams_need_no_queues() -> None:
+    plan = production(queueing=None)
+    assert not any("kueue" in each.type for each in plan.resources)
+    assert len(plan.of_type("kubernetes:core/v1:ResourceQuota")) == 2
+
+
+@pytest.mark.parametrize(
+    ("teams", "lines"),
+    [
+        (
+            {"a": {"quotas": {"trian": {"gpus": 1}}}},
+            ["teams.a.quotas.trian: there is no such pool, did you mean 'train'?"],
+        ),
+        (
+            {"a": {"quotas": {"train": {"vcpus": 1}}}},
+            ["teams.a.quotas.train: vcpus given, but the pool has GPUs: give gpus"],
+        ),
+        (
+            {"a": {"quotas": {"train": {"gpus": 16, "borrow": 1}}}},
+            ["teams.a.quotas.train: 17 gpus given, with what it may borrow, but the whole pool has at most 16"],
+        ),
+        ({"kube-x": {}, "nvidia": {}}, ["teams.kube-x: the namespace of this name", "teams.nvidia: the namespace"]),
+        (
+            {
+                "a": {"principals": ["arn:aws:iam::123456789012:role/x"]},
+                "b": {"principals": ["arn:aws:iam::123456789012:role/x"]},
+            },
+            ["teams.b.principals[0]: EKS knows a principal once, and this one is in teams.a"],
+        ),
+    ],
+)
+def test_what_a_team_cannot_have_is_refused(teams: dict[str, Any], lines: list[str]) -> None:
+    check_problems(found({"teams": {"research": None, **teams}}), lines)
+
+
+# Accelerators and registries
+
+MIG = {"kind": "mig", "profile": "1g.10gb"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        (
+            {
+                "pools": {
+                    "notebooks": {"instanceTypes": ["p5.48xlarge"], "sharing": {"kind": "mig", "profile": "1g.10gb"}}
+                }
+            },
+            ["pools.notebooks.sharing: mig given, but only accelerators.kind: gpuOperator divides GPUs"],
+        ),
+        (
+            {"accelerators": {"kind": "gpuOperator"}, "pools": {"train": {"amiFamily": "bottlerocket"}}},
+            ["pools.train.amiFamily: bottlerocket given, must be al2023: the GPU operator does not"],
+        ),
+        ({"imageRegistry": "https://registry"}, ["imageRegistry: 'https://registry' given, must be the address"]),
+    ],
+)
+def test_what_no_accelerator_can_do_is_refused(settings: dict[str, Any], lines: list[str]) -> None:
+    check_problems(found(settings), lines)
+
+
+def test_without_a_way_out_images_come_from_a_registry_within_reach() -> None:
+    endpoints = list(catalog.vpc_endpoints().needed_without_nat)
+    network = {"natGateways": "none", "interfaceEndpoints": endpoints}
+    check_problems(found({"network": network}), ["imageRegistry: missing: without a NAT gateway"])
+    plan = platform({"profile": "research", "network": network, "imageRegistry": "registry.example.com"})
+    releases = plan.of_type("kubernetes:helm.sh/v3:Release")
+    assert all(each.inputs["chart"].startswith("oci://registry.example.com/") for each in releases)
+
+
+def test_the_device_plugin_knows_every_way_of_sharing_of_the_pools() -> None:
+    config = release(research(), "nvidia-device-plugin").inputs["values"]["config"]
+    assert set(config["map"]) == {"exclusive", "time-slicing-4"}
+
+
+def test_efa_brings_its_device_plugin_and_nothing_else_does() -> None:
+    train = {"instanceTypes": ["p4d.24xlarge"], "zones": ["usw2-az1"], "efa": True, "capacityTypes": ["onDemand"]}
+    plan = platform({"profile": "research", "pools": {"train": train}})
+    assert release(plan, "aws-efa-k8s-device-plugin")
+    assert one(research(), "eksml:accelerators:DevicePlugin")
+    assert research().of_type("eksml:accelerators:EfaDevicePlugin") == []

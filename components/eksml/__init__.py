@@ -58,6 +58,15 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
+    from eksml.tenancy.kueue import Kueue as Kueue
+    from eksml.tenancy.kueue import KueueSpec as KueueSpec
+    from eksml.tenancy.quotas import PoolQuota as PoolQuota
+    from eksml.tenancy.quotas import Share as Share
+    from eksml.tenancy.team import ModelAccess as ModelAccess
+    from eksml.tenancy.team import Team as Team
+    from eksml.tenancy.team import TeamSpec as TeamSpec
+    from eksml.tenancy.team_queue import TeamQueue as TeamQueue
+    from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
@@ -83,6 +92,10 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
+    "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),
+    "eksml.tenancy.quotas": ("PoolQuota", "Share"),
+    "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec"),
+    "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -42,7 +42,28 @@ SYSTEM_NAMESPACE = "kube-system"
 GPU_NAMESPACE = "nvidia"
 """The device plugin or GPU operator, feature discovery and the metrics exporter of GPUs run here."""
 
+KUEUE_NAMESPACE = "kueue-system"
+
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
+POD_SECURITY_WARN_LABEL = "pod-security.kubernetes.io/warn"
+
+PLATFORM_NAMESPACE_LABEL = "eksml.dev/role"
+PLATFORM_NAMESPACE_VALUE = "platform"
+"""On the namespaces of the platform's own parts, which reach the pods of teams and are reached by them."""
+
+TEAM_LABEL = "eksml.dev/team"
+"""On the namespace of a team and all that the platform makes in it: the team's name."""
+
+TEAM_SERVICE_ACCOUNT = "workload"
+"""In every team's namespace: pods with it have the team's rights in AWS."""
+
+MODEL_READER_SERVICE_ACCOUNT = "model-reader"
+"""In every team's namespace: pods with it may read models, and nothing else."""
+
+LOCAL_QUEUE = "default"
+"""In every team's namespace: the queue that Kueue gives to jobs that name none."""
+
+KUEUE_API_VERSION = "kueue.x-k8s.io/v1beta2"
 
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
 KARPENTER_POOL_LABEL = "karpenter.sh/nodepool"

@@ -3,12 +3,15 @@
 `PlatformSpec` says what is wanted, `Platform` builds it: network, cluster, nodes, what every cluster needs, GPUs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import pulumi
 from pydantic import Field
 
+from eksml import names
 from eksml.accelerators.device_plugin import DevicePlugin, DevicePluginSpec
 from eksml.accelerators.efa_device_plugin import EfaDevicePlugin, EfaDevicePluginSpec
 from eksml.accelerators.gpu_operator import GpuOperator, GpuOperatorSpec
@@ -27,8 +30,12 @@ from eksml.nodes.node_role import NodeRole, NodeRoleSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mps, TimeSlicing, config_name
 from eksml.platform_rules import platform_rules
-from eksml.spec import Name, PoolName, Reason, Region, Registry, Spec, TagKey, TagValue
+from eksml.spec import Name, PoolName, Reason, Region, Registry, Spec, TagKey, TagValue, TeamName
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
+from eksml.tenancy.kueue import Kueue, KueueSpec
+from eksml.tenancy.quotas import shares_of, total_of
+from eksml.tenancy.team import Team, TeamSpec
+from eksml.tenancy.team_queue import TeamQueue, TeamQueueSpec
 
 Profile = Literal["research", "production", "startup"]
 Pool = Annotated[ManagedPoolSpec | KarpenterPoolSpec, Field(discriminator="kind")]
@@ -53,6 +60,10 @@ class PlatformSpec(Spec):
     """Node pools by name: managed ones of a fixed size, and elastic ones that Karpenter fills."""
     accelerators: Annotated[DevicePluginSpec | GpuOperatorSpec, Field(discriminator="kind")] | None = None
     """How GPUs become usable in the cluster: the devicePlugin or the gpuOperator; null for a cluster without."""
+    teams: dict[TeamName, TeamSpec] = Field(default_factory=dict)
+    """Teams by name, which is that of their namespace too: what each may use and who belongs to it."""
+    queueing: KueueSpec | None = None
+    """How the jobs of teams are queued; null: they are not, and each team has its quota only."""
     image_registry: Registry | None = None
     """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
@@ -100,6 +111,15 @@ class PlatformSpec(Spec):
         return tuple(addon for addon in self.addons if addon not in (*made_by_cluster, EBS_CSI))
 
 
+class _Nodes(NamedTuple):
+    """What pods run on, for what must come after it."""
+
+    system: list[pulumi.Resource]
+    """The pools that the platform's own pods run on."""
+    everything: list[pulumi.Resource]
+    """All pools, and the add-ons that run on them."""
+
+
 class Platform(Component):
     """A machine-learning platform on EKS.
 
@@ -123,12 +143,14 @@ class Platform(Component):
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
             cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
-            nodes: list[pulumi.Resource] = []
+            nodes = _Nodes(system=[], everything=[])
         else:
             network = self._network()
             cluster = self._cluster(spec.cluster, network)
             nodes = self._nodes(cluster, network)
-        self._accelerators(cluster.provider, needs=nodes)
+        self._accelerators(cluster.provider, needs=nodes.system)
+        # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
+        self._teams(cluster, network, needs=nodes.everything)
         self.exports: dict[str, Any] = _exports(spec, cluster, network)
         self.register_outputs(self.exports)
 
@@ -163,12 +185,12 @@ class Platform(Component):
             opts=self.child(),
         )
 
-    def _nodes(self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec) -> list[pulumi.Resource]:
-        """Makes the pools and what only nodes can run, and returns what pods need before they can start."""
-        system_pools = self._managed_pools(cluster, network)
-        basics = self._addons(cluster, system_pools)
-        self._karpenter_pools(cluster, network, needs=basics)
-        return system_pools
+    def _nodes(self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec) -> _Nodes:
+        """Makes the pools and what only nodes can run."""
+        system = self._managed_pools(cluster, network)
+        addons = self._addons(cluster, system)
+        karpenter = self._karpenter_pools(cluster, network, needs=addons)
+        return _Nodes(system, [*system, *addons, *karpenter])
 
     def _managed_pools(
         self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec
@@ -225,10 +247,10 @@ class Platform(Component):
 
     def _karpenter_pools(
         self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec, needs: list[pulumi.Resource]
-    ) -> None:
+    ) -> list[pulumi.Resource]:
         spec = self._spec
         if not spec.karpenter_pools:
-            return
+            return []
         karpenter = Karpenter(
             f"{self.resource_name}-karpenter",
             _karpenter_spec(spec),
@@ -239,7 +261,7 @@ class Platform(Component):
             # It asks CoreDNS for the addresses of AWS, also while it drains its last nodes.
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
         )
-        for pool, pool_spec in spec.karpenter_pools.items():
+        return [
             KarpenterPool(
                 f"{self.resource_name}-{pool}",
                 pool_spec,
@@ -250,6 +272,8 @@ class Platform(Component):
                 tags=self.own_tags,
                 opts=self.child(depends_on=[karpenter], providers=[cluster.provider]),
             )
+            for pool, pool_spec in spec.karpenter_pools.items()
+        ]
 
     def _accelerators(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> None:
         name, spec = self.resource_name, self._spec
@@ -273,6 +297,50 @@ class Platform(Component):
         if any(pool.efa for pool in spec.pools.values()):
             efa_spec = EfaDevicePluginSpec(region=spec.region)
             EfaDevicePlugin(f"{name}-efa", efa_spec, image_registry=spec.image_registry, opts=opts)
+
+    def _teams(
+        self,
+        cluster: NewCluster | ExistingCluster | KubeconfigCluster,
+        network: Vpc | ExistingVpcSpec | None,
+        needs: list[pulumi.Resource],
+    ) -> None:
+        spec = self._spec
+        queueing = [self._queueing(spec.queueing, cluster.provider, needs)] if spec.queueing else []
+        for team, team_spec in spec.teams.items():
+            name = f"{self.resource_name}-{team}"
+            shares = {pool: shares_of(spec.pools[pool], quota) for pool, quota in team_spec.quotas.items()}
+            after = self.child(depends_on=[*needs, *queueing], providers=[cluster.provider])
+            queues: list[pulumi.Resource] = []
+            if queueing and shares:
+                queue_spec = TeamQueueSpec(team=team, cohort=spec.name)
+                queues.append(TeamQueue(f"{name}-queue", queue_spec, shares=shares, opts=after))
+            Team(
+                name,
+                team_spec,
+                team=team,
+                limits=total_of(shares),
+                cluster_queue=team if queues else None,
+                load_balancer_cidrs=network.load_balancer_cidrs if network else (),
+                cluster_name=None if isinstance(cluster, KubeconfigCluster) else cluster.cluster_name,
+                tags=self.own_tags,
+                opts=self.child(depends_on=[*needs, *queueing, *queues], providers=[cluster.provider]),
+            )
+
+    def _queueing(
+        self, queueing: KueueSpec, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]
+    ) -> pulumi.Resource:
+        return Kueue(
+            f"{self.resource_name}-kueue",
+            queueing,
+            flavors={name: _flavor(name, pool) for name, pool in self._spec.pools.items()},
+            image_registry=self._spec.image_registry,
+            opts=self.child(depends_on=needs, providers=[provider]),
+        )
+
+
+def _flavor(name: str, pool: ManagedPoolSpec | KarpenterPoolSpec) -> dict[str, Any]:
+    tolerations = {"tolerations": [names.gpu_toleration()]} if pool.has_gpus else {}
+    return {"nodeLabels": {names.POOL_LABEL: name}, **tolerations}
 
 
 def _karpenter_spec(spec: PlatformSpec) -> KarpenterSpec:

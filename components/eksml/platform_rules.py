@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from eksml import catalog
+from eksml import catalog, names
 from eksml.accelerators.dcgm_host_engine import DcgmHostEngine
 from eksml.accelerators.device_plugin import DevicePluginSpec
 from eksml.accelerators.gpu_operator import GpuOperatorSpec
@@ -19,6 +19,7 @@ from eksml.network.existing_vpc import ExistingVpcSpec
 from eksml.network.vpc import NatGateways, NewVpcSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mig
+from eksml.tenancy.quotas import PoolQuota, capacity
 
 if TYPE_CHECKING:
     from eksml.platform import PlatformSpec
@@ -29,6 +30,8 @@ WAIVERS = {"open-public-endpoint": "the API server may be reached from the whole
 _MOST_TAGS = 40
 # https://karpenter.sh/docs/concepts/nodeclasses/#spectags
 _TAGS_OF_OTHERS = ("aws:", "eks:", "eksml:", "karpenter.", "kubernetes.io/cluster/")
+
+_TAKEN_NAMESPACES = ("default", names.GPU_NAMESPACE, names.KUEUE_NAMESPACE)
 
 # A wider range is as good as the whole internet, or a piece of it that others complete.
 _WIDEST_PUBLIC_RANGE = 8
@@ -44,6 +47,7 @@ def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _image_problems(spec)
     yield from _accelerator_problems(spec)
     yield from _registry_problems(spec)
+    yield from _team_problems(spec)
     yield from _tag_and_waiver_problems(spec)
 
 
@@ -202,6 +206,39 @@ def _registry_problems(spec: PlatformSpec) -> Iterator[Problem]:
     if is_isolated and spec.image_registry is None:
         reason = "without a NAT gateway nodes reach no registry but one of AWS in the same region"
         yield Problem(("imageRegistry",), f"missing: {reason}")
+
+
+def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    members: dict[str, str] = {}
+    if isinstance(spec.cluster, NewClusterSpec):
+        members |= dict.fromkeys(spec.cluster.administrators, "cluster.administrators")
+    for name, team in spec.teams.items():
+        if name in _TAKEN_NAMESPACES or name.startswith("kube-"):
+            yield Problem(("teams", name), "the namespace of this name is not a team's: take another name")
+        for index, principal in enumerate(team.principals):
+            if principal in members:
+                reason = f"EKS knows a principal once, and this one is in {members[principal]}"
+                yield Problem(("teams", name, "principals", index), reason)
+            members.setdefault(principal, f"teams.{name}")
+        if isinstance(spec.cluster, KubeconfigClusterSpec):
+            for key in ("principals", "managedPolicies"):
+                if team.settings()[key]:
+                    yield Problem(("teams", name, key), "given, but a cluster by its kubeconfig gets nothing in AWS")
+        for pool, quota in team.quotas.items():
+            yield from (Problem(("teams", name, "quotas", pool), text) for text in _quota_misfits(spec, pool, quota))
+
+
+def _quota_misfits(spec: PlatformSpec, name: str, quota: PoolQuota) -> Iterator[str]:
+    pool = spec.pools.get(name)
+    if pool is None:
+        yield f"there is no such pool{nearest(name, spec.pools)}"
+        return
+    unit, other = ("gpus", "vcpus") if pool.has_gpus else ("vcpus", "gpus")
+    if getattr(quota, other) is not None:
+        yield f"{other} given, but the pool has {'GPUs' if pool.has_gpus else 'none'}: give {unit}"
+    elif pool.facts and quota.nominal + quota.borrow > capacity(pool):
+        most = quota.nominal + quota.borrow
+        yield f"{most} {unit} given, with what it may borrow, but the whole pool has at most {capacity(pool)}"
 
 
 def _tag_and_waiver_problems(spec: PlatformSpec) -> Iterator[Problem]:

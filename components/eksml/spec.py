@@ -149,6 +149,7 @@ ClusterName = Annotated[
     str,
     _pattern(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$", "the name of an EKS cluster: letters, digits, hyphens, underscores"),
 ]
+TeamName = Annotated[str, _pattern(r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$", f"at most 30 {_LOWER_CASE}")]
 PoolName = Annotated[str, _pattern(r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", f"at most 20 {_LOWER_CASE}")]
 Region = Annotated[str, _pattern(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region like us-west-2")]
 Zone = Annotated[
@@ -160,6 +161,9 @@ Cidr = Annotated[
 ]
 PrincipalArn = Annotated[
     str, _pattern(r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/\S+$", "the ARN of an IAM role or user, arn:aws:iam::…")
+]
+PolicyArn = Annotated[
+    str, _pattern(r"^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/\S+$", "the ARN of an IAM policy, arn:aws:iam::…:policy/…")
 ]
 VpcId = Annotated[str, _pattern(r"^vpc-[0-9a-f]{8,17}$", "the id of a VPC, vpc-…")]
 SubnetId = Annotated[str, _pattern(r"^subnet-[0-9a-f]{8,17}$", "the id of a subnet, subnet-…")]

@@ -30,7 +30,8 @@ def test_each_zone_has_a_private_and_a_public_subnet_found_by_load_balancers_and
         private = one(plan, "aws:ec2/subnet:Subnet", f"lab-private-{zone}").inputs
         public = one(plan, "aws:ec2/subnet:Subnet", f"lab-public-{zone}").inputs
         assert private["availabilityZoneId"] == public["availabilityZoneId"] == zone
-        assert private["tags"]["kubernetes.io/role/internal-elb"] == "1"
+        assert public["tags"]["kubernetes.io/role/internal-elb"] == "1"
+        assert "kubernetes.io/role/internal-elb" not in private["tags"], "load balancers live where no pod does"
         assert private["tags"]["karpenter.sh/discovery"] == "lab"
         assert public["tags"]["kubernetes.io/role/elb"] == "1"
         assert "karpenter.sh/discovery" not in public["tags"], "nodes must not land in public subnets"

@@ -73,6 +73,16 @@ class InstanceType(Fact):
         return "neuron" if self.neuron else "none"
 
     @property
+    def pod_millicpu(self) -> int:
+        """Thousandths of a core that pods can use; all of them where it is not known what the kubelet keeps."""
+        return int(self.allocatable.cpu.removesuffix("m")) if self.allocatable else self.vcpu * 1000
+
+    @property
+    def pod_memory_mib(self) -> int:
+        """Memory that pods can use, in MiB; all of it where it is not known what the kubelet keeps."""
+        return int(self.allocatable.memory.removesuffix("Mi")) if self.allocatable else int(self.memory_gib * 1024)
+
+    @property
     def efa_layout(self) -> list[tuple[int, int]]:
         """Network card and device index of each EFA interface, beside the primary interface at (0, 0).
 

@@ -22,7 +22,7 @@ def regions() -> dict[str, Region]:
 
 
 def eks_image_registry(region: str) -> str:
-    """The registry of EKS's own images for a region; where none is known that of us-west-2, which every node can use."""
+    """The registry of EKS's own images for a region; where none is known that of us-west-2, open to every node."""
     accounts = load("regions.yaml")["eksImageAccounts"]
     if region in accounts["notKnown"]:
         region = "us-west-2"

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.paths import path_text
-from eksml.spec import Spec, SubnetId, VpcId, Zone
+from eksml.spec import Cidr, Spec, SubnetId, VpcId, Zone
 
 
 class ExistingVpcSpec(Spec):
@@ -20,6 +20,8 @@ class ExistingVpcSpec(Spec):
     """Private subnet ids by zone, in at least two zones; nodes and the control plane's interfaces live here."""
     public_subnets: dict[Zone, SubnetId] = Field(default_factory=dict)
     """Public subnet ids by zone, for internet-facing load balancers; may be empty."""
+    load_balancer_cidrs: tuple[Cidr, ...] = ()
+    """IPv4 ranges of the subnets that load balancers live in, from which they may reach the pods of teams."""
 
     def rules(self) -> Iterator[Problem]:
         """A subnet lies in one zone, and is either private or public."""

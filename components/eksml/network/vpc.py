@@ -69,6 +69,7 @@ class Vpc(Component):
     Attributes:
         vpc_id: the id of the VPC.
         private_subnets, public_subnets: subnet ids by zone.
+        load_balancer_cidrs: the ranges that load balancers have their addresses in.
     """
 
     def __init__(
@@ -91,8 +92,9 @@ class Vpc(Component):
             opts=self.child(),
         )
         self.vpc_id: pulumi.Output[str] = vpc.id
-        private_roles = {names.INTERNAL_LOAD_BALANCER_TAG: "1", names.DISCOVERY_TAG: cluster_name}
-        public_roles = {names.PUBLIC_LOAD_BALANCER_TAG: "1"}
+        private_roles = {names.DISCOVERY_TAG: cluster_name}
+        # Internal load balancers too: where no pod lives, their range can be let in without letting in every pod.
+        public_roles = {names.PUBLIC_LOAD_BALANCER_TAG: "1", names.INTERNAL_LOAD_BALANCER_TAG: "1"}
         private = {
             zone: self._subnet("private", zone, private_block(spec.cidr, zone), private_roles) for zone in spec.zones
         }
@@ -107,6 +109,7 @@ class Vpc(Component):
             self._interface_endpoints(spec, region, private)
         self.private_subnets: dict[str, pulumi.Output[str]] = {zone: subnet.id for zone, subnet in private.items()}
         self.public_subnets: dict[str, pulumi.Output[str]] = {zone: subnet.id for zone, subnet in public.items()}
+        self.load_balancer_cidrs = tuple(str(public_block(spec.cidr, zone)) for zone in spec.zones)
         self.register_outputs(
             {"vpcId": self.vpc_id, "privateSubnets": self.private_subnets, "publicSubnets": self.public_subnets}
         )

@@ -1,0 +1,47 @@
+"""What the pods of a team may reach, and who may reach them: nothing and nobody, but for these openings."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from eksml import names
+
+# Where EKS's Pod Identity agent listens on every node. https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+_POD_IDENTITY_AGENT = "169.254.170.23/32"
+_LINK_LOCAL = "169.254.0.0/16"
+
+_PLATFORM = {"namespace_selector": {"match_labels": {names.PLATFORM_NAMESPACE_LABEL: names.PLATFORM_NAMESPACE_VALUE}}}
+
+
+def network_policies(load_balancer_cidrs: Iterable[str]) -> dict[str, Any]:
+    """The specs of a team's network policies, by name.
+
+    Load balancers reach pods by their addresses, so they are let in by the ranges of their subnets.
+    """
+    policies: dict[str, dict[str, Any]] = {
+        "deny-all": {"policy_types": ["Ingress", "Egress"]},
+        "within-the-team": {"ingress": [{"from_": [{"pod_selector": {}}]}], "egress": [{"to": [{"pod_selector": {}}]}]},
+        "the-platform": {"ingress": [{"from_": [_PLATFORM]}], "egress": [{"to": [_PLATFORM]}]},
+        "dns": {"egress": [_to(_dns_pods(), ("UDP", 53), ("TCP", 53))]},
+        "pod-identity": {"egress": [_to({"ip_block": {"cidr": _POD_IDENTITY_AGENT}}, ("TCP", 80))]},
+        # The Kubernetes API, AWS, hubs of models and data: all speak HTTPS. Not the metadata of the node.
+        "https": {"egress": [_to({"ip_block": {"cidr": "0.0.0.0/0", "except_": [_LINK_LOCAL]}}, ("TCP", 443))]},
+    }
+    if sources := [{"ip_block": {"cidr": cidr}} for cidr in load_balancer_cidrs]:
+        policies["load-balancers"] = {"ingress": [{"from_": sources}]}
+    return {name: {"pod_selector": {}, **_typed(policy)} for name, policy in policies.items()}
+
+
+def _typed(policy: dict[str, Any]) -> dict[str, Any]:
+    directions = [direction for direction in ("Ingress", "Egress") if direction.lower() in policy]
+    return {"policy_types": directions, **policy}
+
+
+def _to(peer: dict[str, Any], *ports: tuple[str, int]) -> dict[str, Any]:
+    return {"to": [peer], "ports": [{"protocol": protocol, "port": port} for protocol, port in ports]}
+
+
+def _dns_pods() -> dict[str, Any]:
+    return {
+        "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": names.SYSTEM_NAMESPACE}},
+        "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+    }

@@ -1,0 +1,28 @@
+"""What the members of a team may do in its namespace.
+
+Not Kubernetes' own role `edit`: with that a team could take away the network policies that keep it apart.
+"""
+
+import pulumi_kubernetes as k8s
+
+_READ = ["get", "list", "watch"]
+_ALL = [*_READ, "create", "update", "patch", "delete", "deletecollection"]
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> k8s.rbac.v1.PolicyRuleArgs:
+    return k8s.rbac.v1.PolicyRuleArgs(api_groups=[group], resources=resources, verbs=verbs)
+
+
+PERMISSIONS: tuple[k8s.rbac.v1.PolicyRuleArgs, ...] = (
+    _rule("", ["pods", "services", "configmaps", "secrets", "persistentvolumeclaims"], _ALL),
+    _rule("", ["pods/exec", "pods/portforward"], ["create", "get"]),
+    _rule("", ["pods/log", "pods/status", "events", "resourcequotas", "limitranges", "serviceaccounts"], _READ),
+    _rule("apps", ["deployments", "deployments/scale", "statefulsets", "statefulsets/scale", "replicasets"], _ALL),
+    _rule("batch", ["jobs", "cronjobs"], _ALL),
+    _rule("autoscaling", ["horizontalpodautoscalers"], _ALL),
+    _rule("policy", ["poddisruptionbudgets"], _ALL),
+    _rule("networking.k8s.io", ["ingresses"], _ALL),
+    _rule("networking.k8s.io", ["networkpolicies"], _READ),
+    _rule("metrics.k8s.io", ["pods"], _READ),
+    _rule("kueue.x-k8s.io", ["localqueues", "workloads"], _READ),
+)

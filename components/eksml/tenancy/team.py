@@ -1,0 +1,185 @@
+"""A team: a namespace of its own, and what may happen in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, NamedTuple
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as k8s
+from pydantic import Field
+
+from eksml import names
+from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
+from eksml.component import Component, Tags
+from eksml.errors import Problem, repetitions
+from eksml.spec import PolicyArn, PoolName, PrincipalArn, Spec
+from eksml.tenancy.network_policies import network_policies
+from eksml.tenancy.permissions import PERMISSIONS
+from eksml.tenancy.quotas import PoolQuota, quantity
+
+
+class TeamSpec(Spec):
+    """What a team may use, and who belongs to it."""
+
+    principals: tuple[PrincipalArn, ...] = ()
+    """ARNs of the IAM roles or users that work in the team's namespace."""
+    quotas: dict[PoolName, PoolQuota] = Field(default_factory=dict)
+    """What the team may use, by pool; of a pool that is not named it may use nothing."""
+    load_balancers: Annotated[int, Field(strict=True, ge=0, le=50)] = 0
+    """Services of type LoadBalancer that the team may make."""
+    pod_security: Literal["baseline", "restricted"] = "baseline"
+    """The Pod Security standard that its pods must meet; restricted refuses images that run as root."""
+    managed_policies: tuple[PolicyArn, ...] = ()
+    """ARNs of IAM policies for the team's pods, beside what the platform gives them."""
+
+    def rules(self) -> Iterator[Problem]:
+        """A principal stands once."""
+        yield from repetitions(("principals",), self.principals)
+        yield from repetitions(("managedPolicies",), self.managed_policies)
+
+
+class ModelAccess(NamedTuple):
+    """What a team may do with the platform's models, as IAM policy documents."""
+
+    read: pulumi.Input[str]
+    read_write: pulumi.Input[str]
+
+
+class Team(Component):
+    """A namespace with its quota, limits, network policies, rights and service accounts.
+
+    Pods of the service account `workload` have the team's rights in AWS; those of `model-reader` may only read models.
+
+    Arguments:
+        spec: what the team may use, and who belongs to it.
+        team: its name, and that of its namespace.
+        limits: the most of each resource that its pods may ask for together, in the units of Share.
+        cluster_queue: name of the ClusterQueue that its jobs wait in, if they are queued.
+        load_balancer_cidrs: the ranges from which load balancers reach its pods.
+        cluster_name: name of the EKS cluster; without it the team gets nothing in AWS.
+        models: what it may do with the platform's models.
+        tags: tags for every AWS resource.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: TeamSpec,
+        *,
+        team: str,
+        limits: Mapping[str, int],
+        cluster_queue: str | None = None,
+        load_balancer_cidrs: tuple[str, ...] = (),
+        cluster_name: pulumi.Input[str] | None = None,
+        models: ModelAccess | None = None,
+        tags: Tags | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("eksml:tenancy:Team", name, spec, opts, {**(tags or {}), "eksml:team": team})
+        self._team = team
+        self._namespace_object = self._namespace(spec)
+        self._limits(spec, limits)
+        if cluster_queue:
+            self._local_queue(cluster_queue)
+        for policy, policy_spec in network_policies(load_balancer_cidrs).items():
+            k8s.networking.v1.NetworkPolicy(
+                f"{name}-{policy}", metadata=self._metadata(policy), spec=policy_spec, opts=self._inside()
+            )
+        self._rights(spec, cluster_name)
+        self._service_accounts(spec, cluster_name, models)
+        self.register_outputs({})
+
+    def _metadata(self, name: str) -> k8s.meta.v1.ObjectMetaArgs:
+        labels = {names.TEAM_LABEL: self._team}
+        return k8s.meta.v1.ObjectMetaArgs(name=name, namespace=self._team, labels=labels)
+
+    def _inside(self) -> pulumi.ResourceOptions:
+        return self.child(depends_on=[self._namespace_object])
+
+    def _namespace(self, spec: TeamSpec) -> k8s.core.v1.Namespace:
+        labels = {
+            names.TEAM_LABEL: self._team,
+            names.POD_SECURITY_LABEL: spec.pod_security,
+            names.POD_SECURITY_WARN_LABEL: "restricted",
+        }
+        return k8s.core.v1.Namespace(
+            f"{self.resource_name}-namespace", metadata={"name": self._team, "labels": labels}, opts=self.child()
+        )
+
+    def _limits(self, spec: TeamSpec, limits: Mapping[str, int]) -> None:
+        hard = {f"requests.{resource}": quantity(resource, amount) for resource, amount in limits.items()}
+        hard = {f"requests.{names.GPU_RESOURCE}": "0", **hard}
+        hard |= {"services.loadbalancers": str(spec.load_balancers), "services.nodeports": "0"}
+        k8s.core.v1.ResourceQuota(
+            f"{self.resource_name}-quota", metadata=self._metadata("quota"), spec={"hard": hard}, opts=self._inside()
+        )
+        # A quota on CPU and memory refuses pods that do not say what they ask for; these then get a modest share.
+        modest = k8s.core.v1.LimitRangeItemArgs(
+            type="Container", default_request={"cpu": "500m", "memory": "1Gi"}, default={"memory": "4Gi"}
+        )
+        k8s.core.v1.LimitRange(
+            f"{self.resource_name}-limits",
+            metadata=self._metadata("limits"),
+            spec=k8s.core.v1.LimitRangeSpecArgs(limits=[modest]),
+            opts=self._inside(),
+        )
+
+    def _local_queue(self, cluster_queue: str) -> None:
+        k8s.apiextensions.CustomResource(
+            f"{self.resource_name}-queue",
+            api_version=names.KUEUE_API_VERSION,
+            kind="LocalQueue",
+            metadata=self._metadata(names.LOCAL_QUEUE),
+            spec={"clusterQueue": cluster_queue},
+            opts=self._inside(),
+        )
+
+    def _rights(self, spec: TeamSpec, cluster_name: pulumi.Input[str] | None) -> None:
+        name, group = self.resource_name, f"eksml-team-{self._team}"
+        role = k8s.rbac.v1.Role(
+            f"{name}-role", metadata=self._metadata("team"), rules=list(PERMISSIONS), opts=self._inside()
+        )
+        k8s.rbac.v1.RoleBinding(
+            f"{name}-members",
+            metadata=self._metadata("team"),
+            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": "team"},
+            subjects=[{"api_group": "rbac.authorization.k8s.io", "kind": "Group", "name": group}],
+            opts=self.child(depends_on=[role]),
+        )
+        for principal in spec.principals if cluster_name is not None else ():
+            entry = f"{name}-{principal.rpartition('/')[2]}"
+            aws.eks.AccessEntry(
+                entry,
+                cluster_name=cluster_name,
+                principal_arn=principal,
+                kubernetes_groups=[group],
+                tags=self.tagged(entry),
+                opts=self.child(),
+            )
+
+    def _service_accounts(
+        self, spec: TeamSpec, cluster_name: pulumi.Input[str] | None, models: ModelAccess | None
+    ) -> None:
+        identities: dict[str, tuple[tuple[str, ...], pulumi.Input[str] | None]] = {
+            names.TEAM_SERVICE_ACCOUNT: (spec.managed_policies, models.read_write if models else None),
+        }
+        if models:
+            identities[names.MODEL_READER_SERVICE_ACCOUNT] = ((), models.read)
+        for account, (managed_policies, policy) in identities.items():
+            k8s.core.v1.ServiceAccount(
+                f"{self.resource_name}-{account}", metadata=self._metadata(account), opts=self._inside()
+            )
+            if cluster_name is not None and (managed_policies or policy is not None):
+                identity = PodIdentitySpec(
+                    namespace=self._team, service_account=account, managed_policies=managed_policies
+                )
+                PodIdentity(
+                    f"{self.resource_name}-{account}",
+                    identity,
+                    cluster_name=cluster_name,
+                    policy=policy,
+                    tags=self.own_tags,
+                    opts=self.child(),
+                )
