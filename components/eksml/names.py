@@ -46,6 +46,15 @@ INTERNAL_LOAD_BALANCER_TAG = "kubernetes.io/role/internal-elb"
 
 DEFAULT_STORAGE_CLASS = "gp3"
 DEFAULT_STORAGE_CLASS_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
+EFS_STORAGE_CLASS = "efs"
+"""A claim of this class gets a directory of its own on the shared EFS file system."""
+LUSTRE_STORAGE_CLASS = "lustre"
+"""A claim of this class gets an FSx for Lustre file system of its own."""
+
+
+def owned_by(cluster: str) -> str:
+    """The tag, with the value `owned`, on what a controller makes in AWS for one cluster."""
+    return f"kubernetes.io/cluster/{cluster}"
 
 
 def gpu_toleration() -> dict[str, str]:
