@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eksml.cluster.new_cluster import UpgradePolicy as UpgradePolicy
     from eksml.cluster.pod_identity import PodIdentity as PodIdentity
     from eksml.cluster.pod_identity import PodIdentitySpec as PodIdentitySpec
+    from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
+    from eksml.storage.model_bucket import ModelBucket as ModelBucket
+    from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
@@ -59,7 +62,7 @@ _PUBLIC = {
     "eksml.cluster.existing_cluster": ("ExistingCluster", "ExistingClusterSpec"),
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
-    "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec"),
+    "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
@@ -72,6 +75,7 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
+    "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

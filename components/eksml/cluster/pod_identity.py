@@ -6,7 +6,16 @@ import pulumi
 import pulumi_aws as aws
 
 from eksml.component import Component, Tags
-from eksml.spec import Spec
+from eksml.spec import Namespace, ServiceAccountName, Spec
+
+
+class ServiceAccountSpec(Spec):
+    """A Kubernetes service account, by which pods get an identity."""
+
+    namespace: Namespace
+    """Its namespace."""
+    name: ServiceAccountName
+    """Its name."""
 
 
 class PodIdentitySpec(Spec):
