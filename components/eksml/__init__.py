@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
+    from eksml.storage.efs import Efs as Efs
+    from eksml.storage.efs import EfsSpec as EfsSpec
+    from eksml.storage.efs import ThroughputMode as ThroughputMode
     from eksml.storage.model_bucket import ModelBucket as ModelBucket
     from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
 
@@ -75,6 +78,7 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
+    "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
