@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from eksml.storage.efs import Efs as Efs
     from eksml.storage.efs import EfsSpec as EfsSpec
     from eksml.storage.efs import ThroughputMode as ThroughputMode
+    from eksml.storage.lustre import Lustre as Lustre
+    from eksml.storage.lustre import LustreDeployment as LustreDeployment
+    from eksml.storage.lustre import LustreSpec as LustreSpec
     from eksml.storage.model_bucket import ModelBucket as ModelBucket
     from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
 
@@ -79,6 +82,7 @@ _PUBLIC = {
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
+    "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
