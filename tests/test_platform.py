@@ -29,7 +29,7 @@ BY_KUBECONFIG = {
     "cluster": {"kind": "kubeconfig", "identifier": "theirs"},
     "network": None,
     "pools": {"system": None, "notebooks": None, "train": None},
-    "teams": {"research": None},
+    "storage": None,
     "accelerators": {"dcgmHostEngine": "exporter"},
 }
 SYSTEM = {"system": {"kind": "managed", "instanceTypes": ["m7i.large"], "size": 2}}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from eksml.cluster.new_cluster import UpgradePolicy as UpgradePolicy
     from eksml.cluster.pod_identity import PodIdentity as PodIdentity
     from eksml.cluster.pod_identity import PodIdentitySpec as PodIdentitySpec
+    from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -58,6 +59,16 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
+    from eksml.storage.efs import Efs as Efs
+    from eksml.storage.efs import EfsSpec as EfsSpec
+    from eksml.storage.efs import ThroughputMode as ThroughputMode
+    from eksml.storage.lustre import Lustre as Lustre
+    from eksml.storage.lustre import LustreDeployment as LustreDeployment
+    from eksml.storage.lustre import LustreSpec as LustreSpec
+    from eksml.storage.model_bucket import ModelBucket as ModelBucket
+    from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
+    from eksml.storage.shared_storage import SharedStorage as SharedStorage
+    from eksml.storage.shared_storage import SharedStorageSpec as SharedStorageSpec
     from eksml.tenancy.kueue import Kueue as Kueue
     from eksml.tenancy.kueue import KueueSpec as KueueSpec
     from eksml.tenancy.quotas import PoolQuota as PoolQuota
@@ -78,7 +89,7 @@ _PUBLIC = {
     "eksml.cluster.existing_cluster": ("ExistingCluster", "ExistingClusterSpec"),
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
-    "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec"),
+    "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
@@ -92,6 +103,10 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
+    "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
+    "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
+    "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
+    "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),
     "eksml.tenancy.quotas": ("PoolQuota", "Share"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec"),

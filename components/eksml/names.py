@@ -4,6 +4,8 @@ Workloads choose nodes by these constants and pools are labelled from them, so t
 pending for ever.
 """
 
+from hashlib import sha256
+
 POOL_LABEL = "eksml.dev/pool"
 """On every node: the name of its pool in the stack file."""
 
@@ -81,6 +83,25 @@ INTERNAL_LOAD_BALANCER_TAG = "kubernetes.io/role/internal-elb"
 
 DEFAULT_STORAGE_CLASS = "gp3"
 DEFAULT_STORAGE_CLASS_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
+EFS_STORAGE_CLASS = "efs"
+"""A claim of this class gets a directory of its own on the shared EFS file system."""
+LUSTRE_STORAGE_CLASS = "lustre"
+"""A claim of this class gets an FSx for Lustre file system of its own."""
+
+
+def owned_by(cluster: str) -> str:
+    """The tag, with the value `owned`, on what a controller makes in AWS for one cluster."""
+    return f"kubernetes.io/cluster/{cluster}"
+
+
+def short_hash(text: str) -> str:
+    """Eight digits that stand for a text: a name for what has none of its own that is short enough."""
+    return sha256(text.encode()).hexdigest()[:8]
+
+
+def fitted(name: str, most: int) -> str:
+    """A name of at most so many characters, still told apart from others that begin alike."""
+    return name if len(name) <= most else f"{name[: most - 9]}-{short_hash(name)}"
 
 
 def gpu_toleration() -> dict[str, str]:

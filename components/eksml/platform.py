@@ -15,7 +15,16 @@ from eksml import names
 from eksml.accelerators.device_plugin import DevicePlugin, DevicePluginSpec
 from eksml.accelerators.efa_device_plugin import EfaDevicePlugin, EfaDevicePluginSpec
 from eksml.accelerators.gpu_operator import GpuOperator, GpuOperatorSpec
-from eksml.cluster.eks_addon import EBS_CSI, NODE_AGENTS, ON_NODES, WITH_CLUSTER, EksAddon, EksAddonSpec
+from eksml.cluster.eks_addon import (
+    EBS_CSI,
+    EFS_CSI,
+    FSX_CSI,
+    NODE_AGENTS,
+    ON_NODES,
+    WITH_CLUSTER,
+    EksAddon,
+    EksAddonSpec,
+)
 from eksml.cluster.existing_cluster import ExistingCluster, ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigCluster, KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NewCluster, NewClusterSpec
@@ -32,9 +41,10 @@ from eksml.nodes.sharing import Mps, TimeSlicing, config_name
 from eksml.platform_rules import platform_rules
 from eksml.spec import Name, PoolName, Reason, Region, Registry, Spec, TagKey, TagValue, TeamName
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
+from eksml.storage.shared_storage import SharedStorage, SharedStorageSpec
 from eksml.tenancy.kueue import Kueue, KueueSpec
 from eksml.tenancy.quotas import shares_of, total_of
-from eksml.tenancy.team import Team, TeamSpec
+from eksml.tenancy.team import ModelAccess, Team, TeamSpec
 from eksml.tenancy.team_queue import TeamQueue, TeamQueueSpec
 
 Profile = Literal["research", "production", "startup"]
@@ -60,6 +70,8 @@ class PlatformSpec(Spec):
     """Node pools by name: managed ones of a fixed size, and elastic ones that Karpenter fills."""
     accelerators: Annotated[DevicePluginSpec | GpuOperatorSpec, Field(discriminator="kind")] | None = None
     """How GPUs become usable in the cluster: the devicePlugin or the gpuOperator; null for a cluster without."""
+    storage: SharedStorageSpec | None = None
+    """What pods and people share: a model bucket, file systems; null: nothing but the volumes of single pods."""
     teams: dict[TeamName, TeamSpec] = Field(default_factory=dict)
     """Teams by name, which is that of their namespace too: what each may use and who belongs to it."""
     queueing: KueueSpec | None = None
@@ -101,14 +113,20 @@ class PlatformSpec(Spec):
     def addons(self) -> tuple[str, ...]:
         """The EKS add-ons that the stack installs."""
         if isinstance(self.cluster, NewClusterSpec):
-            return (*WITH_CLUSTER, *NODE_AGENTS, *ON_NODES, EBS_CSI)
-        return self.cluster.addons if isinstance(self.cluster, ExistingClusterSpec) else ()
+            return (*WITH_CLUSTER, *NODE_AGENTS, *ON_NODES, EBS_CSI, *self.storage_addons)
+        return (*self.cluster.addons, *self.storage_addons) if isinstance(self.cluster, ExistingClusterSpec) else ()
+
+    @property
+    def storage_addons(self) -> tuple[str, ...]:
+        """Of those, the ones that shared storage makes."""
+        drivers = {EFS_CSI: self.storage and self.storage.efs, FSX_CSI: self.storage and self.storage.lustre}
+        return tuple(addon for addon, needed in drivers.items() if needed)
 
     @property
     def platform_addons(self) -> tuple[str, ...]:
         """Of those, the ones that nothing else of the platform makes."""
         made_by_cluster = (*WITH_CLUSTER, *NODE_AGENTS) if isinstance(self.cluster, NewClusterSpec) else ()
-        return tuple(addon for addon in self.addons if addon not in (*made_by_cluster, EBS_CSI))
+        return tuple(addon for addon in self.addons if addon not in (*made_by_cluster, EBS_CSI, *self.storage_addons))
 
 
 class _Nodes(NamedTuple):
@@ -143,15 +161,17 @@ class Platform(Component):
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
             cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
-            nodes = _Nodes(system=[], everything=[])
+            nodes, storage = _Nodes(system=[], everything=[]), None
         else:
             network = self._network()
             cluster = self._cluster(spec.cluster, network)
             nodes = self._nodes(cluster, network)
+            storage = self._storage(cluster, network, needs=nodes.system)
         self._accelerators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
-        self._teams(cluster, network, needs=nodes.everything)
-        self.exports: dict[str, Any] = _exports(spec, cluster, network)
+        needs = [*nodes.everything, *([storage] if storage else [])]
+        self._teams(cluster, network, storage, needs=needs)
+        self.exports: dict[str, Any] = _exports(spec, cluster, network, storage)
         self.register_outputs(self.exports)
 
     def _kubeconfig_cluster(
@@ -275,6 +295,24 @@ class Platform(Component):
             for pool, pool_spec in spec.karpenter_pools.items()
         ]
 
+    def _storage(
+        self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec, needs: list[pulumi.Resource]
+    ) -> SharedStorage | None:
+        if self._spec.storage is None:
+            return None
+        return SharedStorage(
+            self.resource_name,
+            self._spec.storage,
+            region=self._spec.region,
+            kubernetes_version=cluster.kubernetes_version,
+            cluster_name=cluster.cluster_name,
+            cluster_security_group_id=cluster.security_group_id,
+            vpc_id=network.vpc_id,
+            private_subnets=network.private_subnets,
+            tags=self.own_tags,
+            opts=self.child(depends_on=needs, providers=[cluster.provider]),
+        )
+
     def _accelerators(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> None:
         name, spec = self.resource_name, self._spec
         opts = self.child(depends_on=needs, providers=[provider])
@@ -302,6 +340,7 @@ class Platform(Component):
         self,
         cluster: NewCluster | ExistingCluster | KubeconfigCluster,
         network: Vpc | ExistingVpcSpec | None,
+        storage: SharedStorage | None,
         needs: list[pulumi.Resource],
     ) -> None:
         spec = self._spec
@@ -322,6 +361,7 @@ class Platform(Component):
                 cluster_queue=team if queues else None,
                 load_balancer_cidrs=network.load_balancer_cidrs if network else (),
                 cluster_name=None if isinstance(cluster, KubeconfigCluster) else cluster.cluster_name,
+                models=_model_access(team, storage),
                 tags=self.own_tags,
                 opts=self.child(depends_on=[*needs, *queueing, *queues], providers=[cluster.provider]),
             )
@@ -336,6 +376,11 @@ class Platform(Component):
             image_registry=self._spec.image_registry,
             opts=self.child(depends_on=needs, providers=[provider]),
         )
+
+
+def _model_access(team: str, storage: SharedStorage | None) -> ModelAccess | None:
+    bucket = storage.model_bucket if storage else None
+    return ModelAccess(bucket.read_policy, bucket.read_write_policy(f"teams/{team}/")) if bucket else None
 
 
 def _flavor(name: str, pool: ManagedPoolSpec | KarpenterPoolSpec) -> dict[str, Any]:
@@ -363,6 +408,7 @@ def _exports(
     spec: PlatformSpec,
     cluster: NewCluster | ExistingCluster | KubeconfigCluster,
     network: Vpc | ExistingVpcSpec | None,
+    storage: SharedStorage | None,
 ) -> dict[str, Any]:
     exports = {
         "profile": spec.profile,
@@ -384,6 +430,8 @@ def _exports(
             "privateSubnets": network.private_subnets,
             "publicSubnets": network.public_subnets,
         }
+    if storage and storage.model_bucket:
+        exports["modelBucket"] = storage.model_bucket.bucket_name
     return exports
 
 

@@ -10,7 +10,7 @@ from eksml import catalog, names
 from eksml.accelerators.dcgm_host_engine import DcgmHostEngine
 from eksml.accelerators.device_plugin import DevicePluginSpec
 from eksml.accelerators.gpu_operator import GpuOperatorSpec
-from eksml.cluster.eks_addon import NODE_MONITORING_AGENT
+from eksml.cluster.eks_addon import EFS_CSI, FSX_CSI, NODE_MONITORING_AGENT
 from eksml.cluster.existing_cluster import ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NewClusterSpec
@@ -19,6 +19,7 @@ from eksml.network.existing_vpc import ExistingVpcSpec
 from eksml.network.vpc import NatGateways, NewVpcSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mig
+from eksml.paths import Path
 from eksml.tenancy.quotas import PoolQuota, capacity
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _image_problems(spec)
     yield from _accelerator_problems(spec)
     yield from _registry_problems(spec)
+    yield from _storage_problems(spec)
     yield from _team_problems(spec)
     yield from _tag_and_waiver_problems(spec)
 
@@ -66,13 +68,9 @@ def _cluster_and_network_problems(spec: PlatformSpec) -> Iterator[Problem]:
 
 
 def _zone_problems(spec: PlatformSpec) -> Iterator[Problem]:
-    match spec.network:
-        case NewVpcSpec():
-            zones = {zone: ("network", "zones", index) for index, zone in enumerate(spec.network.zones)}
-        case ExistingVpcSpec():
-            zones = {zone: ("network", "privateSubnets", zone) for zone in spec.network.private_subnets}
-        case _:
-            return
+    zones = _zones_of(spec.network)
+    if not zones:
+        return
     for zone, path in zones.items():
         if text := _zone_misfit(zone, spec.region):
             yield Problem(path, text)
@@ -82,6 +80,17 @@ def _zone_problems(spec: PlatformSpec) -> Iterator[Problem]:
                 yield Problem(
                     ("pools", name, "zones", index), f"'{zone}' is not a zone of the network: {', '.join(zones)}"
                 )
+
+
+def _zones_of(network: NewVpcSpec | ExistingVpcSpec | None) -> dict[str, Path]:
+    """The zones of a network, each with where it is said."""
+    match network:
+        case NewVpcSpec():
+            return {zone: ("network", "zones", index) for index, zone in enumerate(network.zones)}
+        case ExistingVpcSpec():
+            return {zone: ("network", "privateSubnets", zone) for zone in network.private_subnets}
+        case _:
+            return {}
 
 
 def _zone_misfit(zone: str, region_name: str) -> str | None:
@@ -208,6 +217,25 @@ def _registry_problems(spec: PlatformSpec) -> Iterator[Problem]:
         yield Problem(("imageRegistry",), f"missing: {reason}")
 
 
+def _storage_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    if spec.storage is None:
+        return
+    if isinstance(spec.cluster, KubeconfigClusterSpec):
+        yield Problem(("storage",), "given, but a cluster by its kubeconfig gets nothing in AWS: set it to null")
+        return
+    for addon in spec.storage_addons:
+        versions = catalog.eks_addons()[addon].versions
+        if spec.cluster.kubernetes_version not in versions:
+            part = {EFS_CSI: "efs", FSX_CSI: "lustre"}[addon]
+            reason = f"the catalog has {addon} for Kubernetes {listed(versions)} only"
+            yield Problem(("storage", part), f"not to be had on {spec.cluster.kubernetes_version}: {reason}")
+    lustre, zones = spec.storage.lustre, _zones_of(spec.network)
+    if lustre and zones and lustre.zone not in zones:
+        yield Problem(
+            ("storage", "lustre", "zone"), f"'{lustre.zone}' is not a zone of the network: {', '.join(zones)}"
+        )
+
+
 def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
     members: dict[str, str] = {}
     if isinstance(spec.cluster, NewClusterSpec):
@@ -236,8 +264,7 @@ def _quota_misfits(spec: PlatformSpec, name: str, quota: PoolQuota) -> Iterator[
     unit, other = ("gpus", "vcpus") if pool.has_gpus else ("vcpus", "gpus")
     if getattr(quota, other) is not None:
         yield f"{other} given, but the pool has {'GPUs' if pool.has_gpus else 'none'}: give {unit}"
-    elif pool.facts and quota.nominal + quota.borrow > capacity(pool):
-        most = quota.nominal + quota.borrow
+    elif pool.facts and (most := quota.nominal(pool) + quota.borrow) > capacity(pool):
         yield f"{most} {unit} given, with what it may borrow, but the whole pool has at most {capacity(pool)}"
 
 

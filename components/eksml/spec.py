@@ -176,6 +176,13 @@ Registry = Annotated[
     ),
 ]
 KeyArn = Annotated[str, _pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
+BucketName = Annotated[
+    str,
+    _pattern(
+        r"^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$",
+        "the name of a bucket: 3 to 63 lower-case letters, digits and hyphens, no hyphen at either end",
+    ),
+]
 TagKey = Annotated[str, _pattern(r"^[\w.:/=+\-@ ]+$", "letters, digits, spaces and _.:/=+-@"), Field(max_length=128)]
 TagValue = Annotated[str, _pattern(r"^[\w.:/=+\-@ ]*$", "letters, digits, spaces or _.:/=+-@"), Field(max_length=256)]
 LabelKey = Annotated[
@@ -189,6 +196,17 @@ LabelValue = Annotated[
     str,
     _pattern(
         r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$", "a Kubernetes label value of at most 63 characters"
+    ),
+]
+Namespace = Annotated[
+    str,
+    _pattern(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "a namespace: at most 63 lower-case letters, digits and hyphens"),
+]
+ServiceAccountName = Annotated[
+    str,
+    _pattern(
+        r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
+        "the name of a service account: lower-case letters, digits, hyphens and dots",
     ),
 ]
 Reason = Annotated[str, _pattern(r"^\s*\S[\s\S]{8,}\S\s*$", "a reason of at least ten characters")]

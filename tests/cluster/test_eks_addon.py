@@ -30,6 +30,14 @@ def test_its_identity_is_there_before_its_pods() -> None:
     assert association.urn in one(plan, "aws:eks/addon:Addon").dependencies
 
 
+def test_its_identity_may_have_a_policy_of_its_own() -> None:
+    spec = EksAddonSpec(addon="aws-fsx-csi-driver", kubernetes_version="1.36")
+    plan = recorded(lambda: EksAddon("lab-addon", spec, cluster_name="lab", policy="{}"))
+    assert one(plan, "aws:iam/rolePolicy:RolePolicy").inputs["policy"] == "{}"
+    association = one(plan, "aws:eks/podIdentityAssociation:PodIdentityAssociation")
+    assert association.inputs["serviceAccount"] == "fsx-csi-controller-sa"
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [

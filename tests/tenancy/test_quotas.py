@@ -49,6 +49,10 @@ def test_cpu_and_memory_come_in_proportion_and_never_too_few_for_a_whole_node() 
     assert shares["memory"].nominal > 150 * 1024
 
 
+def test_without_an_amount_it_is_the_whole_pool() -> None:
+    assert shares_of(karpenter(), PoolQuota())["nvidia.com/gpu"] == Share(16, 0)
+
+
 def test_a_pool_without_gpus_is_shared_by_vcpus() -> None:
     shares = shares_of(managed(accelerator="none", instanceTypes=["m7i.xlarge"]), PoolQuota(vcpus=4))
     assert shares["nvidia.com/gpu"] == Share(0, 0)
@@ -91,8 +95,7 @@ def test_more_gpus_never_mean_less_of_anything(gpus: int, borrow: int) -> None:
 @pytest.mark.parametrize(
     ("data", "lines"),
     [
-        ({}, ["needs either gpus, for a pool with GPUs, or vcpus, for one without"]),
-        ({"gpus": 1, "vcpus": 1}, ["needs either gpus"]),
+        ({"gpus": 1, "vcpus": 1}, ["has both gpus, for a pool with GPUs, and vcpus"]),
         ({"gpus": -1}, ["gpus: -1 given, must be at least 0"]),
         ({"gpus": 1, "borrow": 10**9}, [f"borrow: {10**9} given, must be at most 1000000"]),
     ],

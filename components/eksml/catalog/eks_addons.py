@@ -32,6 +32,8 @@ class EksAddon(SourcedFact):
     """One EKS add-on."""
 
     versions: dict[str, str]
+    is_optional: bool = False
+    """Whether a platform works without it; then it has no say in which Kubernetes versions can be used."""
     service_account: ServiceAccount | None
     workloads: tuple[AddonWorkload, ...]
 

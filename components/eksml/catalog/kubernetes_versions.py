@@ -22,8 +22,8 @@ def kubernetes_versions() -> dict[str, KubernetesVersion]:
 
 
 def usable_kubernetes_versions() -> tuple[str, ...]:
-    """The versions that the catalog has every add-on for, oldest first."""
-    first, *others = eks_addons().values()
+    """The versions that the catalog has every add-on for that a platform needs, oldest first."""
+    first, *others = (addon for addon in eks_addons().values() if not addon.is_optional)
     return tuple(version for version in first.versions if all(version in addon.versions for addon in others))
 
 

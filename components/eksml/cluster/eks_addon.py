@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from pydantic import Field
 
 from eksml import names
-from eksml.catalog import eks_addons
+from eksml.catalog import eks_addons, service_account
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
 from eksml.errors import Problem, nearest
@@ -17,6 +17,8 @@ from eksml.spec import Spec
 
 VPC_CNI = "vpc-cni"
 EBS_CSI = "aws-ebs-csi-driver"
+EFS_CSI = "aws-efs-csi-driver"
+FSX_CSI = "aws-fsx-csi-driver"
 NODE_MONITORING_AGENT = "eks-node-monitoring-agent"
 
 WITH_CLUSTER = (VPC_CNI, "kube-proxy")
@@ -62,6 +64,8 @@ class EksAddon(Component):
     Arguments:
         spec: the add-on, its configuration and its policies.
         cluster_name: name of the EKS cluster.
+        policy: an IAM policy document as JSON for the add-on's own service account, where no managed policy is narrow
+            enough.
         tags: tags for every AWS resource.
     """
 
@@ -71,6 +75,7 @@ class EksAddon(Component):
         spec: EksAddonSpec,
         *,
         cluster_name: pulumi.Input[str],
+        policy: pulumi.Input[str] | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
@@ -78,14 +83,15 @@ class EksAddon(Component):
         fact = eks_addons()[spec.addon]
         configuration = {**_configuration(spec.addon), **spec.configuration}
         identities = []
-        if spec.managed_policies and fact.service_account:
+        if spec.managed_policies or policy is not None:
+            account = service_account(spec.addon)
             identity = PodIdentitySpec(
-                namespace=fact.service_account.namespace,
-                service_account=fact.service_account.name,
-                managed_policies=spec.managed_policies,
+                namespace=account.namespace, service_account=account.name, managed_policies=spec.managed_policies
             )
             identities.append(
-                PodIdentity(name, identity, cluster_name=cluster_name, tags=self.own_tags, opts=self.child())
+                PodIdentity(
+                    name, identity, cluster_name=cluster_name, policy=policy, tags=self.own_tags, opts=self.child()
+                )
             )
         aws.eks.Addon(
             name,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from enum import StrEnum
-from hashlib import sha256
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
@@ -15,7 +14,7 @@ import pulumi_eks as eks
 import pulumi_kubernetes as k8s
 from pydantic import Field
 
-from eksml import catalog
+from eksml import catalog, names
 from eksml.cluster.eks_addon import NODE_AGENTS, VPC_CNI, EksAddon, EksAddonSpec
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
@@ -247,7 +246,7 @@ def _access_entries(spec: NewClusterSpec, region: str) -> dict[str, eks.AccessEn
     # Named by the principal: a list that is reordered or shortened must not move an entry to another name, for the new
     # one would be made before the old one is gone, and a principal can have only one.
     return {
-        f"administrator-{sha256(arn.encode()).hexdigest()[:8]}": eks.AccessEntryArgs(
+        f"administrator-{names.short_hash(arn)}": eks.AccessEntryArgs(
             principal_arn=arn,
             access_policies={
                 "administrator": eks.AccessPolicyAssociationArgs(

@@ -5,8 +5,21 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from eksml import names
 from eksml.component import Component, Tags
-from eksml.spec import Spec
+from eksml.spec import Namespace, ServiceAccountName, Spec
+
+# IAM allows 64 characters, of which Pulumi needs eight to make a name that no other role has.
+_LONGEST_ROLE_NAME = 56
+
+
+class ServiceAccountSpec(Spec):
+    """A Kubernetes service account, by which pods get an identity."""
+
+    namespace: Namespace
+    """Its namespace."""
+    name: ServiceAccountName
+    """Its name."""
 
 
 class PodIdentitySpec(Spec):
@@ -49,7 +62,7 @@ class PodIdentity(Component):
     ):
         super().__init__("eksml:cluster:PodIdentity", name, spec, opts, tags)
         role = aws.iam.Role(
-            name,
+            names.fitted(name, _LONGEST_ROLE_NAME),
             assume_role_policy=json.dumps(_trust(spec)),
             tags=self.tagged(name),
             opts=self.child(),

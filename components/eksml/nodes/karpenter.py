@@ -217,7 +217,7 @@ def _controller_policy(
 
 
 def _launch_statements(ec2: str, cluster: str) -> list[dict[str, Any]]:
-    owned = f"kubernetes.io/cluster/{cluster}"
+    owned = names.owned_by(cluster)
     made = [f"{ec2}:*:{kind}/*" for kind in _MADE_BY_KARPENTER]
     requested = {f"aws:RequestTag/{owned}": "owned", "aws:RequestTag/eks:eks-cluster-name": cluster}
     any_pool_requested = {"StringLike": {"aws:RequestTag/karpenter.sh/nodepool": "*"}}

@@ -59,6 +59,16 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "aws:ec2/vpcEndpoint:VpcEndpoint": ("vpce-{hex}", {"arn": "arn:aws:ec2:{region}:{account}:vpc-endpoint/{id}"}),
+    "aws:efs/backupPolicy:BackupPolicy": ("{name}", {}),
+    "aws:efs/fileSystem:FileSystem": (
+        "fs-{hex}",
+        {
+            "arn": "arn:aws:elasticfilesystem:{region}:{account}:file-system/{id}",
+            "dnsName": "{id}.efs.{region}.amazonaws.com",
+        },
+    ),
+    "aws:efs/fileSystemPolicy:FileSystemPolicy": ("{name}", {}),
+    "aws:efs/mountTarget:MountTarget": ("fsmt-{hex}", {"ipAddress": "10.0.0.10"}),
     "aws:eks/accessEntry:AccessEntry": ("{name}", {}),
     "aws:eks/addon:Addon": ("{name}", {"arn": "arn:aws:eks:{region}:{account}:addon/{name}"}),
     "aws:eks/cluster:Cluster": (
@@ -94,11 +104,26 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:iam/rolePolicy:RolePolicy": ("{name}", {"name": "{name}"}),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("{name}", {}),
     "aws:kms/key:Key": ("{hex}", {"keyId": "{id}", "arn": "arn:aws:kms:{region}:{account}:key/{id}"}),
+    "aws:s3/bucket:Bucket": (
+        "{name}",
+        {
+            "bucket": "{name}",
+            "arn": "arn:aws:s3:::{name}",
+            "bucketRegionalDomainName": "{name}.s3.{region}.amazonaws.com",
+        },
+    ),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("{name}", {}),
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ("{name}", {}),
+    "aws:s3/bucketPolicy:BucketPolicy": ("{name}", {}),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("{name}", {}),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ("{name}", {}),
+    "aws:s3/bucketVersioning:BucketVersioning": ("{name}", {}),
     "aws:sqs/queue:Queue": (
         "https://sqs.{region}.amazonaws.com/{account}/{name}",
         {"name": "{name}", "url": "{id}", "arn": "arn:aws:sqs:{region}:{account}:{name}"},
     ),
     "aws:sqs/queuePolicy:QueuePolicy": ("{name}", {}),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ("sgr-{hex}", {"securityGroupRuleId": "{id}"}),
 }
 
 _FUNCTIONS: dict[str, dict[str, Any]] = {
@@ -120,9 +145,8 @@ def outputs_of(resource_type: str, urn: str, inputs: Mapping[str, Any], region: 
         return _kubernetes_outputs(resource_type, urn, inputs)
     make_id, outputs = _AWS[resource_type]
     words = {"hex": _hex(urn)[:17], "region": region, "account": ACCOUNT}
-    words["name"] = next(
-        (inputs[key] for key in ("name", "nodeGroupName") if isinstance(inputs.get(key), str)), _autoname(name, urn)
-    )
+    named = [inputs[key] for key in ("name", "nodeGroupName", "bucket") if isinstance(inputs.get(key), str)]
+    words["name"] = named[0] if named else _autoname(name, urn)
     words["id"] = make_id.format(**words)
     return words["id"], _filled(outputs, words)
 

@@ -108,10 +108,16 @@ def _subnet(inputs: Mapping[str, Any]) -> str:
     return f"{inputs.get('cidrBlock')} in {inputs.get('availabilityZoneId') or inputs.get('availabilityZone')}"
 
 
+def _file_system(inputs: Mapping[str, Any]) -> str:
+    rate = inputs.get("provisionedThroughputInMibps")
+    return f"{inputs.get('throughputMode')} throughput" + (f", {rate} MiB/s" if rate else "")
+
+
 _DETAILS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "aws:ec2/subnet:Subnet": _subnet,
     "aws:ec2/vpc:Vpc": lambda inputs: str(inputs.get("cidrBlock")),
     "aws:ec2/vpcEndpoint:VpcEndpoint": lambda inputs: str(inputs.get("serviceName")),
+    "aws:efs/fileSystem:FileSystem": _file_system,
     "aws:eks/addon:Addon": lambda inputs: f"{inputs.get('addonName')} {inputs.get('addonVersion')}",
     "aws:eks/nodeGroup:NodeGroup": _node_group,
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": lambda inputs: (

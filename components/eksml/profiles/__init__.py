@@ -39,6 +39,8 @@ def platform_spec(settings: Mapping[str, Any], *, region: str | None, name: str)
     if profile is None and "profile" in settings and problems:
         raise SpecError(problems)
     merged = {**overlaid(profile_settings(profile) if profile else {}, settings), "profile": profile, "region": region}
+    if profile and (orphans := _without_pools_that_are_gone(merged, profile_settings(profile), settings))["teams"]:
+        merged = overlaid(merged, orphans)
     network = merged.get("network")
     if _needs_zones(network):
         fact = catalog.regions().get(region or "")
@@ -85,6 +87,29 @@ def _problems_before_parsing(settings: Mapping[str, Any], region: str | None) ->
 def _likely_profile(profile: Any) -> str | None:
     """The profile, or the one that was probably meant: what else is wrong can then be told at the same time."""
     return profile if profile in PROFILES else next(iter(get_close_matches(str(profile), PROFILES, n=1)), None)
+
+
+def _without_pools_that_are_gone(
+    merged: Mapping[str, Any], profile: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What takes away the profile's own quotas of pools that the settings took away."""
+    gone = set(profile["pools"]) - set(_mapping(merged.get("pools")))
+    kept = [team for team, spec in _mapping(merged.get("teams")).items() if isinstance(spec, Mapping)]
+    return {
+        "teams": {
+            team: {"quotas": dict.fromkeys(gone & set(spec["quotas"]) - set(_given_quotas(settings, team)))}
+            for team, spec in profile["teams"].items()
+            if gone and team in kept
+        }
+    }
+
+
+def _given_quotas(settings: Mapping[str, Any], team: str) -> Mapping[str, Any]:
+    return _mapping(_mapping(_mapping(settings.get("teams")).get(team)).get("quotas"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _needs_zones(network: Any) -> TypeGuard[dict[str, Any]]:

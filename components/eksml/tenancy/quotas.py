@@ -19,7 +19,7 @@ Amount = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 
 
 class PoolQuota(Spec):
-    """A team's part of one pool: GPUs where it has GPUs, else vCPUs; memory and the rest come in proportion."""
+    """A team's part of one pool, by default all of it; memory and the rest come in proportion."""
 
     gpus: Amount | None = None
     """GPUs that are always the team's, or shares of GPUs where the pool shares them."""
@@ -30,13 +30,13 @@ class PoolQuota(Spec):
 
     def rules(self) -> Iterator[Problem]:
         """One unit, for a pool has one."""
-        if (self.gpus is None) == (self.vcpus is None):
-            yield Problem((), "needs either gpus, for a pool with GPUs, or vcpus, for one without")
+        if self.gpus is not None and self.vcpus is not None:
+            yield Problem((), "has both gpus, for a pool with GPUs, and vcpus, for one without: give one of them")
 
-    @property
-    def nominal(self) -> int:
+    def nominal(self, pool: ManagedPoolSpec | KarpenterPoolSpec) -> int:
         """What is always the team's, in the unit of the pool."""
-        return self.gpus if self.gpus is not None else self.vcpus or 0
+        given = self.gpus if pool.has_gpus else self.vcpus
+        return capacity(pool) if given is None else given
 
 
 class Share(NamedTuple):
@@ -73,7 +73,7 @@ def capacity(pool: ManagedPoolSpec | KarpenterPoolSpec) -> int:
 
 def shares_of(pool: ManagedPoolSpec | KarpenterPoolSpec, quota: PoolQuota) -> dict[str, Share]:
     """What a quota means in each resource that a pod can ask for, generous where the types of a pool differ."""
-    unit = Share(quota.nominal, quota.borrow)
+    unit = Share(quota.nominal(pool), quota.borrow)
     facts = [fact for fact in pool.facts if _units(pool, fact)]
     shares = {
         CPU: unit.times(max((fact.pod_millicpu / _units(pool, fact) for fact in facts), default=0)),

@@ -149,7 +149,7 @@ class Team(Component):
             opts=self.child(depends_on=[role]),
         )
         for principal in spec.principals if cluster_name is not None else ():
-            entry = f"{name}-{principal.rpartition('/')[2]}"
+            entry = f"{name}-{names.short_hash(principal)}"
             aws.eks.AccessEntry(
                 entry,
                 cluster_name=cluster_name,
