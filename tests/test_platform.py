@@ -260,6 +260,7 @@ def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_po
                 "pools.notebooks: given, but a cluster by its kubeconfig is used as it is: set it to null",
                 "pools.system: given, but",
                 "pools.train: given, but",
+                "storage: given, but a cluster by its kubeconfig gets nothing in AWS: set it to null",
             ],
         ),
         (

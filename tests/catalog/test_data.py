@@ -70,9 +70,13 @@ def test_every_sourced_entry_names_its_source_and_the_day_it_was_read() -> None:
     entries = {
         **catalog.ami_families(),
         **catalog.charts(),
+        **{f"duration of {name}": entry for name, entry in catalog.durations().items()},
+        "duration of a node of Karpenter": catalog.karpenter_node(),
+        **{sample.what: sample for sample in catalog.whole_stacks()},
         **catalog.eks_addons(),
         **catalog.images(),
         **catalog.kubernetes_versions(),
+        **{f"replacement of {name}": entry for name, entry in catalog.replacements().items()},
         "vpc endpoints": catalog.vpc_endpoints(),
     }
     assert [name for name, entry in entries.items() if not entry.source] == []
@@ -89,12 +93,14 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
     readers = {
         "amis.yaml": catalog.ami_families,
         "charts.yaml": catalog.charts,
+        "durations.yaml": catalog.durations,
         "eks_addons.yaml": catalog.eks_addons,
         "gpus.yaml": catalog.gpus,
         "images.yaml": catalog.images,
         "instance_types.json": catalog.instance_types,
         "kubernetes_versions.yaml": catalog.kubernetes_versions,
         "regions.yaml": catalog.regions,
+        "replacements.yaml": catalog.replacements,
         "vpc_endpoints.yaml": catalog.vpc_endpoints,
     }
     assert sorted(readers) == FILES

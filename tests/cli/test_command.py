@@ -7,7 +7,7 @@ import pytest
 
 from command import ROOT, check_refused, eksml
 
-SUBCOMMANDS = ["preview", "manifests", "init", "schema"]
+SUBCOMMANDS = ["preview", "manifests", "diff", "timeline", "init", "schema"]
 
 
 def test_help_lists_every_subcommand_and_the_exit_codes() -> None:

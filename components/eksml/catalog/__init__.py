@@ -3,6 +3,15 @@
 from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, charts
+from eksml.catalog.durations import (
+    CreateTime,
+    Duration,
+    WholeStack,
+    create_time,
+    durations,
+    karpenter_node,
+    whole_stacks,
+)
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, images
@@ -14,6 +23,7 @@ from eksml.catalog.kubernetes_versions import (
     usable_kubernetes_versions,
 )
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
+from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 
 __all__ = [
@@ -21,28 +31,38 @@ __all__ = [
     "AmiFamily",
     "Chart",
     "ChartWorkload",
+    "CreateTime",
+    "Duration",
     "EksAddon",
     "GpuModel",
     "Image",
     "InstanceType",
     "KubernetesVersion",
     "Region",
+    "Replacement",
     "VpcEndpoints",
+    "WholeStack",
     "ami_families",
     "charts",
+    "create_time",
     "default_kubernetes_version",
+    "durations",
     "eks_addons",
     "eks_image_registry",
     "gpus",
     "images",
     "instance_types",
+    "karpenter_node",
     "kubernetes_versions",
     "managed_policy_arn",
     "partition",
     "priced_regions",
     "regions",
+    "replacement",
+    "replacements",
     "service_account",
     "today",
     "usable_kubernetes_versions",
     "vpc_endpoints",
+    "whole_stacks",
 ]

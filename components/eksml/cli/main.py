@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from eksml.cli.diff import diff
 from eksml.cli.init import init
 from eksml.cli.manifests import manifests
 from eksml.cli.preview import preview
 from eksml.cli.schema import schema
+from eksml.cli.timeline import timeline
 from eksml.errors import EksmlError
 
 INTERNAL_ERROR = 70
@@ -47,6 +49,8 @@ def _options(
 
 app.command()(preview)
 app.command()(manifests)
+app.command()(diff)
+app.command()(timeline)
 app.command()(init)
 app.command()(schema)
 

@@ -140,21 +140,26 @@ def outputs_of(resource_type: str, urn: str, inputs: Mapping[str, Any], region: 
     """The id of a resource and its outputs beside its inputs."""
     name = urn.rpartition("::")[2]
     if resource_type.startswith("pulumi:providers:"):
-        return _hex(urn), {}
+        return digits(urn), {}
     if resource_type.startswith("kubernetes:"):
         return _kubernetes_outputs(resource_type, urn, inputs)
     make_id, outputs = _AWS[resource_type]
-    words = {"hex": _hex(urn)[:17], "region": region, "account": ACCOUNT}
+    words = {"hex": digits(urn)[:17], "region": region, "account": ACCOUNT}
     named = [inputs[key] for key in ("name", "nodeGroupName", "bucket") if isinstance(inputs.get(key), str)]
     words["name"] = named[0] if named else _autoname(name, urn)
     words["id"] = make_id.format(**words)
     return words["id"], _filled(outputs, words)
 
 
+def inner_cluster_urn(urn: str) -> str:
+    """The URN of the aws.eks.Cluster that hides in a pulumi_eks.Cluster."""
+    parent, name = urn.rsplit("::", 1)
+    return f"{parent}$aws:eks/cluster:Cluster::{name}-eksCluster"
+
+
 def cluster_outputs(urn: str, inputs: Mapping[str, Any], region: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The outputs of a pulumi_eks.Cluster: the URN of its hidden aws.eks.Cluster, that one's state, and its own."""
-    parent, name = urn.rsplit("::", 1)
-    inner_urn = f"{parent}$aws:eks/cluster:Cluster::{name}-eksCluster"
+    inner_urn = inner_cluster_urn(urn)
     inner_id, state = outputs_of("aws:eks/cluster:Cluster", inner_urn, {"name": inputs.get("name")}, region)
     state["version"] = inputs.get("version", "")
     role = (inputs.get("providerCredentialOpts") or {}).get("roleArn")
@@ -166,7 +171,7 @@ def cluster_outputs(urn: str, inputs: Mapping[str, Any], region: str) -> tuple[s
             "kubeconfig": kubeconfig,
             "kubeconfigJson": json.dumps(kubeconfig),
             "clusterSecurityGroupId": state["vpcConfig"]["clusterSecurityGroupId"],
-            "nodeSecurityGroupId": f"sg-{_hex(urn)[:17]}",
+            "nodeSecurityGroupId": f"sg-{digits(urn)[:17]}",
             "oidcIssuer": state["identities"][0]["oidcs"][0]["issuer"].removeprefix("https://"),
         },
     )
@@ -177,7 +182,7 @@ def function_outputs(token: str, arguments: Mapping[str, Any], region: str) -> d
     if token not in _FUNCTIONS:
         return None
     words = {
-        "hex": _hex(token + json.dumps(dict(arguments), sort_keys=True))[:17],
+        "hex": digits(token + json.dumps(dict(arguments), sort_keys=True))[:17],
         "region": region,
         "account": ACCOUNT,
     }
@@ -233,8 +238,9 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
 
 
 def _autoname(name: str, urn: str) -> str:
-    return f"{name}-{_hex(urn)[:7]}"
+    return f"{name}-{digits(urn)[:7]}"
 
 
-def _hex(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def digits(urn: str) -> str:
+    """The digits from which ids and names of a resource are made up."""
+    return hashlib.sha256(urn.encode()).hexdigest()
