@@ -25,13 +25,15 @@ class Problem(NamedTuple):
 
     path: Path
     text: str
+    depends_on: Path = ()
+    """Another place without which there may be no such problem: it is not told where something is wrong there."""
 
     def __str__(self) -> str:
         return f"{path_text(self.path)}: {self.text}" if self.path else self.text
 
     def below(self, path: Path) -> "Problem":
         """The same problem, seen from further up."""
-        return Problem(path + self.path, self.text)
+        return Problem(path + self.path, self.text, path + self.depends_on if self.depends_on else ())
 
 
 class SpecError(InputError, ValueError):

@@ -253,7 +253,8 @@ def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
                 if team.settings()[key]:
                     yield Problem(("teams", name, key), "given, but a cluster by its kubeconfig gets nothing in AWS")
         for pool, quota in team.quotas.items():
-            yield from (Problem(("teams", name, "quotas", pool), text) for text in _quota_misfits(spec, pool, quota))
+            path, depends_on = ("teams", name, "quotas", pool), ("pools", pool)
+            yield from (Problem(path, text, depends_on) for text in _quota_misfits(spec, pool, quota))
 
 
 def _quota_misfits(spec: PlatformSpec, name: str, quota: PoolQuota) -> Iterator[str]:

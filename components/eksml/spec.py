@@ -76,8 +76,10 @@ def parse(spec_type: type[SpecType], data: Mapping[str, Any]) -> SpecType:
                 raise SpecError(problems) from None
             _leave_out(remaining, paths)
             left_out |= {_before(left_out, path) for path in paths}
-    broken = [Problem(_before(left_out, problem.path), problem.text) for problem in _broken_rules(spec)]
-    problems += [problem for problem in broken if not _touches(problem.path, left_out)]
+    for problem in _broken_rules(spec):
+        path = _before(left_out, problem.path)
+        if not _touches(path, left_out) and not (problem.depends_on and _touches(problem.depends_on, left_out)):
+            problems.append(Problem(path, problem.text))
     if problems:
         raise SpecError(problems)
     return spec

@@ -144,7 +144,7 @@ config:
                 "--set",
                 "pools=null",
             ],
-            ["accelerators.dcgmHostEngine: missing"],
+            ["accelerators.dcgmHostEngine: missing", "storage: given, but a cluster by its kubeconfig"],
         ),
     ],
 )
