@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from eksml.checks import run_checks
 from eksml.cli.preview import files_of
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
@@ -15,7 +16,8 @@ GOLDEN = ROOT / "tests" / "golden"
 
 @pytest.mark.parametrize("stack", PROFILES)
 def test_a_stack_renders_to_its_golden_files(stack: str) -> None:
-    rendered = files_of(record(find_stack(str(ROOT), stack)))
+    plan = record(find_stack(str(ROOT), stack))
+    rendered = files_of(plan, run_checks(plan))
     assert sorted(file.name for file in (GOLDEN / stack).iterdir()) == sorted(rendered)
     for name, content in rendered.items():
         written = (GOLDEN / stack / name).read_text(encoding="utf-8")

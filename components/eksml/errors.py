@@ -14,6 +14,10 @@ class EksmlError(Exception):
     """What the command ends with."""
 
 
+class CheckFailed(EksmlError):  # noqa: N818
+    """A check found what should not be built."""
+
+
 class InputError(EksmlError):
     """What the user gave cannot be used: a file, a stack name, a setting."""
 

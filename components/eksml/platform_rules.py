@@ -10,6 +10,7 @@ from eksml import catalog, names
 from eksml.accelerators.dcgm_host_engine import DcgmHostEngine
 from eksml.accelerators.device_plugin import DevicePluginSpec
 from eksml.accelerators.gpu_operator import GpuOperatorSpec
+from eksml.check_list import CHECKS
 from eksml.cluster.eks_addon import EFS_CSI, FSX_CSI, NODE_MONITORING_AGENT
 from eksml.cluster.existing_cluster import ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
@@ -25,8 +26,8 @@ from eksml.tenancy.quotas import PoolQuota, capacity
 if TYPE_CHECKING:
     from eksml.platform import PlatformSpec
 
-WAIVERS = {"open-public-endpoint": "the API server may be reached from the whole internet"}
-"""What a stack file may allow against the advice of this library, given a reason."""
+WAIVERS = ("open-public-endpoint", *CHECKS)
+"""What a stack file may allow against the advice of this library, given a reason: an open endpoint, and every check."""
 
 _MOST_TAGS = 40
 # https://karpenter.sh/docs/concepts/nodeclasses/#spectags
@@ -277,5 +278,5 @@ def _tag_and_waiver_problems(spec: PlatformSpec) -> Iterator[Problem]:
             yield Problem(("tags", key), "AWS, EKS, Karpenter or this library set this tag themselves, take another")
     for waiver in spec.waivers:
         if waiver not in WAIVERS:
-            choices = f"must be {listed(WAIVERS)}{nearest(waiver, WAIVERS)}"
-            yield Problem(("waivers", waiver), f"there is no such waiver, {choices}")
+            suggestion = nearest(waiver, WAIVERS) or f", there is {listed(WAIVERS)}"
+            yield Problem(("waivers", waiver), f"there is no such check{suggestion}")

@@ -92,6 +92,7 @@ def test_a_figure_of_unknown_source_is_not_filled_in() -> None:
 def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
     readers = {
         "amis.yaml": catalog.ami_families,
+        "chart_values.json": catalog.chart_values,
         "charts.yaml": catalog.charts,
         "durations.yaml": catalog.durations,
         "eks_addons.yaml": catalog.eks_addons,

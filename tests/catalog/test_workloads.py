@@ -1,6 +1,7 @@
 """Workloads that charts and add-ons start: what the catalog says of them holds together, and fits the real charts."""
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,12 @@ def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path
         missing = [path for path in paths if path and not at(values, path)]
         free = tuple(catalog.charts()[name].free_form)
         assert not [path for path in missing if not path.startswith(free)], workload.name
+
+
+def test_the_values_in_the_catalog_are_those_of_the_charts(shared: Path) -> None:
+    made = runpy.run_path(str(Path(__file__).with_name("make_chart_values.py")))
+    assert catalog.chart_values() == made["chart_values"](shared), "write them again: see make_chart_values.py"
+
+
+def test_every_chart_of_the_catalog_has_its_values_in_it() -> None:
+    assert set(catalog.chart_values()) == set(catalog.charts())

@@ -2,7 +2,7 @@
 
 from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
-from eksml.catalog.charts import Chart, ChartWorkload, charts
+from eksml.catalog.charts import Chart, ChartWorkload, chart_values, charts
 from eksml.catalog.durations import (
     CreateTime,
     Duration,
@@ -43,6 +43,7 @@ __all__ = [
     "VpcEndpoints",
     "WholeStack",
     "ami_families",
+    "chart_values",
     "charts",
     "create_time",
     "default_kubernetes_version",

@@ -1,7 +1,7 @@
 """Helm charts: where they are, what they install, and where their values hold the placement of each workload."""
 
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from eksml.catalog._facts import Fact, SourcedFact, load
 from eksml.catalog.eks_addons import Nodes
@@ -41,6 +41,12 @@ class Chart(SourcedFact):
     workloads: tuple[ChartWorkload, ...]
     free_form: dict[str, str]
     """Values that may be passed although the chart's values.yaml does not have them, with the reason."""
+
+
+@cache
+def chart_values() -> dict[str, Any]:
+    """For each chart: every value that it knows, and the defaults of those that decide on which nodes a pod runs."""
+    return load("chart_values.json")
 
 
 @cache

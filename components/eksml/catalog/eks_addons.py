@@ -24,6 +24,8 @@ class AddonWorkload(Fact):
     nodes: Nodes
     architectures: tuple[str, ...] | None = None
     """The CPU architectures that its image has; None: not known."""
+    tolerates_all_taints: bool = False
+    """Whether its pods tolerate every taint without being told to."""
     tolerations: str | None
     resources: str | None
 

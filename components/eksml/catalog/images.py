@@ -3,6 +3,8 @@
 from functools import cache
 
 from eksml.catalog._facts import SourcedFact, load
+from eksml.catalog.gpus import gpus
+from eksml.catalog.instance_types import InstanceType
 
 
 class Image(SourcedFact):
@@ -12,6 +14,38 @@ class Image(SourcedFact):
     tag: str
     architectures: tuple[str, ...] | None
     """The CPU architectures that it is built for; None: not known."""
+    cuda: str | None = None
+    """The version of CUDA in it; None: none, or not known."""
+    compute_capabilities: tuple[str, ...] | None = None
+    """The compute capabilities that its code is built for; None: it has no GPU code, or they are not known."""
+
+    def misfit(self, instance_type: InstanceType, driver: str | None) -> str | None:
+        """Why it does not run on nodes of an instance type with a driver; None where nothing known speaks against it.
+
+        Code for a GPU runs on those of the same major compute capability and a higher minor one. A newer CUDA needs a
+        newer driver: https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
+        """
+        if self.architectures and instance_type.architecture not in self.architectures:
+            return f"it is built for {' and '.join(self.architectures)}, the nodes are {instance_type.architecture}"
+        if instance_type.gpu is None:
+            return None
+        capability = gpus()[instance_type.gpu.model].compute_capability
+        if self.compute_capabilities and not any(_covers(each, capability) for each in self.compute_capabilities):
+            built = ", ".join(self.compute_capabilities)
+            return f"its code is for compute capability {built}, the {instance_type.gpu.model} has {capability}"
+        needed = _driver_for(self.cuda)
+        if driver and needed and int(driver.partition(".")[0]) < needed:
+            return f"CUDA {self.cuda} needs driver {needed}, the nodes have {driver}"
+        return None
+
+
+def _covers(built_for: str, capability: str) -> bool:
+    (major, minor), (wanted_major, wanted_minor) = (map(int, each.split(".")) for each in (built_for, capability))
+    return major == wanted_major and minor <= wanted_minor
+
+
+def _driver_for(cuda: str | None) -> int | None:
+    return load("images.yaml")["driversByCuda"].get(int(cuda.partition(".")[0])) if cuda else None
 
 
 @cache

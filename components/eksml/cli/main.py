@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from eksml.cli.check import check
 from eksml.cli.diff import diff
 from eksml.cli.init import init
 from eksml.cli.manifests import manifests
@@ -48,6 +49,7 @@ def _options(
 
 
 app.command()(preview)
+app.command()(check)
 app.command()(manifests)
 app.command()(diff)
 app.command()(timeline)

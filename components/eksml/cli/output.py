@@ -6,10 +6,14 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from eksml.errors import InputError
+from eksml.errors import CheckFailed, InputError
+
+if TYPE_CHECKING:
+    from eksml.checks import Report
 
 # A pipe has no width; lines that are cut or wrapped would be lost for grep and diff.
 _PIPE_WIDTH = 10_000
@@ -29,6 +33,13 @@ def working(what: str) -> Generator[None]:
         return
     with console.status(f"{what} …"):
         yield
+
+
+def end_on_errors(report: "Report") -> None:
+    """Ends the command where a check found an error."""
+    if report.errors:
+        number = len(report.errors)
+        raise CheckFailed(f"{number} error{'s' if number > 1 else ''} found, nothing should be built from this")
 
 
 def write_files(directory: Path, contents: Mapping[str, str]) -> None:

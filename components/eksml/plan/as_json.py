@@ -5,8 +5,8 @@ from typing import Any
 from eksml.plan.model import Plan
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
-    """A Plan as `eksml preview --json` prints it."""
+def as_json(plan: Plan, checks: list[dict[str, Any]]) -> dict[str, Any]:
+    """A Plan, with what the checks say of it, as `eksml preview --json` prints it."""
     return {
         "stack": plan.stack,
         "resources": [
@@ -22,5 +22,5 @@ def as_json(plan: Plan) -> dict[str, Any]:
             for resource in plan.resources
         ],
         "exports": dict(plan.exports),
-        "checks": [],
+        "checks": checks,
     }

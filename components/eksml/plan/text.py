@@ -1,5 +1,6 @@
 """A Plan for people: the tree, the Kubernetes objects, what the stack exports, and what to know before `pulumi up`."""
 
+from collections.abc import Callable
 from io import StringIO
 from textwrap import indent
 
@@ -33,10 +34,10 @@ def show(plan: Plan, console: Console) -> None:
         console.print(f"[yellow]Note[/]: {escape(note)}")
 
 
-def as_text(plan: Plan) -> str:
-    """A Plan as text without colour or line breaks of its own."""
+def plain_text(show_on: Callable[[Console], None]) -> str:
+    """What something prints on a console, as text without colour or line breaks of its own."""
     text = StringIO()
-    show(plan, Console(file=text, width=_UNLIMITED, highlight=False))
+    show_on(Console(file=text, width=_UNLIMITED, highlight=False))
     return "".join(line.rstrip() + "\n" for line in text.getvalue().splitlines())
 
 

@@ -1,0 +1,60 @@
+"""Every check of a Plan, by its identifier: how much it matters, and why.
+
+What each check looks for is in `eksml.checks`; a stack file names them here, in its waivers.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    """`pulumi up` fails, or what it makes does not work or is not safe."""
+    WARNING = "warning"
+    """It works, and somebody will wish that it were otherwise."""
+
+
+class CheckInfo(NamedTuple):
+    """What a check is for."""
+
+    severity: Severity
+    explanation: str
+
+
+_ERROR, _WARNING = Severity.ERROR, Severity.WARNING
+
+CHECKS: dict[str, CheckInfo] = {
+    "workload-has-nodes": CheckInfo(
+        _ERROR, "A pod whose selector, affinity or tolerations no pool meets waits for ever."
+    ),
+    "request-fits-node": CheckInfo(_ERROR, "A pod that asks for more than the largest node has left waits for ever."),
+    "daemon-set-on-gpu-nodes": CheckInfo(
+        _ERROR, "What each GPU node needs must tolerate the taint; nothing else should."
+    ),
+    "gpu-pool-tainted": CheckInfo(_ERROR, "Without a taint, pods that need no GPU take the room of those that do."),
+    "elastic-pool-limited": CheckInfo(_ERROR, "A pool without a limit grows until somebody sees the bill."),
+    "image-fits-nodes": CheckInfo(_ERROR, "An image needs nodes of its architecture, and a driver as new as its CUDA."),
+    "pinned": CheckInfo(_ERROR, "A chart or image without a version changes by itself."),
+    "chart-value-exists": CheckInfo(_ERROR, "A chart ignores a value that it does not know, a misspelt one too."),
+    "image-registry": CheckInfo(_ERROR, "With a registry of one's own, nothing should be fetched from elsewhere."),
+    "not-public": CheckInfo(_ERROR, "Nothing may be reached from the internet that the stack file did not open."),
+    "encrypted": CheckInfo(_ERROR, "Data at rest is encrypted."),
+    "network-policy-enforced": CheckInfo(
+        _ERROR, "A network policy does nothing where the network does not enforce it."
+    ),
+    "quotas-fit-pools": CheckInfo(_WARNING, "What is promised to all teams together should be there."),
+    "custom-resource-after-crd": CheckInfo(_ERROR, "An object comes after the definition of its kind."),
+    "own-cluster-provider": CheckInfo(
+        _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
+    ),
+    "identity-used": CheckInfo(_WARNING, "An identity that no service account uses is a right that nobody needs."),
+    "narrow-policy": CheckInfo(_ERROR, "A policy with every action on every resource is a key to the account."),
+    "requests-and-limits": CheckInfo(
+        _WARNING, "A pod without requests is placed blindly; without a memory limit it takes all."
+    ),
+    "nothing-left-behind": CheckInfo(_ERROR, "What a controller made must be gone before the controller is."),
+    "name-fits": CheckInfo(_ERROR, "AWS and Kubernetes refuse names that are too long, after ten minutes of work."),
+    "tagged": CheckInfo(_WARNING, "What has no tag is found on no bill."),
+}

@@ -1,0 +1,82 @@
+"""Charts and images: pinned, from where they should come, with values that they know."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from eksml.catalog import chart_values, charts, images
+from eksml.checks.finding import Found
+from eksml.checks.workloads import RELEASE, chart_of, workloads_of
+from eksml.image_registry import value_at
+from eksml.plan import Plan
+
+_MOVING_TAGS = ("", "latest", "main", "master", "nightly", "stable", "edge", "dev")
+
+
+def pinned(plan: Plan) -> Iterator[Found]:
+    """Every chart has a version, and every image a tag that does not move or a digest."""
+    for release in plan.of_type(RELEASE):
+        if not re.fullmatch(r"v?\d+\.\d+\.\d+\S*", str(release.inputs.get("version") or "")):
+            yield Found(release, f"chart {release.inputs.get('chart')} has no version")
+    for workload in workloads_of(plan):
+        for image in _images(workload.pod):
+            tag = image.rpartition("/")[2].partition(":")[2]
+            if "@sha256:" not in image and tag in _MOVING_TAGS:
+                yield Found(workload.resource, f"{workload.name}: image {image} has no fixed tag")
+
+
+def chart_value_exists(plan: Plan) -> Iterator[Found]:
+    """Every value that is passed to a chart exists in it, or is listed as free-form."""
+    for release in plan.of_type(RELEASE):
+        if known := chart_of(release):
+            name, chart = known
+            for path in _unknown(release.inputs.get("values") or {}, chart_values()[name], ""):
+                if not any(path == free or path.startswith(f"{free}.") for free in chart.free_form):
+                    yield Found(release, f"chart {name} has no value {path}")
+
+
+def image_registry(plan: Plan) -> Iterator[Found]:
+    """With a registry of one's own, every chart and image comes from it, or from AWS."""
+    for platform in plan.of_type("eksml:platform:Platform"):
+        if registry := platform.inputs["spec"].get("imageRegistry"):
+            for release in plan.of_type(RELEASE):
+                yield from (Found(release, text) for text in _from_elsewhere(release.inputs, registry))
+            for workload in workloads_of(plan):
+                for image in _images(workload.pod) if workload.meant_for is None else ():
+                    if not _is_within(image, registry):
+                        yield Found(workload.resource, f"{workload.name}: image {image} is not from {registry}")
+
+
+def _from_elsewhere(release: Mapping[str, Any], registry: str) -> Iterator[str]:
+    address = str(release.get("chart"))
+    if release.get("repositoryOpts") or not _is_within(address.removeprefix("oci://"), registry):
+        yield f"chart {address} is not from {registry}"
+    name = address.rpartition("/")[2]
+    if name not in chart_values():
+        yield f"chart {name} is not in the catalog, so where its images come from is not known"
+        return
+    for workload in charts()[name].workloads:
+        given = value_at(release.get("values") or {}, workload.image_value) if workload.image_value else None
+        if not _is_within(given or images()[workload.image].repository, registry):
+            yield f"{workload.name}: image {given or images()[workload.image].repository} is not from {registry}"
+
+
+def _is_within(address: str, registry: str) -> bool:
+    return address.startswith(f"{registry}/") or ".dkr.ecr." in address
+
+
+def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:
+    """The paths of what is given and has no default; below an empty default anything may stand."""
+    if not isinstance(given, Mapping) or not isinstance(known, Mapping) or not known:
+        return
+    for key, value in given.items():
+        if key not in known:
+            yield f"{path}{key}"
+        else:
+            yield from _unknown(value, known[key], f"{path}{key}.")
+
+
+def _images(pod: Mapping[str, Any]) -> Iterator[str]:
+    for container in (*pod.get("containers", ()), *(pod.get("initContainers") or ())):
+        if container.get("image"):
+            yield str(container["image"])

@@ -1,0 +1,126 @@
+"""What can be reached, read and done by whom."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from eksml.checks.finding import Found
+from eksml.plan import Plan, Resource
+
+_CLUSTER = "eks:index:Cluster"
+_INTERNAL = {
+    "service.beta.kubernetes.io/aws-load-balancer-scheme": "internal",
+    "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
+}
+
+
+def not_public(plan: Plan) -> Iterator[Found]:
+    """No load balancer, endpoint or bucket is public that the Spec did not ask for."""
+    for service in plan.of_type("kubernetes:core/v1:Service"):
+        annotations = (service.inputs.get("metadata") or {}).get("annotations") or {}
+        if (service.inputs.get("spec") or {}).get("type") == "LoadBalancer" and not any(
+            annotations.get(key) == value for key, value in _INTERNAL.items()
+        ):
+            yield Found(service, "a load balancer that the internet reaches: make its scheme internal")
+    for ingress in plan.of_type("kubernetes:networking.k8s.io/v1:Ingress"):
+        annotations = (ingress.inputs.get("metadata") or {}).get("annotations") or {}
+        if annotations.get("alb.ingress.kubernetes.io/scheme") == "internet-facing":
+            yield Found(ingress, "a load balancer that the internet reaches: make its scheme internal")
+    for balancer in plan.of_type("aws:lb/loadBalancer:LoadBalancer"):
+        if not balancer.inputs.get("internal"):
+            yield Found(balancer, "a load balancer that the internet reaches: make it internal")
+    for cluster in plan.of_type(_CLUSTER):
+        if cluster.inputs.get("endpointPublicAccess") and not cluster.inputs.get("publicAccessCidrs"):
+            yield Found(cluster, "the API server is reachable from the whole internet: give publicAccessCidrs")
+    closed = _buckets_with(plan, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", _blocks_all)
+    for bucket in plan.of_type("aws:s3/bucket:Bucket"):
+        if bucket.urn not in closed:
+            yield Found(bucket, "public access to the bucket is not blocked")
+
+
+def encrypted(plan: Plan) -> Iterator[Found]:
+    """Volumes, file systems, queues, databases, buckets and Kubernetes' secrets are encrypted at rest."""
+    for resource_type, path in _ENCRYPTION_FIELDS.items():
+        for resource in plan.of_type(resource_type):
+            if not resource.inputs.get(path):
+                yield Found(resource, f"is not encrypted: {path} is not set")
+    for template in plan.of_type("aws:ec2/launchTemplate:LaunchTemplate"):
+        if not _all_encrypted(template.inputs.get("blockDeviceMappings")):
+            yield Found(template, "a disk of its instances is not encrypted")
+    for node_class in plan.of_type("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"):
+        if not _all_encrypted(node_class.inputs["spec"].get("blockDeviceMappings")):
+            yield Found(node_class, "a disk of its instances is not encrypted")
+    for storage in plan.of_type("kubernetes:storage.k8s.io/v1:StorageClass"):
+        parameters = storage.inputs.get("parameters") or {}
+        if storage.inputs.get("provisioner") == "ebs.csi.aws.com" and parameters.get("encrypted") != "true":
+            yield Found(storage, "its volumes are not encrypted")
+    ruled = _buckets_with(
+        plan, "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", lambda _: True
+    )
+    for bucket in plan.of_type("aws:s3/bucket:Bucket"):
+        if bucket.urn not in ruled:
+            yield Found(bucket, "how the bucket is encrypted is not said")
+
+
+def network_policy_enforced(plan: Plan) -> Iterator[Found]:
+    """Where there are network policies, VPC CNI enforces them; of a cluster that exists nothing is known."""
+    clusters = plan.of_type(_CLUSTER)
+    enforces = any((each.inputs.get("vpcCniOptions") or {}).get("enableNetworkPolicy") for each in clusters)
+    policies = plan.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    if clusters and policies and not enforces:
+        for cluster in clusters:
+            yield Found(cluster, f"does not enforce the network policies of the stack ({len(policies)} of them)")
+
+
+def narrow_policy(plan: Plan) -> Iterator[Found]:
+    """No IAM policy allows every action on every resource."""
+    for resource in plan.resources:
+        if resource.type in ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"):
+            for statement in _statements(resource.inputs.get("policy")):
+                if statement.get("Effect") == "Allow" and _is_everything(statement):
+                    yield Found(resource, f"'{statement.get('Sid', '')}' allows every action on every resource")
+        elif str(resource.inputs.get("policyArn")).endswith(":policy/AdministratorAccess"):
+            yield Found(resource, "AdministratorAccess allows every action on every resource")
+
+
+_ENCRYPTION_FIELDS = {
+    "aws:ebs/volume:Volume": "encrypted",
+    "aws:efs/fileSystem:FileSystem": "encrypted",
+    "aws:rds/instance:Instance": "storageEncrypted",
+    "aws:sqs/queue:Queue": "sqsManagedSseEnabled",
+    _CLUSTER: "encryptionConfigKeyArn",
+}
+
+
+def _all_encrypted(mappings: Any) -> bool:
+    disks = [mapping.get("ebs") or {} for mapping in mappings or ()]
+    return bool(disks) and all(str(disk.get("encrypted")).lower() == "true" for disk in disks)
+
+
+def _buckets_with(plan: Plan, resource_type: str, is_enough: Any) -> set[str]:
+    return {
+        urn
+        for each in plan.of_type(resource_type)
+        if is_enough(each)
+        for urn in each.property_dependencies.get("bucket", each.dependencies)
+    }
+
+
+def _blocks_all(block: Resource) -> bool:
+    fields = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    return all(block.inputs.get(field) for field in fields)
+
+
+def _statements(document: Any) -> list[Mapping[str, Any]]:
+    try:
+        found = (json.loads(document) if isinstance(document, str) else document or {}).get("Statement", [])
+    except (ValueError, AttributeError):
+        return []
+    return [found] if isinstance(found, Mapping) else list(found)
+
+
+def _is_everything(statement: Mapping[str, Any]) -> bool:
+    actions, resources = statement.get("Action", []), statement.get("Resource", [])
+    return "*" in ([actions] if isinstance(actions, str) else actions) and "*" in (
+        [resources] if isinstance(resources, str) else resources
+    )

@@ -1,0 +1,21 @@
+"""What a check finds."""
+
+from typing import NamedTuple
+
+from eksml.plan import Resource
+
+
+class Finding(NamedTuple):
+    """One resource of which a check says something."""
+
+    check: str
+    resource: str
+    """The resource's name, or that of the workload in it."""
+    text: str
+
+
+class Found(NamedTuple):
+    """What a check yields: the resource, and what is wrong with it."""
+
+    resource: Resource
+    text: str

@@ -1,0 +1,25 @@
+"""Whether an image runs on the nodes that its pods can land on."""
+
+from collections.abc import Iterator
+
+from eksml.catalog import ami_families, images
+from eksml.checks.finding import Found
+from eksml.checks.nodes import nodes_of
+from eksml.checks.scheduling import is_chosen, is_tolerated
+from eksml.checks.workloads import workloads_of
+from eksml.plan import Plan
+
+
+def image_fits_nodes(plan: Plan) -> Iterator[Found]:
+    """Image, CPU architecture, driver and compute capability go together, as far as the catalog knows them."""
+    known = {f"{image.repository}:{image.tag}": image for image in images().values()}
+    nodes = nodes_of(plan)
+    for workload in workloads_of(plan):
+        usable = [node for node in nodes if is_chosen(workload.pod, node) and is_tolerated(workload.pod, node)]
+        for container in workload.pod.get("containers", ()):
+            image = known.get(str(container.get("image")))
+            for node in usable if image else ():
+                driver = ami_families()[node.ami_family].nvidia_driver
+                if image and (reason := image.misfit(node.fact, driver)):
+                    text = f"{workload.name}: image {container['image']} on {node.instance_type}: {reason}"
+                    yield Found(workload.resource, text)

@@ -1,0 +1,137 @@
+"""The nodes that a Plan's pools can have, as a scheduler sees them."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eksml import names
+from eksml.catalog import InstanceType, ami_families, gpus, instance_types
+from eksml.plan import Plan, Resource
+
+NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
+NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
+NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of one instance type in one pool."""
+
+    pool: Resource
+    instance_type: str
+    fact: InstanceType
+    labels: Mapping[str, str]
+    taints: tuple[Mapping[str, str], ...]
+    ami_family: str
+    gpus: int
+    """GPUs, or shares of GPUs, that pods can ask for."""
+    efa: int
+    most: int | None
+    """The most nodes of this type that the pool can have; None: as many as it likes."""
+
+    @property
+    def allocatable(self) -> dict[str, int]:
+        """What pods can ask for: cores in thousandths, memory in MiB, others whole."""
+        return {
+            "cpu": self.fact.pod_millicpu,
+            "memory": self.fact.pod_memory_mib,
+            names.GPU_RESOURCE: self.gpus,
+            names.EFA_RESOURCE: self.efa,
+        }
+
+
+def nodes_of(plan: Plan) -> list[Node]:
+    """Every kind of node that the pools of a Plan can have. Types that the catalog lacks are left out."""
+    return [*_managed(plan), *_elastic(plan)]
+
+
+def has_pools(plan: Plan) -> bool:
+    """Whether the Plan makes nodes at all; if not, nothing is known of those that are there."""
+    return bool(plan.of_type(NODE_GROUP) or plan.of_type(NODE_POOL))
+
+
+def _managed(plan: Plan) -> Iterator[Node]:
+    for group in plan.of_type(NODE_GROUP):
+        template = _template_of(group, plan)
+        ami_type = str(group.inputs.get("amiType", ""))
+        family = "bottlerocket" if ami_type.startswith("BOTTLEROCKET") else "al2023"
+        taints = tuple(
+            {**taint, "effect": _kubernetes_effect(taint["effect"])} for taint in group.inputs.get("taints", ())
+        )
+        user_data = base64.b64decode(template.get("userData", "")).decode(errors="replace")
+        types = group.inputs.get("instanceTypes") or [str(template.get("instanceType"))]
+        has_efa = any("efa" in str(each.get("interfaceType")) for each in template.get("networkInterfaces") or ())
+        size = group.inputs.get("scalingConfig", {}).get("desiredSize")
+        yield from _nodes(group, types, group.inputs.get("labels", {}), taints, family, user_data, has_efa, size)
+
+
+def _elastic(plan: Plan) -> Iterator[Node]:
+    classes = {each.inputs["metadata"].get("name"): each.inputs["spec"] for each in plan.of_type(NODE_CLASS)}
+    for pool in plan.of_type(NODE_POOL):
+        template = pool.inputs["spec"].get("template", {})
+        spec, labels = template.get("spec", {}), template.get("metadata", {}).get("labels", {})
+        wanted = {each["key"]: each.get("values", []) for each in spec.get("requirements", ())}
+        node_class = classes.get(spec.get("nodeClassRef", {}).get("name"), {})
+        alias = next((term.get("alias", "") for term in node_class.get("amiSelectorTerms", ())), "")
+        has_efa = any(each.get("interfaceType") == "efa-only" for each in node_class.get("networkInterfaces") or ())
+        labels = {**labels, names.KARPENTER_POOL_LABEL: pool.inputs["metadata"].get("name", pool.name)}
+        types = wanted.get(names.INSTANCE_TYPE_LABEL, [])
+        family, user_data = alias.partition("@")[0], node_class.get("userData", "")
+        yield from _nodes(pool, types, labels, tuple(spec.get("taints", ())), family, user_data, has_efa, None)
+
+
+def _nodes(
+    pool: Resource,
+    types: list[str],
+    labels: Mapping[str, str],
+    taints: tuple[Mapping[str, str], ...],
+    family: str,
+    user_data: str,
+    has_efa: bool,
+    most: int | None,
+) -> Iterator[Node]:
+    for name in types:
+        fact = instance_types().get(name)
+        if fact is None:
+            continue
+        own = {
+            names.INSTANCE_TYPE_LABEL: name,
+            names.ARCHITECTURE_LABEL: fact.architecture,
+            names.OPERATING_SYSTEM_LABEL: "linux",
+        }
+        whole = fact.gpu.count if fact.gpu else 0
+        yield Node(
+            pool,
+            name,
+            fact,
+            {**own, **labels},
+            taints,
+            family if family in ami_families() else "al2023",
+            gpus=whole * _shares(fact, labels, user_data),
+            efa=fact.efa_interfaces if has_efa else 0,
+            most=most,
+        )
+
+
+def _shares(fact: InstanceType, labels: Mapping[str, str], user_data: str) -> int:
+    """How many pods may share a GPU, by what tells the node so: its labels, or Bottlerocket's settings."""
+    if fact.gpu and (profile := labels.get(names.MIG_CONFIG_LABEL, "").removeprefix("all-")):
+        return gpus()[fact.gpu.model].mig_profiles(fact.gpu.memory_gib).get(profile, 1)
+    shared = re.search(r"-(\d+)$", labels.get(names.DEVICE_PLUGIN_CONFIG_LABEL, "")) or re.search(
+        r"^replicas = (\d+)$", user_data, re.MULTILINE
+    )
+    return int(shared.group(1)) if shared else 1
+
+
+def _template_of(group: Resource, plan: Plan) -> Mapping[str, Any]:
+    wanted = group.property_dependencies.get("launchTemplate", group.dependencies)
+    templates = [plan.by_urn[urn] for urn in wanted if urn in plan.by_urn]
+    return next((each.inputs for each in templates if each.type == "aws:ec2/launchTemplate:LaunchTemplate"), {})
+
+
+def _kubernetes_effect(effect: str) -> str:
+    return {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}[effect]

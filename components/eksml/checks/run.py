@@ -1,0 +1,97 @@
+"""Runs every check over a Plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from eksml.check_list import CHECKS, Severity
+from eksml.checks.charts import chart_value_exists, image_registry, pinned
+from eksml.checks.exposure import encrypted, narrow_policy, network_policy_enforced, not_public
+from eksml.checks.finding import Finding, Found
+from eksml.checks.images import image_fits_nodes
+from eksml.checks.naming import name_fits, tagged
+from eksml.checks.order import custom_resource_after_crd, nothing_left_behind, own_cluster_provider
+from eksml.checks.placement import (
+    daemon_set_on_gpu_nodes,
+    elastic_pool_limited,
+    gpu_pool_tainted,
+    request_fits_node,
+    requests_and_limits,
+    workload_has_nodes,
+)
+from eksml.checks.quotas import identity_used, quotas_fit_pools
+from eksml.plan import Plan
+
+_FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
+    "workload-has-nodes": workload_has_nodes,
+    "request-fits-node": request_fits_node,
+    "daemon-set-on-gpu-nodes": daemon_set_on_gpu_nodes,
+    "gpu-pool-tainted": gpu_pool_tainted,
+    "elastic-pool-limited": elastic_pool_limited,
+    "image-fits-nodes": image_fits_nodes,
+    "pinned": pinned,
+    "chart-value-exists": chart_value_exists,
+    "image-registry": image_registry,
+    "not-public": not_public,
+    "encrypted": encrypted,
+    "network-policy-enforced": network_policy_enforced,
+    "quotas-fit-pools": quotas_fit_pools,
+    "custom-resource-after-crd": custom_resource_after_crd,
+    "own-cluster-provider": own_cluster_provider,
+    "identity-used": identity_used,
+    "narrow-policy": narrow_policy,
+    "requests-and-limits": requests_and_limits,
+    "nothing-left-behind": nothing_left_behind,
+    "name-fits": name_fits,
+    "tagged": tagged,
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checks found."""
+
+    findings: tuple[Finding, ...]
+    waived: tuple[tuple[Finding, str], ...]
+    """What is allowed nevertheless, each with the reason that the stack file gives."""
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that matter most."""
+        return tuple(finding for finding in self.findings if CHECKS[finding.check].severity is Severity.ERROR)
+
+
+def run_checks(plan: Plan) -> Report:
+    """The findings of every check, in the order of the checks and by resource."""
+    waivers = _waivers(plan)
+    found = [
+        Finding(check, each.resource.name, each.text)
+        for check, find in _FUNCTIONS.items()
+        for each in sorted(find(plan), key=lambda each: (each.resource.urn, each.text))
+    ]
+    return Report(
+        findings=tuple(finding for finding in found if finding.check not in waivers),
+        waived=tuple((finding, waivers[finding.check]) for finding in found if finding.check in waivers),
+    )
+
+
+def as_json(report: Report) -> list[dict[str, Any]]:
+    """The findings as plain data, for machines."""
+    reasons = dict.fromkeys(report.findings) | dict(report.waived)
+    return [
+        {
+            "check": finding.check,
+            "severity": CHECKS[finding.check].severity.value,
+            "resource": finding.resource,
+            "text": finding.text,
+            **({"waiver": reason} if reason else {}),
+        }
+        for finding, reason in reasons.items()
+    ]
+
+
+def _waivers(plan: Plan) -> dict[str, str]:
+    platforms = plan.of_type("eksml:platform:Platform")
+    return {check: reason for each in platforms for check, reason in each.inputs["spec"].get("waivers", {}).items()}

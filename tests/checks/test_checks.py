@@ -1,0 +1,395 @@
+"""Every check: quiet on the three stacks, and loud about a fault that is planted in one of them."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eksml import catalog
+from eksml.check_list import CHECKS, Severity
+from eksml.checks import run_checks
+from eksml.checks.run import _FUNCTIONS, as_json
+from eksml.plan import Plan, Resource
+from eksml.plan.project import find_stack
+from eksml.plan.recorder import record
+from eksml.profiles import PROFILES
+
+ROOT = Path(__file__).parents[2]
+RELEASE = "kubernetes:helm.sh/v3:Release"
+JOB = "kubernetes:batch/v1:Job"
+PROVIDER = "pulumi:providers:kubernetes"
+
+
+@cache
+def stack(name: str) -> Plan:
+    return record(find_stack(str(ROOT), name))
+
+
+def planted(fault: Callable[[dict[str, Resource]], None], name: str = "production") -> Plan:
+    """A stack with a fault in it: the function changes the resources, which it gets by URN."""
+    resources = {each.urn: replace(each, inputs=deepcopy(dict(each.inputs))) for each in stack(name).resources}
+    fault(resources)
+    return Plan.of(name, resources.values(), stack(name).exports)
+
+
+def found(plan: Plan, check: str) -> list[str]:
+    return [f"{finding.resource}: {finding.text}" for finding in run_checks(plan).findings if finding.check == check]
+
+
+def the(resources: dict[str, Resource], resource_type: str, ending: str = "") -> Resource:
+    (one,) = [each for each in resources.values() if each.type == resource_type and each.name.endswith(ending)]
+    return one
+
+
+def change(resource_type: str, ending: str, path: str, value: Any) -> Callable[[dict[str, Resource]], None]:
+    """A fault: an input at a path set to something else, or taken away."""
+
+    def fault(resources: dict[str, Resource]) -> None:
+        holder: Any = the(resources, resource_type, ending).inputs
+        *way, last = path.split("/")
+        for step in way:
+            holder = holder[int(step) if step.isdigit() else step]
+        if value is None:
+            del holder[last]
+        else:
+            holder[last] = value
+
+    return fault
+
+
+def add(resource_type: str, name: str, inputs: dict[str, Any], **more: Any) -> Callable[[dict[str, Resource]], None]:
+    """A fault: a resource that should not be there, or not so."""
+
+    def fault(resources: dict[str, Resource]) -> None:
+        urn = f"urn:pulumi:production::eksml::{resource_type}::{name}"
+        provider = next(each.urn for each in resources.values() if each.type == PROVIDER)
+        fields: dict[str, Any] = {"provider": provider if resource_type.startswith("kubernetes") else None, **more}
+        resources[urn] = Resource(urn, resource_type, name, None, True, inputs=inputs, **fields)
+
+    return fault
+
+
+def job(name: str = "job", **pod: Any) -> Callable[[dict[str, Resource]], None]:
+    container = {
+        "name": "main",
+        "image": "busybox:1.37",
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+    }
+    spec = {"containers": [container | pod.pop("container", {})], **pod}
+    inputs = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
+    return add(JOB, name, inputs)
+
+
+def asking(**resources: str) -> dict[str, Any]:
+    limits = {key: value for key, value in resources.items() if key != "cpu"}
+    return {"resources": {"requests": dict(resources), "limits": {"memory": "1Gi", **limits}}}
+
+
+GPU = {"nvidia.com/gpu": "1", "memory": "1Gi"}
+TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
+DAEMON_SET = {
+    "apiVersion": "apps/v1",
+    "kind": "DaemonSet",
+    "metadata": {"name": "logs"},
+    "spec": {
+        "template": {
+            "spec": {
+                "tolerations": [TOLERATION],
+                "containers": [
+                    {
+                        "name": "logs",
+                        "image": "busybox:1.37",
+                        "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "64Mi"}},
+                    }
+                ],
+            }
+        }
+    },
+}
+EVERYTHING = '{"Statement": {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}}'
+SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "LoadBalancer"}}
+NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
+EARLY_POOL = {"kind": "NodePool", "metadata": {}, "spec": {"limits": {"cpu": 1}}}
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+
+FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
+    ("workload-has-nodes", job(nodeSelector={"eksml.dev/pool": "trian"}), "job: job: no pool has the labels"),
+    (
+        "workload-has-nodes",
+        job(nodeSelector={"eksml.dev/pool": "train"}, container=asking(**GPU)),
+        "job: job: does not tolerate the taints of the pools it chooses",
+    ),
+    (
+        "workload-has-nodes",
+        job(nodeSelector={"eksml.dev/pool": "system"}, container=asking(**GPU)),
+        "job: job: asks for nvidia.com/gpu, which no pool that it can use has",
+    ),
+    (
+        "workload-has-nodes",
+        change(RELEASE, "kueue-kueue", "values/controllerManager/nodeSelector", {"disk": "ssd"}),
+        "eksml-production-kueue-kueue: kueue-controller-manager: no pool has the labels",
+    ),
+    (
+        "request-fits-node",
+        job(container=asking(cpu="4", memory="1Gi")),
+        "job: job: asks for 4000 thousandths of a core, 1024 MiB of memory, more than is left on any of m7i.xlarge",
+    ),
+    (
+        "request-fits-node",
+        job(tolerations=[TOLERATION], container=asking(**{"nvidia.com/gpu": "8", "memory": "1Gi"})),
+        "job: job: asks for 1024 MiB of memory, 8 nvidia.com/gpu, more than is left on any of",
+    ),
+    (
+        "daemon-set-on-gpu-nodes",
+        change(RELEASE, "gpus-dcgm-exporter", "values/tolerations", None),
+        "eksml-production-gpus-dcgm-exporter: dcgm-exporter: runs on GPU nodes, but does not tolerate",
+    ),
+    (
+        "daemon-set-on-gpu-nodes",
+        change("aws:eks/addon:Addon", "eks-node-monitoring-agent", "configurationValues", None),
+        "eksml-production-eks-node-monitoring-agent: dcgm-server: runs on GPU nodes, but does not tolerate",
+    ),
+    ("daemon-set-on-gpu-nodes", add("kubernetes:apps/v1:DaemonSet", "logs", DAEMON_SET), "logs: logs: needs no GPU"),
+    (
+        "gpu-pool-tainted",
+        change(NODE_POOL, "serve", "spec/template/spec/taints", None),
+        "eksml-production-serve: has GPUs",
+    ),
+    (
+        "gpu-pool-tainted",
+        change("aws:eks/nodeGroup:NodeGroup", "train", "taints", []),
+        "eksml-production-train: has GPUs (g6.12xlarge) and no taint",
+    ),
+    ("elastic-pool-limited", change(NODE_POOL, "serve", "spec/limits", None), "eksml-production-serve: has no limit"),
+    (
+        "elastic-pool-limited",
+        change(NODE_POOL, "serve", "spec/limits", {"cpu": 10}),
+        "eksml-production-serve: has no limit of nvidia.com/gpu",
+    ),
+    ("pinned", change(RELEASE, "kueue-kueue", "version", None), "eksml-production-kueue-kueue: chart oci://"),
+    ("pinned", job(container={"image": "busybox"}), "job: job: image busybox has no fixed tag"),
+    (
+        "pinned",
+        job(container={"image": "localhost:5000/busybox:latest"}),
+        "job: job: image localhost:5000/busybox:latest",
+    ),
+    (
+        "chart-value-exists",
+        change(RELEASE, "kueue-kueue", "values/controllerManager/replica", 3),
+        "eksml-production-kueue-kueue: chart kueue has no value controllerManager.replica",
+    ),
+    ("not-public", add("kubernetes:core/v1:Service", "web", SERVICE), "web: a load balancer that the internet reaches"),
+    (
+        "not-public",
+        add("aws:lb/loadBalancer:LoadBalancer", "web", {}),
+        "web: a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        change("eks:index:Cluster", "", "endpointPublicAccess", True),
+        "eksml-production: the API server is reachable from the whole internet",
+    ),
+    (
+        "not-public",
+        change("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "", "blockPublicPolicy", False),
+        "eksml-production-models: public access to the bucket is not blocked",
+    ),
+    (
+        "encrypted",
+        change("eks:index:Cluster", "", "encryptionConfigKeyArn", None),
+        "eksml-production: is not encrypted: encryptionConfigKeyArn is not set",
+    ),
+    (
+        "encrypted",
+        change("aws:ec2/launchTemplate:LaunchTemplate", "train", "blockDeviceMappings/0/ebs/encrypted", "false"),
+        "eksml-production-train: a disk of its instances is not encrypted",
+    ),
+    (
+        "encrypted",
+        change(NODE_CLASS, "serve-class", "spec/blockDeviceMappings", []),
+        "eksml-production-serve-class: a disk of its instances is not encrypted",
+    ),
+    (
+        "encrypted",
+        change("kubernetes:storage.k8s.io/v1:StorageClass", "", "parameters/encrypted", "false"),
+        "eksml-production-storage-gp3: its volumes are not encrypted",
+    ),
+    (
+        "network-policy-enforced",
+        change("eks:index:Cluster", "", "vpcCniOptions/enableNetworkPolicy", False),
+        "eksml-production: does not enforce the network policies of the stack",
+    ),
+    (
+        "quotas-fit-pools",
+        change(NODE_POOL, "burst", "spec/limits", {"nvidia.com/gpu": 8}),
+        "eksml-production-kueue-resourceflavor-burst: teams are promised 16 GPUs of pool burst, which holds 8",
+    ),
+    (
+        "custom-resource-after-crd",
+        add(
+            "kubernetes:karpenter.sh/v1:NodePool",
+            "early",
+            {"kind": "NodePool", "metadata": {}, "spec": {"limits": {"cpu": 1}}},
+        ),
+        "early: does not come after what brings the kinds of karpenter.sh",
+    ),
+    (
+        "own-cluster-provider",
+        add("kubernetes:core/v1:ConfigMap", "lost", {"kind": "ConfigMap"}, provider=None),
+        "lost: has no Kubernetes provider",
+    ),
+    (
+        "identity-used",
+        change(
+            "aws:eks/podIdentityAssociation:PodIdentityAssociation", "training-workload", "serviceAccount", "worklaod"
+        ),
+        "eksml-production-training-workload: no service account training/worklaod is made by the stack",
+    ),
+    (
+        "narrow-policy",
+        change("aws:iam/rolePolicy:RolePolicy", "karpenter-controller", "policy", EVERYTHING),
+        "eksml-production-karpenter-controller: 'All' allows every action on every resource",
+    ),
+    (
+        "narrow-policy",
+        change(
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            "storage-ebs-csi-AmazonEBSCSIDriverPolicy",
+            "policyArn",
+            "arn:aws:iam::aws:policy/AdministratorAccess",
+        ),
+        "eksml-production-storage-ebs-csi-AmazonEBSCSIDriverPolicy: AdministratorAccess allows every action",
+    ),
+    ("requests-and-limits", job(container={"resources": {}}), "job: job: container main has no requests and no limits"),
+    (
+        "requests-and-limits",
+        change(RELEASE, "gpus-nvidia-device-plugin", "values/resources", {"limits": {"memory": "1Gi"}}),
+        "eksml-production-gpus-nvidia-device-plugin: gpu-feature-discovery: container gpu-feature-discovery has no req",
+    ),
+    (
+        "nothing-left-behind",
+        add(
+            "kubernetes:karpenter.sh/v1:NodePool",
+            "early",
+            {"kind": "NodePool", "metadata": {}, "spec": {"limits": {"cpu": 1}}},
+        ),
+        "early: does not depend on eksml-production-karpenter-karpenter, which clears up",
+    ),
+    (
+        "nothing-left-behind",
+        add("aws:s3/bucket:Bucket", "kept", {}, options={"retainOnDelete": True}),
+        "kept: stays after destroy: retainOnDelete is set",
+    ),
+    ("name-fits", add("aws:iam/role:Role", "r" * 57, {}), f"{'r' * 57}: its name has 65 characters, AWS allows 64"),
+    (
+        "name-fits",
+        add("kubernetes:core/v1:Namespace", "n", {"kind": "Namespace", "metadata": {"name": "n" * 64}}),
+        "n: its name has 64 characters, Kubernetes allows 63",
+    ),
+    (
+        "name-fits",
+        add("kubernetes:core/v1:ConfigMap", "c", {"metadata": {"name": "c", "labels": {"team": "t" * 64}}}),
+        "c: its label team has 64 characters, Kubernetes allows 63",
+    ),
+    (
+        "tagged",
+        change("aws:sqs/queue:Queue", "", "tags", {"Name": "q"}),
+        "eksml-production-karpenter-interruption: has no tag eksml:platform",
+    ),
+]
+
+
+def test_every_check_has_a_function_a_severity_and_an_explanation() -> None:
+    assert list(_FUNCTIONS) == list(CHECKS)
+    assert all(info.explanation.endswith(".") for info in CHECKS.values())
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_check_is_quiet_on_the_stacks(name: str) -> None:
+    assert run_checks(stack(name)).findings == ()
+
+
+def test_every_check_has_a_fault_here() -> None:
+    elsewhere = {"image-fits-nodes", "image-registry"}
+    assert {check for check, _, _ in FAULTS} | elsewhere == set(CHECKS)
+
+
+@pytest.mark.parametrize(("check", "fault", "text"), FAULTS, ids=[f"{check}-{text[:30]}" for check, _, text in FAULTS])
+def test_a_planted_fault_is_found(check: str, fault: Callable[[dict[str, Resource]], None], text: str) -> None:
+    lines = found(planted(fault), check)
+    assert any(line.startswith(text) for line in lines), lines
+
+
+def test_with_a_registry_of_ones_own_what_comes_from_elsewhere_is_found() -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        the(resources, "eksml:platform:Platform").inputs["spec"]["imageRegistry"] = "registry.example.com"
+        job()(resources)
+
+    lines = found(planted(fault), "image-registry")
+    assert any(
+        "chart oci://registry.k8s.io/kueue/charts/kueue is not from registry.example.com" in line for line in lines
+    )
+    assert any("image public.ecr.aws/karpenter/controller is not from" in line for line in lines)
+    assert "job: job: image busybox:1.37 is not from registry.example.com" in lines
+
+
+@pytest.mark.parametrize(
+    ("change_of_image", "text"),
+    [
+        ({"architectures": ("arm64",)}, "it is built for arm64, the nodes are amd64"),
+        ({"compute_capabilities": ("9.0",)}, "its code is for compute capability 9.0, the L4 has 8.9"),
+        ({"compute_capabilities": ("8.6", "9.0")}, None),
+        ({"cuda": "14.0"}, None),
+        ({"cuda": "13.0"}, None),
+    ],
+)
+def test_an_image_that_does_not_run_on_its_nodes_is_found(
+    monkeypatch: pytest.MonkeyPatch, change_of_image: dict[str, Any], text: str | None
+) -> None:
+    known = catalog.images()
+    changed = known["nvidia-device-plugin"].model_copy(update=change_of_image)
+    monkeypatch.setattr("eksml.checks.images.images", lambda: {**known, "nvidia-device-plugin": changed})
+    lines = found(stack("research"), "image-fits-nodes")
+    assert bool(lines) == bool(text), lines
+    assert text is None or any(line.endswith(text) for line in lines), lines
+
+
+def test_a_driver_that_is_too_old_for_an_image_is_named() -> None:
+    image = catalog.images()["nvidia-device-plugin"].model_copy(update={"cuda": "13.0"})
+    fact = catalog.instance_types()["g6.xlarge"]
+    assert image.misfit(fact, driver="570.10") == "CUDA 13.0 needs driver 580, the nodes have 570.10"
+    assert image.misfit(fact, driver="580.178") is None
+    assert image.misfit(fact, driver=None) is None, "not known is not wrong"
+
+
+def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        change(NODE_POOL, "serve", "spec/limits", None)(resources)
+        change("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue", "serving-queue", "spec/resourceGroups", [])(resources)
+        waivers = {"elastic-pool-limited": "the account has a quota"}
+        the(resources, "eksml:platform:Platform").inputs["spec"]["waivers"] = waivers
+
+    report = run_checks(planted(fault))
+    assert report.errors == ()
+    ((finding, reason),) = report.waived
+    assert (finding.check, reason) == ("elastic-pool-limited", "the account has a quota")
+    assert as_json(report) == [
+        {
+            "check": "elastic-pool-limited",
+            "severity": "error",
+            "resource": "eksml-production-serve",
+            "text": finding.text,
+            "waiver": "the account has a quota",
+        }
+    ]
+
+
+def test_warnings_are_no_errors() -> None:
+    report = run_checks(planted(change("aws:sqs/queue:Queue", "", "tags", {"Name": "q"})))
+    assert report.errors == ()
+    assert {CHECKS[finding.check].severity for finding in report.findings} == {Severity.WARNING}
