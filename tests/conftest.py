@@ -3,7 +3,6 @@
 import os
 from datetime import date
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -12,8 +11,7 @@ from hypothesis import settings
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"
 
 from eksml import catalog
-
-ROOT = Path(__file__).parents[1]
+from parts import shared_folder, skip
 
 # A busy machine is slow, not wrong.
 settings.register_profile("eksml", deadline=None)
@@ -26,18 +24,10 @@ def _fixed_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "today", lambda: date(2026, 11, 21))
 
 
-def skip(reason: str) -> NoReturn:
-    """Skips a test for want of a part; where nothing may be skipped, in CI, that is a failure."""
-    (pytest.fail if os.environ.get("EKSML_NO_SKIP") else pytest.skip)(reason)
-
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with the real charts, CRDs and the engine's sample, which lies beside some checkouts."""
-    places = (
-        Path(place) for place in (os.environ.get("EKSML_SHARED"), ROOT / "shared", ROOT.parent / "shared") if place
-    )
-    found = next((place for place in places if (place / "charts").is_dir()), None)
+    found = shared_folder()
     if found is None:
         skip("the real charts and CRDs are not beside this checkout (EKSML_SHARED names their folder)")
     return found
