@@ -1,22 +1,139 @@
-"""A real API server admits every object that the stacks register."""
+"""The stacks on a real control plane: every object is admitted, every pod lands where it should, limits hold."""
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controlplane import crds
-from controlplane.client import Client
+from controlplane.client import Client, RefusedError
+from controlplane.scheduling import add_nodes, placements
+from eksml import names
+from eksml.checks.nodes import Node, nodes_of
+from eksml.checks.workloads import Workload, workloads_of
+from eksml.plan import Plan
 from eksml.plan.manifests import objects
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
+from eksml.profiles import PROFILES
 
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.controlplane
 
 
-@pytest.mark.parametrize("stack", ["research", "production", "startup"])
+@cache
+def plan(stack: str) -> Plan:
+    return record(find_stack(str(ROOT), stack))
+
+
+def name_of(node: Node) -> str:
+    return f"{node.labels[names.POOL_LABEL]}-{node.instance_type.replace('.', '-')}"
+
+
+def simulated(node: Node) -> dict[str, Any]:
+    capacity = {"cpu": f"{node.fact.pod_millicpu}m", "memory": f"{node.fact.pod_memory_mib}Mi", "pods": "110"}
+    devices = {names.GPU_RESOURCE: str(node.gpus), names.EFA_RESOURCE: str(node.efa)}
+    return {
+        "name": name_of(node),
+        "labels": dict(node.labels),
+        "taints": list(node.taints),
+        "capacity": capacity | {resource: amount for resource, amount in devices.items() if amount != "0"},
+    }
+
+
+def pods_of(workload: Workload, index: int, nodes: list[Node]) -> dict[str, tuple[dict[str, Any], set[str]]]:
+    """The pods of a workload by name, each with the nodes on which it may land: of a DaemonSet, one on every node."""
+    meant = {
+        "gpu": [node for node in nodes if node.fact.gpu],
+        "efa": [node for node in nodes if node.efa],
+        "cpu": [node for node in nodes if not node.fact.gpu],
+        "all": nodes,
+    }[workload.meant_for or "all"]
+    spec = {**workload.pod, "containers": [_container(each) for each in workload.pod["containers"]]}
+    base = f"{workload.name}-{index}"
+    if workload.kind != "DaemonSet":
+        return {base: (spec, {name_of(node) for node in meant})}
+    return {
+        f"{base}-{name_of(node)}": (
+            {**spec, "nodeSelector": {**spec.get("nodeSelector", {}), "kubernetes.io/hostname": name_of(node)}},
+            {name_of(node)},
+        )
+        for node in meant
+    }
+
+
+def _container(container: dict[str, Any]) -> dict[str, Any]:
+    return {"image": "example.com/image:1.0.0", **container}
+
+
+@pytest.mark.parametrize("stack", PROFILES)
 def test_every_object_of_a_stack_is_admitted(stack: str, cluster: Client) -> None:
-    registered = objects(record(find_stack(str(ROOT), stack)))
+    registered = objects(plan(stack))
     crds.install(cluster, registered)
     assert [cluster.create(item)["kind"] for item in registered] == [item["kind"] for item in registered]
+
+
+@pytest.mark.parametrize("stack", PROFILES)
+def test_every_pod_lands_on_nodes_that_it_is_meant_for(stack: str, cluster: Client) -> None:
+    nodes, workloads = nodes_of(plan(stack)), workloads_of(plan(stack))
+    add_nodes(cluster, [simulated(node) for node in nodes])
+    pods = {
+        name: pod for index, workload in enumerate(workloads) for name, pod in pods_of(workload, index, nodes).items()
+    }
+    for node in nodes:
+        pods |= _of_a_team(node)
+    placed = placements(cluster, [{"name": name, "spec": spec} for name, (spec, _) in pods.items()])
+    astray = {name: placed[name] for name, (_, meant) in pods.items() if placed[name] not in meant}
+    assert astray == {}
+    assert len(placed) >= len(workloads) > 10
+
+
+def _of_a_team(node: Node) -> dict[str, tuple[dict[str, Any], set[str]]]:
+    """A pod as a queue sends it to the node's pool, asking for all GPUs of the node."""
+    requests = {names.GPU_RESOURCE: str(node.gpus)} if node.gpus else {"cpu": "100m"}
+    spec = {
+        "nodeSelector": {names.POOL_LABEL: node.labels[names.POOL_LABEL], "kubernetes.io/hostname": name_of(node)},
+        "tolerations": [names.gpu_toleration()] if node.gpus else [],
+        "containers": [_container({"name": "main", "resources": {"limits": requests}})],
+    }
+    return {f"team-{name_of(node)}": (spec, {name_of(node)})}
+
+
+@pytest.mark.parametrize("stack", PROFILES)
+def test_a_team_gets_no_more_than_its_quota_and_nothing_privileged(stack: str, cluster: Client) -> None:
+    registered = objects(plan(stack))
+    crds.install(cluster, registered)
+    for item in registered:
+        cluster.create(item)
+    for quota in [item for item in registered if item["kind"] == "ResourceQuota"]:
+        cluster.wait_until(quota, lambda found: found.get("status", {}).get("hard"))
+        namespace, most = quota["metadata"]["namespace"], quota["spec"]["hard"][f"requests.{names.GPU_RESOURCE}"]
+        member = cluster.as_user("somebody", f"eksml-team-{namespace}")
+        member.create(_pod(namespace, "enough", int(most)))
+        with pytest.raises(RefusedError, match="exceeded quota"):
+            member.create(_pod(namespace, "too-many", 1))
+        with pytest.raises(RefusedError, match='violates PodSecurity "baseline'):
+            member.create(_pod(namespace, "privileged", 0, securityContext={"privileged": True}))
+
+
+@pytest.mark.parametrize("stack", PROFILES)
+def test_a_member_works_in_its_own_namespace_and_cannot_open_it(stack: str, cluster: Client) -> None:
+    registered = objects(plan(stack))
+    crds.install(cluster, registered)
+    for item in registered:
+        cluster.create(item)
+    (policy, *_) = [item for item in registered if item["kind"] == "NetworkPolicy"]
+    member = cluster.as_user("somebody", f"eksml-team-{policy['metadata']['namespace']}")
+    with pytest.raises(RefusedError, match="cannot delete resource"):
+        member.delete(policy)
+    with pytest.raises(RefusedError, match="cannot create resource"):
+        member.create(_pod("default", "elsewhere", 0))
+
+
+def _pod(namespace: str, name: str, gpus: int, **container: Any) -> dict[str, Any]:
+    limits = {names.GPU_RESOURCE: str(gpus)} if gpus else {}
+    made = _container({"name": "main", "resources": {"limits": limits}, **container})
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [made]}}
