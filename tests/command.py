@@ -1,16 +1,44 @@
-"""The command as a user runs it: in a process of its own."""
+"""The command as a user runs it."""
 
+import gc
+import io
 import os
+import signal
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
+
+from eksml.cli import main
 
 ROOT = Path(__file__).parents[1]
 EKSML = Path(sys.executable).with_name("eksml")
 
+Done = subprocess.CompletedProcess[str]
 
-def eksml(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command and waits for it; nothing of it may reach a terminal, so there is no colour."""
+
+def eksml(*arguments: str, cwd: Path = ROOT) -> Done:
+    """Runs the command in this process, where the SDKs of the providers are loaded already: seconds quicker.
+
+    Nothing of it reaches a terminal, so there is no colour.
+    """
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    pipe = signal.getsignal(signal.SIGPIPE)
+    try:
+        with chdir(cwd), patch.object(sys, "argv", ["eksml", *arguments]), redirect_stdout(out), redirect_stderr(err):
+            main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    finally:
+        # What the command sets for the rest of its process, which is not its own here.
+        signal.signal(signal.SIGPIPE, pipe)
+        gc.enable()
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def eksml_process(*arguments: str, cwd: Path = ROOT, **environment: str) -> Done:
+    """Runs the command in a process of its own and waits for it."""
     return subprocess.run(
         [str(EKSML), *arguments],
         cwd=cwd,
@@ -23,7 +51,7 @@ def eksml(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.C
     )
 
 
-def check_refused(done: subprocess.CompletedProcess[str], *beginnings: str) -> None:
+def check_refused(done: Done, *beginnings: str) -> None:
     """Fails unless the command ended for bad input, with these lines and no others."""
     lines = done.stderr.splitlines()
     assert done.returncode == 2, done

@@ -1,5 +1,6 @@
 """What every test needs: a fixed day, and errors instead of placeholders where an Output becomes text."""
 
+import gc
 import os
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,9 @@ os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"
 
 from eksml import catalog
 from parts import shared_folder, skip
+
+# The SDKs are a million objects that never go: looking through them each time is a third of the suite's time.
+gc.set_threshold(200_000, 20, 100)
 
 # A busy machine is slow, not wrong.
 settings.register_profile("eksml", deadline=None)

@@ -293,7 +293,7 @@ def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_po
             {"waivers": {"open-publik-endpoint": "because we can", "open-public-endpoint": "why"}},
             [
                 "waivers.open-public-endpoint: 'why' given, must be a reason of at least ten characters",
-                "waivers.open-publik-endpoint: there is no such waiver, must be open-public-endpoint, did you mean",
+                "waivers.open-publik-endpoint: there is no such check, did you mean 'open-public-endpoint'?",
             ],
         ),
         (

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import pytest
 
-from command import ROOT, check_refused, eksml
+from command import ROOT, check_refused, eksml, eksml_process
 
 SUBCOMMANDS = ["preview", "manifests", "diff", "timeline", "init", "schema"]
 
@@ -47,10 +47,10 @@ def test_a_mistake_of_ours_is_no_traceback_either(tmp_path) -> None:
         "def broken(*_):\n    raise ZeroDivisionError('boom')\n\n"
         "project.find_stack = broken\n"
     )
-    done = eksml("preview", "research", PYTHONPATH=str(tmp_path))
+    done = eksml_process("preview", "research", PYTHONPATH=str(tmp_path))
     assert done.returncode == 70
     assert done.stderr == "eksml: a mistake of ours: ZeroDivisionError: boom (EKSML_DEBUG=1 shows where)\n"
-    assert "Traceback" in eksml("preview", "research", PYTHONPATH=str(tmp_path), EKSML_DEBUG="1").stderr
+    assert "Traceback" in eksml_process("preview", "research", PYTHONPATH=str(tmp_path), EKSML_DEBUG="1").stderr
 
 
 def test_bad_input_goes_to_standard_error_only() -> None:

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from command import ROOT, check_refused, eksml
+from command import ROOT, check_refused, eksml, eksml_process
 from eksml.cli.main import app
 
 GOLDEN = ROOT / "tests" / "golden"
 
 
 def test_settings_show_what_they_change() -> None:
-    done = eksml("diff", "research", "--set", "pools.train.gpuLimit=8")
+    done = eksml("diff", "research", "--set", "pools.train.expireAfterHours=48")
     assert done.returncode == 0
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "Changed",
         "  ~ eksml-research-train  karpenter.sh/v1 NodePool",
-        '      spec.limits["nvidia.com/gpu"]: 16 → 8',
-        "1 changed, 77 the same",
+        "      spec.template.spec.expireAfter: 720h → 48h",
+        "1 changed, 114 the same",
     ]
 
 
@@ -41,7 +41,7 @@ def test_a_plan_of_before_is_compared_with_the_stack_of_now_and_replacements_com
 def test_two_files_are_compared_without_the_sdks_of_providers(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pulumi'] = None\n")
     files = [str(GOLDEN / stack / "plan.json") for stack in ("research", "production")]
-    done = eksml("diff", *files, PYTHONPATH=str(tmp_path))
+    done = eksml_process("diff", *files, PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("From research to production: ")
 

@@ -51,7 +51,7 @@ def pods_of(workload: Workload, index: int, nodes: list[Node]) -> dict[str, tupl
         "cpu": [node for node in nodes if not node.fact.gpu],
         "all": nodes,
     }[workload.meant_for or "all"]
-    spec = {**workload.pod, "containers": [_container(each) for each in workload.pod["containers"]]}
+    spec: dict[str, Any] = {**workload.pod, "containers": [_container(each) for each in workload.pod["containers"]]}
     base = f"{workload.name}-{index}"
     if workload.kind != "DaemonSet":
         return {base: (spec, {name_of(node) for node in meant})}

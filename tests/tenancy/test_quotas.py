@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from eksml.nodes.karpenter_pool import KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPoolSpec
+from eksml.nodes.pool import Accelerator
 from eksml.spec import parse
 from eksml.tenancy.quotas import PoolQuota, Share, capacity, quantity, shares_of, total_of
 from refusals import check_problems, problems
@@ -39,6 +40,13 @@ def karpenter(**settings: Any) -> KarpenterPoolSpec:
 )
 def test_a_pool_holds_what_it_holds_for_certain(pool: ManagedPoolSpec | KarpenterPoolSpec, most: int) -> None:
     assert capacity(pool) == most
+
+
+def test_a_type_with_a_fraction_of_a_gpu_is_judged_and_no_division_by_zero() -> None:
+    fraction = KarpenterPoolSpec.model_construct(
+        accelerator=Accelerator.NVIDIA, instance_types=("g6f.xlarge",), gpu_limit=4, sharing=None
+    )
+    assert capacity(fraction) == 4, "what such a type lacks is for its own rule to say"
 
 
 def test_cpu_and_memory_come_in_proportion_and_never_too_few_for_a_whole_node() -> None:

@@ -13,6 +13,7 @@ from eksml.catalog import InstanceType
 from eksml.errors import Problem
 from eksml.nodes.karpenter_pool import KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPoolSpec
+from eksml.nodes.sharing import shares
 from eksml.spec import Spec
 
 Amount = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
@@ -65,7 +66,7 @@ def quantity(resource: str, amount: int) -> str:
 def capacity(pool: ManagedPoolSpec | KarpenterPoolSpec) -> int:
     """The most that a pool can hold at once: GPUs or shares of them, or vCPUs where it has no GPUs."""
     if isinstance(pool, KarpenterPoolSpec):
-        per_gpu = max((pool.gpus_of(fact) // fact.gpu.count for fact in pool.facts if fact.gpu), default=1)
+        per_gpu = max((shares(pool.sharing, fact) for fact in pool.facts), default=1)
         return (pool.gpu_limit or 0) * per_gpu if pool.has_gpus else pool.cpu_limit or 0
     # EKS takes whichever of its types it can get: what is certain is the smallest.
     return pool.size * min((_units(pool, fact) for fact in pool.facts), default=0)
