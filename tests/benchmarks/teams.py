@@ -26,8 +26,8 @@ ROUNDS = 3
 def recorded(teams: int) -> Plan:
     """A platform with so many teams."""
     quotas = {"burst": {"gpus": 0, "borrow": 8}}
-    settings: dict[str, Any] = {"profile": "production", "teams": {"training": None, "serving": None}}
-    settings["teams"] |= {f"team-{number}": {"quotas": quotas} for number in range(teams)}
+    many = {f"team-{number}": {"quotas": quotas} for number in range(teams)}
+    settings: dict[str, Any] = {"profile": "production", "teams": {"training": None, "serving": None, **many}}
     spec = platform_spec(settings, region="us-west-2", name="lab")
     stack = Stack("bench", "teams", Path(), Path(), {"aws:region": "us-west-2"})
     return record_program(lambda: Platform("lab", spec), stack)
