@@ -38,6 +38,7 @@ from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
 from eksml.nodes.node_role import NodeRole, NodeRoleSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mps, TimeSlicing, config_name
+from eksml.platform_exports import platform_exports
 from eksml.platform_rules import platform_rules
 from eksml.spec import Name, PoolName, Reason, Region, Registry, Spec, TagKey, TagValue, TeamName
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
@@ -171,7 +172,7 @@ class Platform(Component):
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
         needs = [*nodes.everything, *([storage] if storage else [])]
         self._teams(cluster, network, storage, needs=needs)
-        self.exports: dict[str, Any] = _exports(spec, cluster, network, storage)
+        self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
         self.register_outputs(self.exports)
 
     def _kubeconfig_cluster(
@@ -402,45 +403,3 @@ def _karpenter_spec(spec: PlatformSpec) -> KarpenterSpec:
 def _tags(spec: PlatformSpec) -> dict[str, str]:
     profile = {"eksml:profile": spec.profile} if spec.profile else {}
     return {**spec.tags, "eksml:platform": spec.name, **profile}
-
-
-def _exports(
-    spec: PlatformSpec,
-    cluster: NewCluster | ExistingCluster | KubeconfigCluster,
-    network: Vpc | ExistingVpcSpec | None,
-    storage: SharedStorage | None,
-) -> dict[str, Any]:
-    exports = {
-        "profile": spec.profile,
-        "region": spec.region,
-        # It may hold no secret, but it is the door: not for logs.
-        "kubeconfig": pulumi.Output.secret(cluster.kubeconfig),
-        "pools": {name: _exported_pool(name, pool) for name, pool in spec.pools.items()},
-    }
-    if not isinstance(cluster, KubeconfigCluster):
-        exports |= {
-            "clusterName": cluster.cluster_name,
-            "clusterEndpoint": cluster.endpoint,
-            "clusterSecurityGroupId": cluster.security_group_id,
-            "kubernetesVersion": cluster.kubernetes_version,
-        }
-    if network is not None:
-        exports |= {
-            "vpcId": network.vpc_id,
-            "privateSubnets": network.private_subnets,
-            "publicSubnets": network.public_subnets,
-        }
-    if storage and storage.model_bucket:
-        exports["modelBucket"] = storage.model_bucket.bucket_name
-    return exports
-
-
-def _exported_pool(name: str, pool: ManagedPoolSpec | KarpenterPoolSpec) -> dict[str, Any]:
-    return {
-        "kind": pool.kind,
-        "accelerator": pool.accelerator.value,
-        "architecture": pool.architecture,
-        "instanceTypes": list(pool.instance_types),
-        "labels": pool.node_labels(name),
-        "taints": pool.node_taints(),
-    }
