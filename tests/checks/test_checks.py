@@ -383,6 +383,7 @@ def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
             "check": "elastic-pool-limited",
             "severity": "error",
             "resource": "eksml-production-serve",
+            "urn": finding.urn,
             "text": finding.text,
             "waiver": "the account has a quota",
         }

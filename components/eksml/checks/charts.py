@@ -38,7 +38,7 @@ def chart_value_exists(plan: Plan) -> Iterator[Found]:
 def image_registry(plan: Plan) -> Iterator[Found]:
     """With a registry of one's own, every chart and image comes from it, or from AWS."""
     for platform in plan.of_type("eksml:platform:Platform"):
-        if registry := platform.inputs["spec"].get("imageRegistry"):
+        if registry := (platform.inputs.get("spec") or {}).get("imageRegistry"):
             for release in plan.of_type(RELEASE):
                 yield from (Found(release, text) for text in _from_elsewhere(release.inputs, registry))
             for workload in workloads_of(plan):

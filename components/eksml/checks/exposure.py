@@ -6,6 +6,7 @@ from typing import Any
 
 from eksml.checks.finding import Found
 from eksml.plan import Plan, Resource
+from eksml.plan.canonical import is_shown
 
 _CLUSTER = "eks:index:Cluster"
 _INTERNAL = {
@@ -42,7 +43,7 @@ def encrypted(plan: Plan) -> Iterator[Found]:
     """Volumes, file systems, queues, databases, buckets and Kubernetes' secrets are encrypted at rest."""
     for resource_type, path in _ENCRYPTION_FIELDS.items():
         for resource in plan.of_type(resource_type):
-            if not resource.inputs.get(path):
+            if is_shown(resource) and not resource.inputs.get(path):
                 yield Found(resource, f"is not encrypted: {path} is not set")
     for template in plan.of_type("aws:ec2/launchTemplate:LaunchTemplate"):
         if not _all_encrypted(template.inputs.get("blockDeviceMappings")):
@@ -64,7 +65,7 @@ def encrypted(plan: Plan) -> Iterator[Found]:
 
 def network_policy_enforced(plan: Plan) -> Iterator[Found]:
     """Where there are network policies, VPC CNI enforces them; of a cluster that exists nothing is known."""
-    clusters = plan.of_type(_CLUSTER)
+    clusters = [cluster for cluster in plan.of_type(_CLUSTER) if is_shown(cluster)]
     enforces = any((each.inputs.get("vpcCniOptions") or {}).get("enableNetworkPolicy") for each in clusters)
     policies = plan.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")
     if clusters and policies and not enforces:

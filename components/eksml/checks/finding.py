@@ -12,6 +12,8 @@ class Finding(NamedTuple):
     resource: str
     """The resource's name, or that of the workload in it."""
     text: str
+    urn: str
+    """The resource's identity."""
 
 
 class Found(NamedTuple):

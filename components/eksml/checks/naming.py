@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from eksml.checks.finding import Found
 from eksml.plan import Plan, Resource
+from eksml.plan.canonical import is_shown
 
 # What Pulumi adds to a resource's own name where no input names it.
 _AUTONAME = 8
@@ -75,7 +76,11 @@ def _object_names(resource: Resource) -> Iterator[Found]:
 def tagged(plan: Plan) -> Iterator[Found]:
     """Everything in AWS that can carry tags has those of its platform."""
     platforms = plan.of_type("eksml:platform:Platform")
-    wanted = {"eksml:platform"} | {key for each in platforms for key in each.inputs["spec"].get("tags", {})}
+    wanted = {"eksml:platform"} | {key for each in platforms for key in (each.inputs.get("spec") or {}).get("tags", {})}
     for resource in plan.resources if platforms else ():
-        if resource.type in _TAGGED and (missing := sorted(wanted - set(resource.inputs.get("tags") or {}))):
+        if (
+            resource.type in _TAGGED
+            and is_shown(resource)
+            and (missing := sorted(wanted - set(resource.inputs.get("tags") or {})))
+        ):
             yield Found(resource, f"has no tag {', '.join(missing)}")

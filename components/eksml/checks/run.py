@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,13 +63,13 @@ class Report:
         return tuple(finding for finding in self.findings if CHECKS[finding.check].severity is Severity.ERROR)
 
 
-def run_checks(plan: Plan) -> Report:
-    """The findings of every check, in the order of the checks and by resource."""
+def run_checks(plan: Plan, checks: Iterable[str] = tuple(CHECKS)) -> Report:
+    """The findings of every check, or of some, in the order of the checks and by resource."""
     waivers = _waivers(plan)
     found = [
-        Finding(check, each.resource.name, each.text)
-        for check, find in _FUNCTIONS.items()
-        for each in sorted(find(plan), key=lambda each: (each.resource.urn, each.text))
+        Finding(check, each.resource.name, each.text, each.resource.urn)
+        for check in checks
+        for each in sorted(_FUNCTIONS[check](plan), key=lambda each: (each.resource.urn, each.text))
     ]
     return Report(
         findings=tuple(finding for finding in found if finding.check not in waivers),
@@ -85,6 +85,7 @@ def as_json(report: Report) -> list[dict[str, Any]]:
             "check": finding.check,
             "severity": CHECKS[finding.check].severity.value,
             "resource": finding.resource,
+            "urn": finding.urn,
             "text": finding.text,
             **({"waiver": reason} if reason else {}),
         }
@@ -94,4 +95,8 @@ def as_json(report: Report) -> list[dict[str, Any]]:
 
 def _waivers(plan: Plan) -> dict[str, str]:
     platforms = plan.of_type("eksml:platform:Platform")
-    return {check: reason for each in platforms for check, reason in each.inputs["spec"].get("waivers", {}).items()}
+    return {
+        check: reason
+        for each in platforms
+        for check, reason in (each.inputs.get("spec") or {}).get("waivers", {}).items()
+    }

@@ -37,6 +37,11 @@ def canonical(resources: Iterable[Resource]) -> list[Resource]:
     ]
 
 
+def is_shown(resource: Resource) -> bool:
+    """Whether the inputs of a resource are known; the engine shows none of a remote component."""
+    return resource.type not in REMOTE_TYPES or bool(resource.inputs)
+
+
 def _is_hidden(resource: Resource, everything: Mapping[str, Resource]) -> bool:
     is_default_provider = resource.type.startswith("pulumi:providers:") and resource.name.startswith("default")
     parent = everything.get(resource.parent or "")

@@ -8,6 +8,9 @@ from typing import Any
 SECRET = "[secret]"
 """What stands for a secret value, in every form of a Plan."""
 
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What the engine writes for a value that is not known before `pulumi up`."""
+
 STACK_TYPE = "pulumi:pulumi:Stack"
 
 
