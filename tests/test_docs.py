@@ -9,8 +9,10 @@ import typer.main
 import yaml
 
 import eksml
+from eksml.check_list import CHECKS
 from eksml.cli.main import app
 from eksml.platform import PlatformSpec
+from eksml.platform_rules import WAIVERS
 from eksml.profiles import platform_spec
 from programs import recorded
 
@@ -101,8 +103,30 @@ def test_every_setting_exists(page: Path) -> None:
     roots = "|".join(str(field.alias) for field in PlatformSpec.model_fields.values())
     for path in re.findall(rf"`(?:eksml:platform\.)?((?:{roots})\.[\w.]+)[^`]*`", prose(page)):
         root, *names = path.split(".")
-        # Pools have names of one's own.
-        assert set(names[1:] if root == "pools" else names) <= known, path
+        # Pools and teams have names of one's own.
+        assert set(names[1:] if root in ("pools", "teams") else names) <= known, path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=id_of)
+def test_every_waiver_exists(page: Path) -> None:
+    assert set(re.findall(r"`waivers\.([\w-]+)`", prose(page))) <= set(WAIVERS)
+
+
+def test_the_guide_to_the_checks_lists_exactly_those_that_there_are() -> None:
+    guide = (ROOT / "docs" / "guides" / "checks.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (.+) \|$", guide, re.MULTILINE)
+    assert rows == [(name, info.severity.value, info.explanation) for name, info in CHECKS.items()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=id_of)
+def test_every_check_that_is_named_exists(page: Path) -> None:
+    assert set(re.findall(r"check `([\w-]+)`", prose(page))) <= set(CHECKS)
+
+
+def test_every_guide_is_linked_from_the_first_page() -> None:
+    first_page = (ROOT / "README.md").read_text(encoding="utf-8")
+    for guide in (ROOT / "docs" / "guides").glob("*.md"):
+        assert f"](docs/guides/{guide.name})" in first_page, guide.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=id_of)
