@@ -1,7 +1,8 @@
 """Images and charts from a registry of one's own: a mirror, or a pull-through cache.
 
 An image keeps its whole address below the registry: `registry.k8s.io/kueue/kueue` becomes
-`REGISTRY/registry.k8s.io/kueue/kueue`. That is what a pull-through cache does whose prefix is the upstream's host.
+`REGISTRY/registry.k8s.io/kueue/kueue`. That is what a pull-through cache does whose prefix is the upstream's host; what
+a cache does not reach (ECR's: nvcr.io) is copied there under the same address.
 """
 
 from collections.abc import Mapping

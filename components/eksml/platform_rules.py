@@ -230,11 +230,23 @@ def _storage_problems(spec: PlatformSpec) -> Iterator[Problem]:
             part = {EFS_CSI: "efs", FSX_CSI: "lustre"}[addon]
             reason = f"the catalog has {addon} for Kubernetes {listed(versions)} only"
             yield Problem(("storage", part), f"not to be had on {spec.cluster.kubernetes_version}: {reason}")
+    yield from _bucket_problems(spec)
     lustre, zones = spec.storage.lustre, _zones_of(spec.network)
     if lustre and zones and lustre.zone not in zones:
         yield Problem(
             ("storage", "lustre", "zone"), f"'{lustre.zone}' is not a zone of the network: {', '.join(zones)}"
         )
+
+
+def _bucket_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    bucket = spec.storage.model_bucket if spec.storage else None
+    of_teams = (names.TEAM_SERVICE_ACCOUNT, names.MODEL_READER_SERVICE_ACCOUNT)
+    for key, accounts in (("readers", bucket.readers), ("writers", bucket.writers)) if bucket else ():
+        for index, account in enumerate(accounts):
+            if account.namespace in spec.teams and account.name in of_teams:
+                path = ("storage", "modelBucket", key, index)
+                reason = "EKS gives a service account one identity, and this one has its team's"
+                yield Problem(path, f"'{account.namespace}/{account.name}' given, but {reason}")
 
 
 def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
@@ -253,6 +265,9 @@ def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
             for key in ("principals", "managedPolicies"):
                 if team.settings()[key]:
                     yield Problem(("teams", name, key), "given, but a cluster by its kubeconfig gets nothing in AWS")
+        if spec.queueing and not team.quotas:
+            reason = "a job waits for ever in a queue without a quota; give one, or queueing: null"
+            yield Problem(("teams", name, "quotas"), f"empty, needs a pool: {reason}")
         for pool, quota in team.quotas.items():
             path, depends_on = ("teams", name, "quotas", pool), ("pools", pool)
             yield from (Problem(path, text, depends_on) for text in _quota_misfits(spec, pool, quota))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eksml.catalog import chart_values, charts, images
+from eksml.catalog import Chart, chart_values, charts, images
 from eksml.checks.finding import Found
 from eksml.checks.workloads import RELEASE, chart_of, workloads_of
 from eksml.image_registry import value_at
@@ -30,9 +30,16 @@ def chart_value_exists(plan: Plan) -> Iterator[Found]:
     for release in plan.of_type(RELEASE):
         if known := chart_of(release):
             name, chart = known
+            free = (*chart.free_form, *_fields_of_kubernetes(chart))
             for path in _unknown(release.inputs.get("values") or {}, chart_values()[name], ""):
-                if not any(path == free or path.startswith(f"{free}.") for free in chart.free_form):
+                if not any(path == each or path.startswith(f"{each}.") for each in free):
                     yield Found(release, f"chart {name} has no value {path}")
+
+
+def _fields_of_kubernetes(chart: Chart) -> Iterator[str]:
+    """Where a chart's values become fields of a pod as they are, whatever their default holds."""
+    for workload in chart.workloads:
+        yield from filter(None, (workload.node_selector, workload.affinity, workload.resources))
 
 
 def image_registry(plan: Plan) -> Iterator[Found]:

@@ -49,9 +49,10 @@ def nodes_of(plan: Plan) -> list[Node]:
     return [*_managed(plan), *_elastic(plan)]
 
 
-def has_pools(plan: Plan) -> bool:
-    """Whether the Plan makes nodes at all; if not, nothing is known of those that are there."""
-    return bool(plan.of_type(NODE_GROUP) or plan.of_type(NODE_POOL))
+def has_all_nodes(plan: Plan) -> bool:
+    """Whether the Plan makes every node of its cluster: a cluster that exists has some of its own."""
+    makes_cluster = plan.of_type("eks:index:Cluster") or plan.of_type("aws:eks/cluster:Cluster")
+    return bool(makes_cluster and (plan.of_type(NODE_GROUP) or plan.of_type(NODE_POOL)))
 
 
 def _managed(plan: Plan) -> Iterator[Node]:

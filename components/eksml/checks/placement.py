@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from eksml import names
 from eksml.checks.finding import Found
-from eksml.checks.nodes import NODE_POOL, Node, has_pools, nodes_of
+from eksml.checks.nodes import NODE_POOL, Node, has_all_nodes, nodes_of
 from eksml.checks.scheduling import is_chosen, is_tolerated
 from eksml.checks.workloads import Workload, workloads_of
 from eksml.plan import Plan
@@ -13,7 +13,7 @@ from eksml.plan import Plan
 def workload_has_nodes(plan: Plan) -> Iterator[Found]:
     """Every workload's selector, affinity and tolerations are met by a pool, with the GPUs that it asks for."""
     nodes = nodes_of(plan)
-    for workload in workloads_of(plan) if has_pools(plan) else ():
+    for workload in workloads_of(plan) if has_all_nodes(plan) else ():
         if _is_optional(workload, nodes):
             continue
         chosen = [node for node in nodes if is_chosen(workload.pod, node)]
@@ -36,7 +36,7 @@ def request_fits_node(plan: Plan) -> Iterator[Found]:
     """Each request fits the largest node of its pools, after what the kubelet and DaemonSets take."""
     nodes, workloads = nodes_of(plan), workloads_of(plan)
     daemon_sets = [workload for workload in workloads if workload.kind == "DaemonSet"]
-    for workload in workloads:
+    for workload in workloads if has_all_nodes(plan) else ():
         usable = [node for node in nodes if is_chosen(workload.pod, node) and is_tolerated(workload.pod, node)]
         if workload.kind == "DaemonSet" or not usable or _fits_somewhere(workload, usable, daemon_sets):
             continue

@@ -21,7 +21,7 @@ def show_report(report: Report, console: Console, *, with_explanations: bool = F
             console.print(f"    [dim]{info.explanation}[/]")
     for finding, reason in report.waived:
         console.print(f"  waived {_line(finding)} ({escape(reason)})")
-    if not report.findings:
+    if not report.findings and not report.waived:
         console.print(f"  {len(CHECKS)} checks found nothing")
 
 

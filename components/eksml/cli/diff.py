@@ -71,4 +71,5 @@ def _plan(target: str, stack: str | None, settings: list[str] | None) -> "tuple[
 
 def _is_file(target: str) -> bool:
     """Whether it is a file, or a pipe as in `eksml diff <(…) research`."""
-    return Path(target).exists() and not Path(target).is_dir()
+    path = Path(target)
+    return path.suffix == ".json" or (path.exists() and not path.is_dir())

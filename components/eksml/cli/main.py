@@ -22,8 +22,7 @@ INTERNAL_ERROR = 70
 app = typer.Typer(
     name="eksml",
     help="Machine learning on Amazon EKS: see, before a cent is spent, what `pulumi up` would build.",
-    epilog="Exit codes: 0 fine, 1 a check failed, 2 bad input, 3 something is missing here, 130 interrupted, "
-    "70 a mistake of ours.",
+    epilog="Exit codes: 0 fine, 1 a check failed, 2 bad input, 130 interrupted, 70 a mistake of ours.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -69,7 +69,7 @@ def _node_group(group: Resource, _plan: Plan) -> Iterator[str]:
 
 def _vpc(vpc: Resource, _plan: Plan) -> Iterator[str]:
     if vpc.inputs["spec"].get("natGateways") == "none":
-        yield f"The VPC {vpc.name} has no NAT gateway: nodes can pull images only from ECR (network.natGateways)."
+        yield f"The VPC {vpc.name} has no NAT gateway: nodes reach only what lies in it, such as ECR (imageRegistry)."
 
 
 _NOTED: dict[str, Callable[[Resource, Plan], Iterator[str]]] = {

@@ -25,4 +25,10 @@ PERMISSIONS: tuple[k8s.rbac.v1.PolicyRuleArgs, ...] = (
     _rule("networking.k8s.io", ["networkpolicies"], _READ),
     _rule("metrics.k8s.io", ["pods"], _READ),
     _rule("kueue.x-k8s.io", ["localqueues", "workloads"], _READ),
+    # The kinds of jobs that operators run; a rule for a kind that is not there does nothing.
+    _rule("jobset.x-k8s.io", ["jobsets"], _ALL),
+    _rule("kubeflow.org", ["jaxjobs", "mpijobs", "paddlejobs", "pytorchjobs", "tfjobs", "xgboostjobs"], _ALL),
+    _rule("leaderworkerset.x-k8s.io", ["leaderworkersets"], _ALL),
+    _rule("ray.io", ["rayclusters", "raycronjobs", "rayjobs", "rayservices"], _ALL),
+    _rule("trainer.kubeflow.org", ["trainjobs"], _ALL),
 )

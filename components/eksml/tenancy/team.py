@@ -111,7 +111,10 @@ class Team(Component):
     def _limits(self, spec: TeamSpec, limits: Mapping[str, int]) -> None:
         hard = {f"requests.{resource}": quantity(resource, amount) for resource, amount in limits.items()}
         hard = {f"requests.{names.GPU_RESOURCE}": "0", **hard}
-        hard |= {"services.loadbalancers": str(spec.load_balancers), "services.nodeports": "0"}
+        hard["services.loadbalancers"] = str(spec.load_balancers)
+        if not spec.load_balancers:
+            # A Service of type LoadBalancer takes node ports too.
+            hard["services.nodeports"] = "0"
         k8s.core.v1.ResourceQuota(
             f"{self.resource_name}-quota", metadata=self._metadata("quota"), spec={"hard": hard}, opts=self._inside()
         )
