@@ -30,6 +30,7 @@ BY_KUBECONFIG = {
     "network": None,
     "pools": {"system": None, "notebooks": None, "train": None},
     "storage": None,
+    "queueing": None,
     "accelerators": {"dcgmHostEngine": "exporter"},
 }
 SYSTEM = {"system": {"kind": "managed", "instanceTypes": ["m7i.large"], "size": 2}}
@@ -260,6 +261,7 @@ def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_po
                 "pools.notebooks: given, but a cluster by its kubeconfig is used as it is: set it to null",
                 "pools.system: given, but",
                 "pools.train: given, but",
+                "queueing: given, but without pools there is nothing to queue for: set it to null",
                 "storage: given, but a cluster by its kubeconfig gets nothing in AWS: set it to null",
             ],
         ),
@@ -298,7 +300,14 @@ def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_po
         ),
         (
             {"pools": {"system": {"size": 0}}},
-            ["pools: no managed pool with accelerator: none and a size of at least 1: CoreDNS, Karpenter and other"],
+            [
+                "pools: no managed pool with accelerator: none and a size of at least 1: CoreDNS, Karpenter and other",
+                "teams.research.quotas.system: 4 vcpus given, with what it may borrow, but the whole",
+            ],
+        ),
+        (
+            {"storage": {"modelBucket": {"writers": [{"namespace": "research", "name": "workload"}]}}},
+            ["storage.modelBucket.writers[0]: 'research/workload' given, but EKS gives a service account one identity"],
         ),
         (
             {
@@ -426,11 +435,15 @@ def test_teams_need_no_queues() -> None:
             {"a": {"quotas": {"train": {"gpus": 16, "borrow": 1}}}},
             ["teams.a.quotas.train: 17 gpus given, with what it may borrow, but the whole pool has at most 16"],
         ),
-        ({"kube-x": {}, "nvidia": {}}, ["teams.kube-x: the namespace of this name", "teams.nvidia: the namespace"]),
+        (
+            {name: {"quotas": {"train": {"gpus": 0}}} for name in ("kube-x", "nvidia")},
+            ["teams.kube-x: the namespace of this name", "teams.nvidia: the namespace"],
+        ),
+        ({"a": {}}, ["teams.a.quotas: empty, needs a pool: a job waits for ever in a queue without a quota"]),
         (
             {
-                "a": {"principals": ["arn:aws:iam::123456789012:role/x"]},
-                "b": {"principals": ["arn:aws:iam::123456789012:role/x"]},
+                name: {"principals": ["arn:aws:iam::123456789012:role/x"], "quotas": {"train": {"gpus": 0}}}
+                for name in ("a", "b")
             },
             ["teams.b.principals[0]: EKS knows a principal once, and this one is in teams.a"],
         ),

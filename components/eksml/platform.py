@@ -348,7 +348,9 @@ class Platform(Component):
         queueing = [self._queueing(spec.queueing, cluster.provider, needs)] if spec.queueing else []
         for team, team_spec in spec.teams.items():
             name = f"{self.resource_name}-{team}"
-            shares = {pool: shares_of(spec.pools[pool], quota) for pool, quota in team_spec.quotas.items()}
+            # Pools without GPUs first, or Kueue would send jobs without a need for them to GPU nodes.
+            pools = sorted(team_spec.quotas, key=lambda pool: spec.pools[pool].has_gpus)
+            shares = {pool: shares_of(spec.pools[pool], team_spec.quotas[pool]) for pool in pools}
             after = self.child(depends_on=[*needs, *queueing], providers=[cluster.provider])
             queues: list[pulumi.Resource] = []
             if queueing and shares:

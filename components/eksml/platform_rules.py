@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -62,6 +63,8 @@ def _cluster_and_network_problems(spec: PlatformSpec) -> Iterator[Problem]:
                 yield Problem(("network",), f"given, but {reason}")
             for pool in spec.pools:
                 yield Problem(("pools", pool), f"given, but {reason}")
+            if spec.queueing is not None:
+                yield Problem(("queueing",), "given, but without pools there is nothing to queue for: set it to null")
         case ExistingClusterSpec() if not isinstance(spec.network, ExistingVpcSpec):
             yield Problem(("network",), "an existing cluster has a VPC: give its subnets, kind: existing")
         case NewClusterSpec() if spec.network is None:
@@ -214,8 +217,18 @@ def _operator_problems(spec: PlatformSpec, accelerators: DevicePluginSpec | GpuO
 def _registry_problems(spec: PlatformSpec) -> Iterator[Problem]:
     is_isolated = isinstance(spec.network, NewVpcSpec) and spec.network.nat_gateways is NatGateways.NONE
     if is_isolated and spec.image_registry is None:
-        reason = "without a NAT gateway nodes reach no registry but one of AWS in the same region"
+        reason = "without a NAT gateway nodes reach no registry outside the VPC but ECR in the same region"
         yield Problem(("imageRegistry",), f"missing: {reason}")
+    if is_isolated and spec.storage and isinstance(spec.network, NewVpcSpec):
+        services = {"elasticfilesystem": spec.storage.efs, "fsx": spec.storage.lustre}
+        for service, part in services.items():
+            if part and service not in spec.network.interface_endpoints:
+                reason = "without a NAT gateway its driver cannot call AWS"
+                yield Problem(("network", "interfaceEndpoints"), f"storage needs {service} too: {reason}")
+    ecr = re.search(r"\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.", spec.image_registry or "")
+    if is_isolated and ecr and ecr.group(1) != spec.region:
+        reason = f"without a NAT gateway nodes reach ECR in {spec.region} only"
+        yield Problem(("imageRegistry",), f"it is in {ecr.group(1)}, but {reason}")
 
 
 def _storage_problems(spec: PlatformSpec) -> Iterator[Problem]:
@@ -265,7 +278,7 @@ def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
             for key in ("principals", "managedPolicies"):
                 if team.settings()[key]:
                     yield Problem(("teams", name, key), "given, but a cluster by its kubeconfig gets nothing in AWS")
-        if spec.queueing and not team.quotas:
+        if spec.queueing and not team.quotas and not isinstance(spec.cluster, KubeconfigClusterSpec):
             reason = "a job waits for ever in a queue without a quota; give one, or queueing: null"
             yield Problem(("teams", name, "quotas"), f"empty, needs a pool: {reason}")
         for pool, quota in team.quotas.items():

@@ -13,6 +13,7 @@ from eksml import catalog
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
 from eksml.checks.run import _FUNCTIONS, as_json
+from eksml.checks.workloads import amount_of
 from eksml.plan import Plan, Resource
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
@@ -110,6 +111,8 @@ DAEMON_SET = {
         }
     },
 }
+PUBLIC = "service.beta.kubernetes.io/aws-load-balancer-scheme"
+INTERNAL = "service.beta.kubernetes.io/aws-load-balancer-internal"
 EVERYTHING = '{"Statement": {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}}'
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "LoadBalancer"}}
 NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
@@ -394,3 +397,67 @@ def test_warnings_are_no_errors() -> None:
     report = run_checks(planted(change("aws:sqs/queue:Queue", "", "tags", {"Name": "q"})))
     assert report.errors == ()
     assert {CHECKS[finding.check].severity for finding in report.findings} == {Severity.WARNING}
+
+
+# What is right and looks odd
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        job(nodeSelector={"topology.kubernetes.io/zone": "us-west-2a"}),
+        job(nodeSelector={"karpenter.sh/capacity-type": "spot"}),
+        job(container={"image": "example.com/a@sha256:0000"}),
+        job(container={"image": "example.com/latest/a:1.0-mainline"}),
+    ],
+)
+def test_what_only_looks_wrong_is_not_found(right: Callable[[dict[str, Resource]], None]) -> None:
+    assert run_checks(planted(right)).findings == ()
+
+
+def test_a_job_in_a_queue_needs_no_toleration_of_its_own() -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        job(container=asking(**GPU))(resources)
+        the(resources, JOB).inputs["metadata"]["namespace"] = "training"
+
+    assert found(planted(fault), "workload-has-nodes") == []
+
+
+def test_what_runs_before_the_containers_counts_too() -> None:
+    large = {"name": "first", "image": "busybox:1.37", "resources": {"requests": {"cpu": "500", "memory": "1Pi"}}}
+    (line,) = found(planted(job(initContainers=[large])), "request-fits-node")
+    assert line.startswith("job: job: asks for 500000 thousandths of a core, 1073741824 MiB of memory")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "is_public"),
+    [
+        ({}, True),
+        ({INTERNAL: "0.0.0.0/0"}, False),
+        ({INTERNAL: "True"}, False),
+        ({PUBLIC: "internal"}, False),
+        ({PUBLIC: "internet-facing", INTERNAL: "true"}, True),
+    ],
+)
+def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
+    annotations: dict[str, str], is_public: bool
+) -> None:
+    service = {**SERVICE, "metadata": {"name": "web", "annotations": annotations}}
+    assert bool(found(planted(add("kubernetes:core/v1:Service", "web", service)), "not-public")) is is_public
+
+
+@pytest.mark.parametrize(
+    ("resource", "amount", "whole"),
+    [
+        ("cpu", "500u", 0),
+        ("cpu", "1500m", 1500),
+        ("cpu", 2, 2000),
+        ("memory", "1Pi", 2**30),
+        ("memory", "1G", 953),
+        ("memory", "1e9", 953),
+        ("nvidia.com/gpu", "4", 4),
+        ("memory", "much", 0),
+    ],
+)
+def test_quantities_are_read_as_kubernetes_reads_them(resource: str, amount: Any, whole: int) -> None:
+    assert amount_of(resource, amount) == whole

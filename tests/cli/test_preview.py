@@ -144,7 +144,7 @@ config:
                 "--set",
                 "pools=null",
             ],
-            ["accelerators.dcgmHostEngine: missing", "storage: given, but a cluster by its kubeconfig"],
+            ["accelerators.dcgmHostEngine: missing", "queueing: given, but", "storage: given, but a cluster by its"],
         ),
     ],
 )

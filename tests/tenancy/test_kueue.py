@@ -69,6 +69,12 @@ def test_no_job_of_a_team_starts_past_its_queue() -> None:
     assert made["managedJobsNamespaceSelector"]["matchExpressions"] == [{"key": names.TEAM_LABEL, "operator": "Exists"}]
 
 
+def test_a_job_without_a_priority_is_a_normal_one() -> None:
+    classes = kueue().of_type(f"{OBJECT}WorkloadPriorityClass")
+    values = {each.inputs["metadata"]["name"]: each.inputs["value"] for each in classes}
+    assert values["high"] > values["normal"] == 0 > values["low"]
+
+
 def test_kinds_of_jobs_are_queued_as_asked_for() -> None:
     assert configuration(kueue())["integrations"]["frameworks"] == ["batch/job"]
     made = configuration(kueue(frameworks=("batch/job", "kubeflow.org/pytorchjob")))

@@ -58,6 +58,7 @@ def test_it_can_use_no_more_than_its_limits() -> None:
         "requests.cpu": "48",
         "requests.memory": "192Gi",
         "requests.nvidia.com/gpu": "4",
+        "count/ingresses.networking.k8s.io": "0",
         "services.loadbalancers": "0",
         "services.nodeports": "0",
     }
@@ -65,13 +66,19 @@ def test_it_can_use_no_more_than_its_limits() -> None:
 
 def test_without_a_quota_it_gets_no_gpu() -> None:
     hard = one(team(limits={}), "kubernetes:core/v1:ResourceQuota").inputs["spec"]["hard"]
-    assert hard == {"requests.nvidia.com/gpu": "0", "services.loadbalancers": "0", "services.nodeports": "0"}
+    assert hard["requests.nvidia.com/gpu"] == "0"
+
+
+def test_a_load_balancer_that_it_may_have_may_take_node_ports() -> None:
+    hard = one(team(TeamSpec(load_balancers=2)), "kubernetes:core/v1:ResourceQuota").inputs["spec"]["hard"]
+    assert (hard["services.loadbalancers"], hard["count/ingresses.networking.k8s.io"]) == ("2", "2")
+    assert "services.nodeports" not in hard
 
 
 def test_a_pod_that_does_not_say_what_it_asks_for_gets_a_modest_share() -> None:
     (limit,) = one(team(), "kubernetes:core/v1:LimitRange").inputs["spec"]["limits"]
     assert limit["defaultRequest"] == {"cpu": "500m", "memory": "1Gi"}
-    assert limit["default"] == {"memory": "4Gi"}
+    assert "default" not in limit, "a limit would refuse what asks for more than that"
 
 
 def test_nothing_may_be_reached_and_nobody_may_reach_but_for_the_openings() -> None:

@@ -10,7 +10,7 @@ from eksml.checks.workloads import RELEASE, chart_of, workloads_of
 from eksml.image_registry import value_at
 from eksml.plan import Plan
 
-_MOVING_TAGS = ("", "latest", "main", "master", "nightly", "stable", "edge", "dev")
+_MOVING_TAG = re.compile(r"$|(.*[-._])?(latest|main|master|nightly|stable|edge|dev)([-._]|$)")
 
 
 def pinned(plan: Plan) -> Iterator[Found]:
@@ -21,7 +21,7 @@ def pinned(plan: Plan) -> Iterator[Found]:
     for workload in workloads_of(plan):
         for image in _images(workload.pod):
             tag = image.rpartition("/")[2].partition(":")[2]
-            if "@sha256:" not in image and tag in _MOVING_TAGS:
+            if "@sha256:" not in image and _MOVING_TAG.match(tag):
                 yield Found(workload.resource, f"{workload.name}: image {image} has no fixed tag")
 
 

@@ -9,19 +9,16 @@ from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
 
 _CLUSTER = "eks:index:Cluster"
-_INTERNAL = {
-    "service.beta.kubernetes.io/aws-load-balancer-scheme": "internal",
-    "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
-}
+_SCHEME = "service.beta.kubernetes.io/aws-load-balancer-scheme"
+_INTERNAL = "service.beta.kubernetes.io/aws-load-balancer-internal"
 
 
 def not_public(plan: Plan) -> Iterator[Found]:
     """No load balancer, endpoint or bucket is public that the Spec did not ask for."""
     for service in plan.of_type("kubernetes:core/v1:Service"):
         annotations = (service.inputs.get("metadata") or {}).get("annotations") or {}
-        if (service.inputs.get("spec") or {}).get("type") == "LoadBalancer" and not any(
-            annotations.get(key) == value for key, value in _INTERNAL.items()
-        ):
+        spec = service.inputs.get("spec") or {}
+        if spec.get("type") == "LoadBalancer" and not _is_internal(annotations, spec):
             yield Found(service, "a load balancer that the internet reaches: make its scheme internal")
     for ingress in plan.of_type("kubernetes:networking.k8s.io/v1:Ingress"):
         annotations = (ingress.inputs.get("metadata") or {}).get("annotations") or {}
@@ -93,6 +90,18 @@ _ENCRYPTION_FIELDS = {
 }
 
 
+def _is_internal(annotations: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
+    """Whether a Service's load balancer is internal: by its scheme, else the older annotation, else the controller.
+
+    Source: https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/annotations/
+    """
+    if _SCHEME in annotations:
+        return annotations[_SCHEME] == "internal"
+    if _INTERNAL in annotations:
+        return str(annotations[_INTERNAL]).lower() in ("true", "0.0.0.0/0")
+    return str(spec.get("loadBalancerClass", "")).startswith("service.k8s.aws/")
+
+
 def _all_encrypted(mappings: Any) -> bool:
     disks = [mapping.get("ebs") or {} for mapping in mappings or ()]
     return bool(disks) and all(str(disk.get("encrypted")).lower() == "true" for disk in disks)
@@ -122,6 +131,6 @@ def _statements(document: Any) -> list[Mapping[str, Any]]:
 
 def _is_everything(statement: Mapping[str, Any]) -> bool:
     actions, resources = statement.get("Action", []), statement.get("Resource", [])
-    return "*" in ([actions] if isinstance(actions, str) else actions) and "*" in (
-        [resources] if isinstance(resources, str) else resources
-    )
+    is_every_action = "NotAction" in statement or {"*", "*:*"} & set([actions] if isinstance(actions, str) else actions)
+    is_everywhere = "NotResource" in statement or "*" in ([resources] if isinstance(resources, str) else resources)
+    return bool(is_every_action and is_everywhere)

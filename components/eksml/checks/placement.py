@@ -1,6 +1,7 @@
 """Where pods run: that there is a node for each, with room, and that GPU nodes are for those that need them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from eksml import names
 from eksml.checks.finding import Found
@@ -13,7 +14,7 @@ from eksml.plan import Plan
 def workload_has_nodes(plan: Plan) -> Iterator[Found]:
     """Every workload's selector, affinity and tolerations are met by a pool, with the GPUs that it asks for."""
     nodes = nodes_of(plan)
-    for workload in workloads_of(plan) if has_all_nodes(plan) else ():
+    for workload in queued(plan, workloads_of(plan)) if has_all_nodes(plan) else ():
         if _is_optional(workload, nodes):
             continue
         chosen = [node for node in nodes if is_chosen(workload.pod, node)]
@@ -34,7 +35,7 @@ _DEVICES = (names.GPU_RESOURCE, names.EFA_RESOURCE)
 
 def request_fits_node(plan: Plan) -> Iterator[Found]:
     """Each request fits the largest node of its pools, after what the kubelet and DaemonSets take."""
-    nodes, workloads = nodes_of(plan), workloads_of(plan)
+    nodes, workloads = nodes_of(plan), queued(plan, workloads_of(plan))
     daemon_sets = [workload for workload in workloads if workload.kind == "DaemonSet"]
     for workload in workloads if has_all_nodes(plan) else ():
         usable = [node for node in nodes if is_chosen(workload.pod, node) and is_tolerated(workload.pod, node)]
@@ -60,7 +61,9 @@ def daemon_set_on_gpu_nodes(plan: Plan) -> Iterator[Found]:
         if workload.kind == "DaemonSet" and workload.meant_for in ("gpu", "all", "efa") and not tolerates:
             text = f"{workload.name}: runs on GPU nodes, but does not tolerate {names.GPU_TAINT_KEY}"
             yield Found(workload.resource, text)
-        needs_no_gpu = workload.meant_for == "cpu" or (workload.kind == "DaemonSet" and workload.meant_for is None)
+        is_for_all = workload.kind == "DaemonSet" and workload.meant_for is None
+        # One that chooses GPU nodes by their label is meant for them.
+        needs_no_gpu = workload.meant_for == "cpu" or (is_for_all and names.GPU_LABEL not in str(workload.pod))
         if needs_no_gpu and tolerates and not workload.requests.get(names.GPU_RESOURCE):
             text = f"{workload.name}: needs no GPU, but tolerates {names.GPU_TAINT_KEY} and takes room on GPU nodes"
             yield Found(workload.resource, text)
@@ -97,6 +100,20 @@ def requests_and_limits(plan: Plan) -> Iterator[Found]:
 
 
 _RESOURCES = {"requests": {"cpu", "memory"}, "limits": {"memory"}}
+
+
+def queued(plan: Plan, workloads: list[Workload]) -> list[Workload]:
+    """The workloads as Kueue lets them go: a job in a queue gets the toleration of the pool that it is sent to."""
+    queues = {each.inputs["metadata"].get("namespace") for each in plan.of_type(_LOCAL_QUEUE)}
+    return [
+        replace(each, pod={**each.pod, "tolerations": [*(each.pod.get("tolerations") or ()), names.gpu_toleration()]})
+        if each.kind == "Job" and (each.resource.inputs.get("metadata") or {}).get("namespace") in queues
+        else each
+        for each in workloads
+    ]
+
+
+_LOCAL_QUEUE = "kubernetes:kueue.x-k8s.io/v1beta2:LocalQueue"
 
 
 def _is_optional(workload: Workload, nodes: list[Node]) -> bool:

@@ -12,13 +12,13 @@ from eksml.checks.nodes import Node
 def is_chosen(pod: Mapping[str, Any], node: Node) -> bool:
     """Whether the pod's selector and required affinity lead to the node."""
     selector = pod.get("nodeSelector") or {}
-    if any(node.labels.get(key) != value for key, value in selector.items()):
+    if any(node.labels.get(key) != value for key, value in selector.items() if not _is_unknown(key, node)):
         return False
     required = ((pod.get("affinity") or {}).get("nodeAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"
     ) or {}
     terms = required.get("nodeSelectorTerms") or []
-    return not terms or any(_all_hold(term.get("matchExpressions") or [], node.labels) for term in terms)
+    return not terms or any(_all_hold(term, node) for term in terms)
 
 
 def is_tolerated(pod: Mapping[str, Any], node: Node) -> bool:
@@ -39,8 +39,27 @@ def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, str]) -> bool:
     return toleration.get("key") == taint["key"] and (toleration.get("value") or "") == (taint.get("value") or "")
 
 
-def _all_hold(expressions: list[Mapping[str, Any]], labels: Mapping[str, str]) -> bool:
-    return all(_holds(expression, labels) for expression in expressions)
+def _all_hold(term: Mapping[str, Any], node: Node) -> bool:
+    known = [each for each in term.get("matchExpressions") or [] if not _is_unknown(each["key"], node)]
+    return all(_holds(expression, node.labels) for expression in known)
+
+
+def _is_unknown(key: str, node: Node) -> bool:
+    """Whether a node has a label for certain, but of a value that a Plan cannot tell, such as its zone."""
+    return key not in node.labels and key.startswith(_LABELS_OF_OTHERS)
+
+
+_LABELS_OF_OTHERS = (
+    "topology.kubernetes.io/",
+    "topology.k8s.aws/",
+    "kubernetes.io/hostname",
+    "karpenter.sh/capacity-type",
+    "karpenter.k8s.aws/",
+    "eks.amazonaws.com/",
+    "nvidia.com/gpu.",
+    "nvidia.com/cuda.",
+    "feature.node.kubernetes.io/",
+)
 
 
 def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
@@ -54,9 +73,9 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
             return value is not None
         case "DoesNotExist":
             return value is None
-        case "Gt":
-            return value is not None and int(value) > int(values[0])
-        case "Lt":
-            return value is not None and int(value) < int(values[0])
+        case "Gt" | "Lt" as operator:
+            if not (str(value).isdecimal() and values and str(values[0]).isdecimal()):
+                return False
+            return int(str(value)) > int(values[0]) if operator == "Gt" else int(str(value)) < int(values[0])
         case _:
             return False

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from eksml.catalog import Chart, ChartWorkload, chart_values, charts, eks_addons, images
@@ -35,13 +37,21 @@ class Workload:
     @property
     def requests(self) -> dict[str, int]:
         """What a pod asks for: cores in thousandths, memory in MiB, others whole."""
-        total: dict[str, int] = {}
-        for container in self.pod.get("containers", ()):
-            resources = container.get("resources") or {}
-            asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-            for resource, amount in asked.items():
-                total[resource] = total.get(resource, 0) + amount_of(resource, amount)
+        total = _asked(self.pod.get("containers") or ())
+        for container in self.pod.get("initContainers") or ():
+            # They run before the others, one after the other.
+            for resource, amount in _asked([container]).items():
+                total[resource] = max(total.get(resource, 0), amount)
         return total
+
+
+def _asked(containers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for container in containers:
+        resources = container.get("resources") or {}
+        for resource, amount in {**(resources.get("limits") or {}), **(resources.get("requests") or {})}.items():
+            total[resource] = total.get(resource, 0) + amount_of(resource, amount)
+    return total
 
 
 def workloads_of(plan: Plan) -> list[Workload]:
@@ -64,21 +74,26 @@ def chart_of(release: Resource) -> tuple[str, Chart] | None:
 
 
 def amount_of(resource: str, amount: Any) -> int:
-    """A quantity of Kubernetes: cores in thousandths, memory in MiB, others whole."""
-    text = str(amount)
+    """A quantity of Kubernetes: cores in thousandths, memory in MiB, others whole; 0 for what is no quantity.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+    """
+    match = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?", str(amount))
+    if match is None:
+        return 0
+    number, unit = Decimal(match[1]), match[2] or ""
+    whole = (
+        number * _DECIMAL_UNITS[unit] if unit in _DECIMAL_UNITS else number * 1024 ** (_BINARY_UNITS.index(unit) + 1)
+    )
     if resource == "cpu":
-        return int(text[:-1]) if text.endswith("m") else int(float(text) * 1000)
-    if resource in ("memory", "ephemeral-storage"):
-        return _mebibytes(text)
-    return int(float(text))
+        return int(whole * 1000)
+    return int(whole / 2**20) if resource in ("memory", "ephemeral-storage") else int(whole)
 
 
-def _mebibytes(text: str) -> int:
-    units = {"Ki": 1 / 1024, "Mi": 1, "Gi": 1024, "Ti": 1024**2, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-    for unit, factor in units.items():
-        if text.endswith(unit):
-            return int(float(text.removesuffix(unit)) * (factor if len(unit) == 2 else factor / 2**20))
-    return int(float(text) / 2**20)
+_BINARY_UNITS = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_DECIMAL_UNITS = {unit: Decimal(10) ** power for unit, power in {
+    "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
+}.items()}  # fmt: skip
 
 
 def _of_object(resource: Resource) -> Iterator[Workload]:

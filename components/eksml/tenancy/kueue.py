@@ -31,8 +31,8 @@ Framework = Literal[
 # Higher before lower; a team chooses one with the label kueue.x-k8s.io/priority-class.
 _PRIORITIES = {
     "high": (1000, "Goes first, and may take what others have borrowed."),
-    "normal": (500, "For everything without a reason to be something else."),
-    "low": (100, "Waits for what others leave."),
+    "normal": (0, "As a job without a priority."),
+    "low": (-100, "Waits for what others leave."),
 }
 
 

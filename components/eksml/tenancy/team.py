@@ -19,6 +19,8 @@ from eksml.tenancy.network_policies import network_policies
 from eksml.tenancy.permissions import PERMISSIONS
 from eksml.tenancy.quotas import PoolQuota, quantity
 
+_INGRESSES = "count/ingresses.networking.k8s.io"
+
 
 class TeamSpec(Spec):
     """What a team may use, and who belongs to it."""
@@ -28,7 +30,7 @@ class TeamSpec(Spec):
     quotas: dict[PoolName, PoolQuota] = Field(default_factory=dict)
     """What the team may use, by pool; of a pool that is not named it may use nothing."""
     load_balancers: Annotated[int, Field(strict=True, ge=0, le=50)] = 0
-    """Services of type LoadBalancer that the team may make."""
+    """Services of type LoadBalancer that the team may make, and as many Ingresses."""
     pod_security: Literal["baseline", "restricted"] = "baseline"
     """The Pod Security standard that its pods must meet; restricted refuses images that run as root."""
     managed_policies: tuple[PolicyArn, ...] = ()
@@ -111,7 +113,7 @@ class Team(Component):
     def _limits(self, spec: TeamSpec, limits: Mapping[str, int]) -> None:
         hard = {f"requests.{resource}": quantity(resource, amount) for resource, amount in limits.items()}
         hard = {f"requests.{names.GPU_RESOURCE}": "0", **hard}
-        hard["services.loadbalancers"] = str(spec.load_balancers)
+        hard |= dict.fromkeys(("services.loadbalancers", _INGRESSES), str(spec.load_balancers))
         if not spec.load_balancers:
             # A Service of type LoadBalancer takes node ports too.
             hard["services.nodeports"] = "0"
@@ -119,9 +121,7 @@ class Team(Component):
             f"{self.resource_name}-quota", metadata=self._metadata("quota"), spec={"hard": hard}, opts=self._inside()
         )
         # A quota on CPU and memory refuses pods that do not say what they ask for; these then get a modest share.
-        modest = k8s.core.v1.LimitRangeItemArgs(
-            type="Container", default_request={"cpu": "500m", "memory": "1Gi"}, default={"memory": "4Gi"}
-        )
+        modest = k8s.core.v1.LimitRangeItemArgs(type="Container", default_request={"cpu": "500m", "memory": "1Gi"})
         k8s.core.v1.LimitRange(
             f"{self.resource_name}-limits",
             metadata=self._metadata("limits"),
