@@ -200,7 +200,8 @@ def test_an_interrupt_ends_it_quietly_and_leaves_no_file_half_written(tmp_path: 
     (project / "__main__.py").write_text("import sys, time\nprint('running', flush=True)\ntime.sleep(60)\n")
     out = tmp_path / "out"
     running = subprocess.Popen(
-        [str(EKSML), "preview", str(project), "--out", str(out)],
+        # A shell starts what it puts in the background with interrupts ignored, and its children inherit that.
+        ["env", "--default-signal=INT", str(EKSML), "preview", str(project), "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
