@@ -10,12 +10,15 @@ from typing import Any
 
 from eksml.catalog import Chart, images
 
-_ECR = ".dkr.ecr."
-
 
 def mirrored(address: str, registry: str) -> str:
     """The address of an image, or of the folder that it is in, below a registry."""
     return f"{registry}/{address}"
+
+
+def is_in_ecr(address: str) -> bool:
+    """Whether an image or chart is in a registry of AWS, which nodes reach as they reach one of your own there."""
+    return ".dkr.ecr." in address
 
 
 def mirrored_chart(chart: Chart, registry: str) -> str:
@@ -30,8 +33,7 @@ def with_mirrored_images(values: Mapping[str, Any], chart: Chart, registry: str)
     for workload in chart.workloads:
         if workload.image_value:
             given = value_at(values, workload.image_value) or images()[workload.image].repository
-            if _ECR in given:
-                # A registry of AWS's, which nodes reach as they reach one of yours.
+            if is_in_ecr(given):
                 continue
             address = given.rpartition("/")[0] if workload.image_value_is == "folder" else given
             changed = _with(changed, workload.image_value.split("."), mirrored(address, registry))

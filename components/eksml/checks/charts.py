@@ -7,7 +7,7 @@ from typing import Any
 from eksml.catalog import Chart, chart_values, charts, images
 from eksml.checks.finding import Found
 from eksml.checks.workloads import RELEASE, chart_of, workloads_of
-from eksml.image_registry import value_at
+from eksml.image_registry import is_in_ecr, value_at
 from eksml.plan import Plan
 
 _MOVING_TAG = re.compile(r"$|(.*[-._])?(latest|main|master|nightly|stable|edge|dev)([-._]|$)")
@@ -69,7 +69,7 @@ def _from_elsewhere(release: Mapping[str, Any], registry: str) -> Iterator[str]:
 
 
 def _is_within(address: str, registry: str) -> bool:
-    return address.startswith(f"{registry}/") or ".dkr.ecr." in address
+    return address.startswith(f"{registry}/") or is_in_ecr(address)
 
 
 def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from eksml.catalog import ami_families, images
 from eksml.checks.finding import Found
 from eksml.checks.nodes import nodes_of
-from eksml.checks.scheduling import is_chosen, is_tolerated
+from eksml.checks.scheduling import may_run
 from eksml.checks.workloads import workloads_of
 from eksml.plan import Plan
 
@@ -15,7 +15,7 @@ def image_fits_nodes(plan: Plan) -> Iterator[Found]:
     known = {f"{image.repository}:{image.tag}": image for image in images().values()}
     nodes = nodes_of(plan)
     for workload in workloads_of(plan):
-        usable = [node for node in nodes if is_chosen(workload.pod, node) and is_tolerated(workload.pod, node)]
+        usable = [node for node in nodes if may_run(workload.pod, node)]
         for container in workload.pod.get("containers", ()):
             image = known.get(str(container.get("image")))
             for node in usable if image else ():

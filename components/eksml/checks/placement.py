@@ -6,7 +6,7 @@ from dataclasses import replace
 from eksml import names
 from eksml.checks.finding import Found
 from eksml.checks.nodes import NODE_POOL, Node, has_all_nodes, nodes_of
-from eksml.checks.scheduling import is_chosen, is_tolerated
+from eksml.checks.scheduling import is_chosen, is_tolerated, may_run
 from eksml.checks.workloads import Workload, workloads_of
 from eksml.plan import Plan
 
@@ -38,7 +38,7 @@ def request_fits_node(plan: Plan) -> Iterator[Found]:
     nodes, workloads = nodes_of(plan), queued(plan, workloads_of(plan))
     daemon_sets = [workload for workload in workloads if workload.kind == "DaemonSet"]
     for workload in workloads if has_all_nodes(plan) else ():
-        usable = [node for node in nodes if is_chosen(workload.pod, node) and is_tolerated(workload.pod, node)]
+        usable = [node for node in nodes if may_run(workload.pod, node)]
         if workload.kind == "DaemonSet" or not usable or _fits_somewhere(workload, usable, daemon_sets):
             continue
         asked = ", ".join(
@@ -129,7 +129,7 @@ def _fits_somewhere(workload: Workload, nodes: list[Node], daemon_sets: list[Wor
 
 
 def _fits(workload: Workload, node: Node, daemon_sets: list[Workload]) -> bool:
-    beside = [each for each in daemon_sets if is_chosen(each.pod, node) and is_tolerated(each.pod, node)]
+    beside = [each for each in daemon_sets if may_run(each.pod, node)]
     for resource, amount in workload.requests.items():
         taken = sum(each.requests.get(resource, 0) for each in beside)
         if resource in node.allocatable and amount > node.allocatable[resource] - taken:

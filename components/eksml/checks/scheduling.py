@@ -9,6 +9,11 @@ from typing import Any
 from eksml.checks.nodes import Node
 
 
+def may_run(pod: Mapping[str, Any], node: Node) -> bool:
+    """Whether the pod chooses the node, and the node's taints let it."""
+    return is_chosen(pod, node) and is_tolerated(pod, node)
+
+
 def is_chosen(pod: Mapping[str, Any], node: Node) -> bool:
     """Whether the pod's selector and required affinity lead to the node."""
     selector = pod.get("nodeSelector") or {}
