@@ -183,9 +183,11 @@ def test_an_out_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
+    project = stacks(tmp_path / "p", dev="config: {}")
+    (project / "__main__.py").write_text("")
     running = subprocess.Popen(
-        [str(EKSML), "preview", "research"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [str(EKSML), "preview", str(project)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert running.stdout
     assert running.stderr

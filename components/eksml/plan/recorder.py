@@ -86,7 +86,8 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
     # Not asyncio.run, which would leave the thread without the loop that it may have had before.
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(run_in_stack(watched))
+        with _short_stack_traces():
+            loop.run_until_complete(run_in_stack(watched))
     except InputError:
         raise
     except pulumi.RunError as error:
@@ -98,6 +99,20 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
     if problems := [*stack.problems, *monitor.problems()]:
         raise RecordingError("\n".join(problems))
     return monitor.plan()
+
+
+@contextmanager
+def _short_stack_traces() -> Generator[None]:
+    """Spares the stack trace that the SDK takes of each resource, which costs much where calls are deep and no Plan holds."""
+    had = getattr(sys, "tracebacklimit", None)
+    sys.tracebacklimit = 1
+    try:
+        yield
+    finally:
+        if had is None:
+            del sys.tracebacklimit
+        else:
+            sys.tracebacklimit = had
 
 
 async def _settle() -> None:
