@@ -103,7 +103,7 @@ def _record(program: Callable[[], Any], stack: Stack) -> Plan:
 
 @contextmanager
 def _short_stack_traces() -> Generator[None]:
-    """Spares the stack trace that the SDK takes of each resource, which costs much where calls are deep and no Plan holds."""
+    """Spares the stack traces that the SDK takes of each resource, which no Plan holds."""
     had = getattr(sys, "tracebacklimit", None)
     sys.tracebacklimit = 1
     try:
