@@ -12,6 +12,14 @@ POOL_LABEL = "eksml.dev/pool"
 AMI_FAMILY_LABEL = "eksml.dev/ami-family"
 """On every node: the family of its image, by which the device plugin keeps off nodes that bring their own."""
 
+FRAMEWORK_LABEL = "eksml.dev/framework"
+"""On the nodes of a pool that is dedicated to one framework: the framework's name."""
+
+JOB_LABEL = "eksml.dev/job"
+"""On every pod of a training job: the job's name."""
+
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
 GPU_RESOURCE = "nvidia.com/gpu"
 """The extended resource that a pod asks for to get a GPU."""
 
@@ -64,6 +72,10 @@ MODEL_READER_SERVICE_ACCOUNT = "model-reader"
 
 LOCAL_QUEUE = "default"
 """In every team's namespace: the queue that Kueue gives to jobs that name none."""
+
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+QUEUE_PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+"""On a job: the queue that it waits in, and its place there."""
 
 KUEUE_API_VERSION = "kueue.x-k8s.io/v1beta2"
 

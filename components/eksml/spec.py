@@ -142,6 +142,14 @@ def _ipv4_range(text: str) -> str:
     return text
 
 
+def _pinned_image(text: str) -> str:
+    address, _, digest = text.partition("@")
+    tag = address.rpartition("/")[2].partition(":")[2]
+    if digest.startswith("sha256:") or (tag and tag != "latest"):
+        return text
+    raise ValueError("must be pinned: with a tag other than latest, or with a digest")
+
+
 _LOWER_CASE = "lower-case letters, digits and hyphens, beginning with a letter and ending with a letter or digit"
 
 Flag = Annotated[bool, Field(strict=True)]
@@ -176,6 +184,11 @@ Registry = Annotated[
         r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$",
         "the address of a registry without https://, such as 123456789012.dkr.ecr.us-west-2.amazonaws.com",
     ),
+]
+PinnedImage = Annotated[
+    str,
+    _pattern(r"^[a-z0-9][^\s]*$", "the address of an image, such as pytorch/pytorch:2.14.1-cuda13.0-cudnn9-runtime"),
+    AfterValidator(_pinned_image),
 ]
 KeyArn = Annotated[str, _pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
 BucketName = Annotated[

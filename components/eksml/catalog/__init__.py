@@ -13,6 +13,7 @@ from eksml.catalog.durations import (
     whole_stacks,
 )
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
+from eksml.catalog.frameworks import Framework, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, images
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
@@ -34,22 +35,26 @@ __all__ = [
     "CreateTime",
     "Duration",
     "EksAddon",
+    "Framework",
     "GpuModel",
     "Image",
     "InstanceType",
     "KubernetesVersion",
     "Region",
     "Replacement",
+    "Variable",
     "VpcEndpoints",
     "WholeStack",
     "ami_families",
     "chart_values",
     "charts",
+    "collectives",
     "create_time",
     "default_kubernetes_version",
     "durations",
     "eks_addons",
     "eks_image_registry",
+    "frameworks",
     "gpus",
     "images",
     "instance_types",

@@ -19,6 +19,11 @@ class Image(SourcedFact):
     compute_capabilities: tuple[str, ...] | None = None
     """The compute capabilities that its code is built for; None: it has no GPU code, or they are not known."""
 
+    @property
+    def reference(self) -> str:
+        """The image with its tag, as pods name it."""
+        return f"{self.repository}:{self.tag}"
+
     def misfit(self, instance_type: InstanceType, driver: str | None) -> str | None:
         """Why it does not run on nodes of an instance type with a driver; None where nothing known speaks against it.
 

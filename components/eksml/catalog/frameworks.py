@@ -1,0 +1,52 @@
+"""Machine-learning frameworks: their images, their launchers, and the environment that suits the hardware."""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+
+from eksml.catalog._facts import Fact, load
+
+
+class Variable(Fact):
+    """An environment variable with the reason for its value."""
+
+    name: str
+    value: str
+    """What it is set to; names in braces are filled in."""
+    reason: str
+    source: str
+    needs_gpu: bool = False
+    """Whether it means something only in a pod with GPUs."""
+    needs_efa: bool = False
+    """Whether it means something only in a pod with EFA."""
+
+    def text(self, known: Mapping[str, str]) -> str | None:
+        """Its value for one job; None where a part of it is not known."""
+        try:
+            return self.value.format_map(known)
+        except KeyError:
+            return None
+
+
+class Framework(Fact):
+    """One framework."""
+
+    title: str
+    image: str | None
+    """The image's name in the catalog, for jobs that name none; None: each job brings its own."""
+    launchers: tuple[str, ...]
+    environment: tuple[Variable, ...]
+    note: str | None = None
+    date: date
+
+
+@cache
+def frameworks() -> dict[str, Framework]:
+    """Every framework of the catalog, by name."""
+    return {name: Framework.model_validate(entry) for name, entry in load("frameworks.yaml")["frameworks"].items()}
+
+
+@cache
+def collectives() -> tuple[Variable, ...]:
+    """The environment for the exchange between the GPUs of several pods."""
+    return tuple(Variable.model_validate(entry) for entry in load("frameworks.yaml")["collectives"])

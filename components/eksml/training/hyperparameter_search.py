@@ -1,0 +1,111 @@
+"""The search for hyperparameters by jobs side by side: an Optuna study, or a sweep of Weights & Biases.
+
+Ray Tune's search is a script for RayTraining.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+import pulumi
+from pydantic import Field
+
+from eksml.errors import Problem
+from eksml.spec import PositiveCount, Spec
+from eksml.training.job import JobSpec, SecretKey
+from eksml.training.pod import secret_variable
+from eksml.training.training_job import TrainingJob
+
+_StudyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+
+
+class OptunaSearch(Spec):
+    """A study in a PostgreSQL database, which the workers share and which outlives them."""
+
+    kind: Literal["optuna"] = "optuna"
+    storage: SecretKey
+    """Where the database's address is, postgresql+psycopg://user:password@host/database, in the team's namespace."""
+    study: _StudyName
+    """Name of the study: a job of the same name goes on with its trials."""
+
+
+class WandbSweep(Spec):
+    """A sweep of Weights & Biases that exists; the workers are its agents."""
+
+    kind: Literal["wandbSweep"] = "wandbSweep"
+    api_key: SecretKey
+    """Where the key of Weights & Biases is, in the team's namespace."""
+    sweep: Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$")]
+    """The sweep as entity/project/id."""
+
+
+Search = Annotated[OptunaSearch | WandbSweep, Field(discriminator="kind")]
+
+
+class HyperparameterSearchSpec(JobSpec):
+    """A Job whose pods try one set of hyperparameters after the other, each by itself: nodes is their number."""
+
+    _framework: ClassVar[str] = "pytorch"
+
+    search: Search
+    """Who chooses the hyperparameters: optuna, or a sweep of Weights & Biases."""
+    trials: PositiveCount = 20
+    """Sets of hyperparameters that are tried, over all pods."""
+
+    def rules(self) -> Iterator[Problem]:
+        """Each pod has something to try, and nothing to say to the others."""
+        yield from super().rules()
+        if self.trials < self.nodes:
+            yield Problem(("trials",), f"{self.trials} given, must be at least nodes, {self.nodes}")
+        if self.efa:
+            yield Problem(("efa",), "given, but each trial is one pod's")
+
+
+class HyperparameterSearch(TrainingJob):
+    """An indexed Job of workers that share a study.
+
+    Arguments:
+        spec: what the job is.
+        bucket: name of the platform's model bucket, for volumes that name none.
+        tracking_uri: address of the MLflow that the job reports to.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: HyperparameterSearchSpec,
+        *,
+        bucket: pulumi.Input[str] | None = None,
+        tracking_uri: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__(
+            "eksml:training:HyperparameterSearch", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts
+        )
+        template = self.pods("worker", _command(spec))
+        template["spec"]["restartPolicy"] = "OnFailure"
+        template["spec"]["containers"][0]["env"] += _study(spec.search)
+        limit = {"activeDeadlineSeconds": spec.time_limit_hours * 3600} if spec.time_limit_hours else {}
+        job = {
+            "completionMode": "Indexed",
+            "completions": spec.nodes,
+            "parallelism": spec.nodes,
+            "backoffLimit": spec.retries * spec.nodes,
+            **limit,
+            "template": template,
+        }
+        self.run("batch/v1", "Job", job)
+        self.register_outputs({})
+
+
+def _command(spec: HyperparameterSearchSpec) -> list[str]:
+    if isinstance(spec.search, WandbSweep):
+        return ["wandb", "agent", f"--count={-(-spec.trials // spec.nodes)}", spec.search.sweep]
+    return ["python", spec.script, f"--trials={spec.trials}", *spec.arguments]
+
+
+def _study(search: OptunaSearch | WandbSweep) -> list[dict[str, Any]]:
+    if isinstance(search, WandbSweep):
+        return [secret_variable("WANDB_API_KEY", search.api_key)]
+    return [secret_variable("OPTUNA_STORAGE", search.storage), {"name": "OPTUNA_STUDY", "value": search.study}]

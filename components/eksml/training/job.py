@@ -1,0 +1,204 @@
+"""The one vocabulary of all training jobs: what runs, on which nodes, with which data, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from eksml import names
+from eksml.catalog import Image, InstanceType, ami_families, frameworks, images, instance_types
+from eksml.errors import Problem, nearest
+from eksml.nodes.karpenter_pool import CapacityType
+from eksml.spec import Flag, LabelValue, Namespace, PinnedImage, PoolName, PositiveCount, ServiceAccountName, Spec
+from eksml.training.code import Code, ImageCode
+from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
+
+# A pod gets its share of nine tenths of a node; the rest is for DaemonSets. The checks know them exactly.
+_SHARE_OF_NODE = 0.9
+_DIRECTORIES = {"CHECKPOINT_DIR": CHECKPOINT_DIRECTORY, "DATA_DIR": DATA_DIRECTORY}
+
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class SecretKey(Spec):
+    """One entry of a Kubernetes Secret in the team's namespace."""
+
+    secret: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+    """Name of the Secret."""
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")]
+    """Name of the entry in it."""
+
+
+class JobSpec(Spec):
+    """The fields that every training job has."""
+
+    _framework: ClassVar[str]
+
+    namespace: Namespace
+    """The team's namespace: the job runs in its queue, within its quota, with its rights."""
+    image: PinnedImage | None = None
+    """The image that the job runs in, with a tag or a digest; by default the framework's own from the catalog."""
+    code: Code = Field(default_factory=ImageCode)
+    """Where the script comes from: files, a git revision, or the image."""
+    script: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "train.py"
+    """The script, seen from the folder of the code."""
+    arguments: tuple[str, ...] = ()
+    """What the script is given."""
+    nodes: Annotated[int, Field(strict=True, ge=1, le=1000)] = 1
+    """Pods that train together, one for each node."""
+    gpus_per_node: Annotated[int, Field(strict=True, ge=0, le=16)] = 0
+    """GPUs for each pod, or shares of them where the pool shares its GPUs."""
+    instance_type: str | None = None
+    """The EC2 type of the nodes: all that depends on the hardware is derived from it, and the pods go to no other."""
+    pool: PoolName | None = None
+    """The pool that the pods go to; none given: any whose nodes fit."""
+    dedicated: Flag = False
+    """Whether only pools that are dedicated to the job's framework are taken."""
+    capacity: CapacityType | None = None
+    """Capacity of Karpenter's pools, spot or onDemand; none given: whichever the pool has."""
+    cpus_per_node: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
+    """vCPUs for each pod; by default its share of the node, by GPUs."""
+    memory_gib_per_node: Annotated[int, Field(strict=True, ge=1, le=32_768)] | None = None
+    """Memory for each pod in GiB; by default its share of the node, by GPUs."""
+    efa: Flag = False
+    """Whether the pods talk over EFA, which takes whole nodes of a type that has it, in a pool with efa: true."""
+    queue: LabelValue | None = names.LOCAL_QUEUE
+    """The queue in the team's namespace that the job waits in; null: none, where jobs are not queued."""
+    priority: Literal["high", "normal", "low"] = "normal"
+    """Its place in the queue: high, normal or low."""
+    data: Volume | None = None
+    """What the script reads, below /data; none given: nothing, and the blueprints' scripts make up data."""
+    checkpoints: Volume | None = None
+    """Where the script writes checkpoints, below /checkpoints; none given: they are lost with the pod."""
+    environment: dict[VariableName, str] = Field(default_factory=dict)
+    """Environment variables, over those that are derived. No secrets."""
+    secrets: dict[VariableName, SecretKey] = Field(default_factory=dict)
+    """Environment variables from Secrets that exist in the team's namespace."""
+    service_account: ServiceAccountName = names.TEAM_SERVICE_ACCOUNT
+    """The service account, whose rights in AWS the pods have."""
+    user_id: Annotated[int, Field(strict=True, ge=0, le=65_535)] = 1000
+    """The user that the pods run as; 0, root, for images that need it."""
+    retries: Annotated[int, Field(strict=True, ge=0, le=1000)] = 3
+    """How often the job is started again after a failure, from its last checkpoint."""
+    time_limit_hours: PositiveCount | None = None
+    """After how many hours the job is ended; none given: never."""
+
+    def rules(self) -> Iterator[Problem]:
+        """Hardware, image and volumes go together."""
+        yield from self._hardware_problems()
+        yield from self._image_problems()
+        yield from self._environment_problems()
+
+    @property
+    def framework(self) -> str:
+        """The framework's name in the catalog."""
+        return self._framework
+
+    @property
+    def fact(self) -> InstanceType | None:
+        """What the catalog knows of the instance type."""
+        return instance_types().get(self.instance_type) if self.instance_type else None
+
+    @property
+    def image_reference(self) -> str:
+        """The image with its tag."""
+        default = frameworks()[self.framework].image
+        return self.image or (images()[default].reference if default else "")
+
+    @property
+    def processes_per_node(self) -> int:
+        """Processes for each pod: one for each GPU."""
+        return max(1, self.gpus_per_node)
+
+    @property
+    def cpus(self) -> int:
+        """Cores for each pod, as vCPUs."""
+        whole = self.fact.pod_millicpu * self._share / 1000 if self.fact else 1
+        return self.cpus_per_node or max(1, int(whole))
+
+    @property
+    def memory_gib(self) -> int:
+        """Memory for each pod, in GiB."""
+        whole = self.fact.pod_memory_mib * self._share / 1024 if self.fact else 1
+        return self.memory_gib_per_node or max(1, int(whole))
+
+    @property
+    def efa_interfaces(self) -> int:
+        """EFA interfaces for each pod."""
+        return self.fact.efa_interfaces if self.efa and self.fact else 0
+
+    @property
+    def _share(self) -> float:
+        count = self.fact.gpu.count if self.fact and self.fact.gpu else 0
+        return _SHARE_OF_NODE * (min(1, self.gpus_per_node / count) if count and self.gpus_per_node else 1)
+
+    def _hardware_problems(self) -> Iterator[Problem]:
+        fact = self.fact
+        if self.instance_type is None:
+            for key, given in (("cpusPerNode", self.cpus_per_node), ("memoryGibPerNode", self.memory_gib_per_node)):
+                if given is None:
+                    yield Problem((key,), "missing: give it, or instanceType, which it is derived from")
+            if self.efa:
+                yield Problem(("instanceType",), "missing: EFA needs the type, for each has its own interfaces")
+            return
+        if fact is None:
+            text = f"'{self.instance_type}' is not in the catalog{nearest(self.instance_type, instance_types())}"
+            yield Problem(("instanceType",), text)
+            return
+        count = fact.gpu.count if fact.gpu else 0
+        if self.gpus_per_node > count:
+            has = f"{count}: take more nodes, or a larger type" if count else "no GPU"
+            yield Problem(("gpusPerNode",), f"{self.gpus_per_node} given, {self.instance_type} has {has}")
+        if self.efa and not fact.efa_interfaces:
+            yield Problem(("efa",), f"{self.instance_type} has no EFA{_alternatives(fact)}")
+        elif self.efa and self.gpus_per_node != count:
+            yield Problem(("gpusPerNode",), f"{self.gpus_per_node} given, must be {count}: EFA goes with whole nodes")
+        most = (
+            ("cpusPerNode", self.cpus_per_node, fact.pod_millicpu // 1000, "vCPUs"),
+            ("memoryGibPerNode", self.memory_gib_per_node, fact.pod_memory_mib // 1024, "GiB"),
+        )
+        for key, given, limit, unit in most:
+            if given and given > limit:
+                text = f"{given} given, pods can have {limit} {unit} of {self.instance_type}"
+                yield Problem((key,), text)
+
+    def _image_problems(self) -> Iterator[Problem]:
+        if not self.image_reference:
+            title = frameworks()[self.framework].title
+            yield Problem(("image",), f"missing: there is no image of {title} that all could use")
+        known = _known_image(self.image_reference)
+        if known and self.fact:
+            reason = known.misfit(self.fact, ami_families()["al2023"].nvidia_driver)
+            if reason:
+                yield Problem(("image",), f"{self.image_reference} does not run on {self.instance_type}: {reason}")
+
+    def _environment_problems(self) -> Iterator[Problem]:
+        for variable in self.environment:
+            if variable in self.secrets:
+                yield Problem(("secrets", variable), "given in environment too")
+        volumes = {"CHECKPOINT_DIR": ("checkpoints", self.checkpoints), "DATA_DIR": ("data", self.data)}
+        for variable, (key, volume) in volumes.items():
+            path, served = self.environment.get(variable), _DIRECTORIES[variable]
+            if path is None:
+                continue
+            if volume is None:
+                yield Problem(("environment", variable), f"no volume serves {path}: give {key}, which is {served}")
+            elif not f"{path}/".startswith(f"{served}/"):
+                yield Problem(("environment", variable), f"{path} is on no volume: {key} is {served}")
+
+
+def _known_image(reference: str) -> Image | None:
+    return next((image for image in images().values() if image.reference == reference), None)
+
+
+def _alternatives(fact: InstanceType) -> str:
+    """The smallest types with EFA and the same GPU, if there are any."""
+    model = fact.gpu.model if fact.gpu else None
+    able = sorted(
+        (other.vcpu, name)
+        for name, other in instance_types().items()
+        if other.efa_interfaces and other.gpu and other.gpu.model == model
+    )
+    return f", {able[0][1]} has" if able else ""

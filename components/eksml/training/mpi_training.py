@@ -1,0 +1,75 @@
+"""Training over MPI by the MPI operator: any image with MPI, NCCL tests and Horovod's among them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import pulumi
+
+from eksml.training.job import JobSpec
+from eksml.training.training_job import TrainingJob, run_policy
+
+
+class MpiTrainingSpec(JobSpec):
+    """An MPIJob of the version v2beta1. The image needs MPI and an SSH server that runs as its user."""
+
+    _framework: ClassVar[str] = "mpi"
+
+    implementation: Literal["openMpi", "intel", "mpich"] = "openMpi"
+    """The MPI that the image has: openMpi, intel or mpich."""
+    program: tuple[str, ...] = ()
+    """What mpirun starts; none given: Python with the script and its arguments."""
+
+
+class MpiTraining(TrainingJob):
+    """An MPIJob: a launcher without GPUs runs mpirun, which reaches the workers by SSH, with the operator's keys.
+
+    Arguments:
+        spec: what the job is.
+        bucket: name of the platform's model bucket, for volumes that name none.
+        tracking_uri: address of the MLflow that the job reports to.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: MpiTrainingSpec,
+        *,
+        bucket: pulumi.Input[str] | None = None,
+        tracking_uri: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("eksml:training:MpiTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts)
+        program = list(spec.program) or ["python", spec.script, *spec.arguments]
+        processes = spec.nodes * spec.processes_per_node
+        worker = self.pods("worker", ["/usr/sbin/sshd", "-De", "-f", f"{_home(spec)}/.sshd_config"])
+        mpirun = ["mpirun", "-n", str(processes), *_options(spec, worker)]
+        launcher = self.pods("launcher", [*mpirun, *program], helper=True)
+        job = {
+            "slotsPerWorker": spec.processes_per_node,
+            "mpiImplementation": {"openMpi": "OpenMPI", "intel": "Intel", "mpich": "MPICH"}[spec.implementation],
+            "sshAuthMountPath": f"{_home(spec)}/.ssh",
+            # Otherwise mpirun would try for names that DNS does not know yet.
+            "launcherCreationPolicy": "WaitForWorkersReady",
+            "runPolicy": run_policy(spec),
+            "mpiReplicaSpecs": {
+                "Launcher": {"replicas": 1, "restartPolicy": "OnFailure", "template": launcher},
+                "Worker": {"replicas": spec.nodes, "restartPolicy": "OnFailure", "template": worker},
+            },
+        }
+        self.run("kubeflow.org/v2beta1", "MPIJob", job)
+        self.register_outputs({})
+
+
+def _home(spec: MpiTrainingSpec) -> str:
+    # Where the operator's own images, and those that follow them, keep the configuration of the SSH server.
+    return "/home/mpiuser" if spec.user_id else "/root"
+
+
+def _options(spec: MpiTrainingSpec, worker: dict[str, Any]) -> list[str]:
+    """Open MPI starts processes with the environment of the SSH server, which is not that of the container."""
+    if spec.implementation != "openMpi":
+        return []
+    variables = [each["name"] for each in worker["spec"]["containers"][0]["env"] if each["name"] != "HOME"]
+    passed_on = [word for variable in variables for word in ("-x", variable)]
+    return [*passed_on, *([] if spec.user_id else ["--allow-run-as-root"])]

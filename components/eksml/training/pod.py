@@ -1,0 +1,181 @@
+"""The pod of a training job, derived from its Spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eksml import names
+from eksml.catalog import collectives, frameworks, gpus
+from eksml.catalog.frameworks import Variable
+from eksml.nodes.karpenter_pool import CapacityType
+from eksml.training.code import CODE_DIRECTORY, GitCode, ImageCode, code_volume, directory_of, fetch_container
+from eksml.training.job import JobSpec, SecretKey
+from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
+
+RUN_DIRECTORY = "/run/job"
+# What only directs the others, such as a launcher or a parameter server.
+_HELPER_CPUS, _HELPER_MEMORY_GIB = 2, 8
+
+
+def pod_template(
+    name: str,
+    spec: JobSpec,
+    container: str,
+    command: Sequence[str],
+    run_time_environment: Mapping[str, Any],
+    *,
+    helper: bool = False,
+) -> dict[str, Any]:
+    """The template of the pods of a job.
+
+    Arguments:
+        name: the job's name, which its ConfigMap and claims begin with.
+        spec: the job.
+        container: the container's name, by which operators find it.
+        command: what it runs.
+        run_time_environment: environment variables that are known only at run time.
+        helper: whether the pods only direct others: they get no GPU and little else.
+    """
+    return {
+        "metadata": {
+            "labels": {names.JOB_LABEL: name},
+            # Karpenter leaves the node alone while the pod runs, however empty it is.
+            "annotations": {"karpenter.sh/do-not-disrupt": "true"},
+        },
+        "spec": {
+            "serviceAccountName": spec.service_account,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": _pod_security(spec),
+            **({} if helper else _placement(name, spec)),
+            **({"initContainers": [fetch_container(spec.code, _SECURITY)]} if isinstance(spec.code, GitCode) else {}),
+            "containers": [
+                {
+                    "name": container,
+                    "image": spec.image_reference,
+                    **({"command": list(command)} if command else {}),
+                    "workingDir": directory_of(spec.code),
+                    "env": _environment(name, spec, run_time_environment),
+                    "resources": _resources(spec, helper),
+                    "securityContext": dict(_SECURITY),
+                    "volumeMounts": _mounts(spec),
+                }
+            ],
+            "volumes": _volumes(name, spec, helper),
+        },
+    }
+
+
+_SECURITY: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def _pod_security(spec: JobSpec) -> dict[str, Any]:
+    user = {"runAsUser": spec.user_id, "runAsGroup": spec.user_id, "fsGroup": spec.user_id}
+    return {
+        "runAsNonRoot": spec.user_id != 0,
+        **user,
+        # A large file system is not walked through at each start.
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
+    capacity = {CapacityType.SPOT: "spot", CapacityType.ON_DEMAND: "on-demand"}
+    selector = {
+        names.POOL_LABEL: spec.pool,
+        names.INSTANCE_TYPE_LABEL: spec.instance_type,
+        names.FRAMEWORK_LABEL: spec.framework if spec.dedicated else None,
+        names.KARPENTER_CAPACITY_TYPE_LABEL: capacity[spec.capacity] if spec.capacity else None,
+    }
+    placement: dict[str, Any] = {"nodeSelector": {key: value for key, value in selector.items() if value}}
+    if spec.gpus_per_node:
+        placement["tolerations"] = [names.gpu_toleration()]
+    if spec.nodes > 1:
+        # Traffic between zones is slow and paid for.
+        term = {
+            "labelSelector": {"matchLabels": {names.JOB_LABEL: name}},
+            "topologyKey": names.ZONE_LABEL,
+        }
+        preferred = [{"weight": 100, "podAffinityTerm": term}]
+        placement["affinity"] = {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    return placement
+
+
+def _resources(spec: JobSpec, helper: bool) -> dict[str, Any]:
+    cpus, memory = (_HELPER_CPUS, _HELPER_MEMORY_GIB) if helper else (spec.cpus, spec.memory_gib)
+    amounts: dict[str, str] = {"cpu": str(cpus), "memory": f"{memory}Gi"}
+    if spec.gpus_per_node and not helper:
+        amounts[names.GPU_RESOURCE] = str(spec.gpus_per_node)
+    if spec.efa_interfaces and not helper:
+        amounts[names.EFA_RESOURCE] = str(spec.efa_interfaces)
+    return {"requests": amounts, "limits": dict(amounts)}
+
+
+def _volumes(name: str, spec: JobSpec, helper: bool) -> list[dict[str, Any]]:
+    memory = _HELPER_MEMORY_GIB if helper else spec.memory_gib
+    volumes: list[dict[str, Any]] = [
+        # Processes exchange batches here; the 64 MiB that a container has otherwise end in "bus error".
+        {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": f"{max(1, memory // 2)}Gi"}},
+        {"name": "run", "emptyDir": {}},
+    ]
+    if volume := code_volume(spec.code, f"{name}-code"):
+        volumes.append(volume)
+    for role, given in (("data", spec.data), ("checkpoints", spec.checkpoints)):
+        if given:
+            claim = given.claim if given.kind == "claim" else f"{name}-{role}"
+            volumes.append({"name": role, "persistentVolumeClaim": {"claimName": claim}})
+    return volumes
+
+
+def _mounts(spec: JobSpec) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [
+        {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
+        {"name": "run", "mountPath": RUN_DIRECTORY},
+    ]
+    if not isinstance(spec.code, ImageCode):
+        mounts.append({"name": "code", "mountPath": CODE_DIRECTORY, "readOnly": True})
+    if spec.data:
+        mounts.append({"name": "data", "mountPath": DATA_DIRECTORY, "readOnly": True})
+    if spec.checkpoints:
+        mounts.append({"name": "checkpoints", "mountPath": CHECKPOINT_DIRECTORY})
+    return mounts
+
+
+def _environment(name: str, spec: JobSpec, run_time: Mapping[str, Any]) -> list[dict[str, Any]]:
+    variables: dict[str, Any] = {
+        # The image's user may have no home of its own, and its root is not to be written.
+        "HOME": RUN_DIRECTORY,
+        "RUN_NAME": name,
+        "CHECKPOINT_DIR": CHECKPOINT_DIRECTORY if spec.checkpoints else f"{RUN_DIRECTORY}/checkpoints",
+        "LOG_DIR": f"{CHECKPOINT_DIRECTORY if spec.checkpoints else RUN_DIRECTORY}/logs",
+        "PYTHONUNBUFFERED": "1",
+        **({"DATA_DIR": DATA_DIRECTORY} if spec.data else {}),
+        **_derived(spec),
+        **run_time,
+        **spec.environment,
+    }
+    secrets = [secret_variable(variable, entry) for variable, entry in spec.secrets.items()]
+    return [{"name": variable, "value": value} for variable, value in variables.items()] + secrets
+
+
+def secret_variable(variable: str, entry: SecretKey) -> dict[str, Any]:
+    """An environment variable whose value is an entry of a Secret."""
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": entry.secret, "key": entry.key}}}
+
+
+def _derived(spec: JobSpec) -> dict[str, str]:
+    """What the framework and the exchange between pods need on this hardware."""
+    known = {"cpusPerProcess": str(max(1, spec.cpus // spec.processes_per_node))}
+    if spec.fact and spec.fact.gpu:
+        known["computeCapability"] = gpus()[spec.fact.gpu.model].compute_capability
+    wanted: list[Variable] = [*frameworks()[spec.framework].environment]
+    if spec.nodes > 1 and spec.gpus_per_node:
+        wanted += collectives()
+    texts = {
+        variable.name: variable.text(known)
+        for variable in wanted
+        if (spec.gpus_per_node or not variable.needs_gpu) and (spec.efa or not variable.needs_efa)
+    }
+    return {variable: text for variable, text in texts.items() if text is not None}

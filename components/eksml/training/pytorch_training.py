@@ -1,0 +1,122 @@
+"""Training with PyTorch by the Kubeflow training operator: DDP, FSDP, DeepSpeed or Accelerate, elastic if wanted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+import pulumi
+from pydantic import Field
+
+from eksml.errors import Problem
+from eksml.training.job import JobSpec
+from eksml.training.pod import RUN_DIRECTORY
+from eksml.training.training_job import TrainingJob, replicas, run_policy
+
+_CONTAINER = "pytorch"
+
+
+class Launcher(StrEnum):
+    """What starts the processes of a pod."""
+
+    TORCHRUN = "torchrun"
+    """PyTorch's own: for scripts with DDP, FSDP, and DeepSpeed's initialize()."""
+    DEEPSPEED = "deepspeed"
+    """DeepSpeed's own, for scripts that take its arguments."""
+    ACCELERATE = "accelerate"
+    """Hugging Face Accelerate's, for scripts with an Accelerator()."""
+
+
+class PyTorchTrainingSpec(JobSpec):
+    """A PyTorchJob."""
+
+    _framework: ClassVar[str] = "pytorch"
+
+    launcher: Launcher = Launcher.TORCHRUN
+    """What starts the processes: torchrun, deepspeed or accelerate."""
+    min_nodes: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """The least nodes that an elastic job goes on with while others are away; none given: all of them are needed."""
+
+    def rules(self) -> Iterator[Problem]:
+        """Only torchrun goes on with fewer nodes."""
+        yield from super().rules()
+        if self.min_nodes is None:
+            return
+        if self.launcher is not Launcher.TORCHRUN:
+            yield Problem(("minNodes",), f"given, but {self.launcher} cannot go on with fewer nodes: take torchrun")
+        if self.min_nodes >= self.nodes:
+            yield Problem(("minNodes",), f"{self.min_nodes} given, must be less than nodes, {self.nodes}")
+
+
+class PyTorchTraining(TrainingJob):
+    """A PyTorchJob: the training operator tells each pod its rank and the address of the first.
+
+    Arguments:
+        spec: what the job is.
+        bucket: name of the platform's model bucket, for volumes that name none.
+        tracking_uri: address of the MLflow that the job reports to.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: PyTorchTrainingSpec,
+        *,
+        bucket: pulumi.Input[str] | None = None,
+        tracking_uri: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__(
+            "eksml:training:PyTorchTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts
+        )
+        pods = self.pods(_CONTAINER, _command(spec))
+        self.run("kubeflow.org/v1", "PyTorchJob", {"runPolicy": run_policy(spec), **_replica_specs(spec, pods)})
+        self.register_outputs({})
+
+
+def _replica_specs(spec: PyTorchTrainingSpec, pods: dict[str, Any]) -> dict[str, Any]:
+    if spec.min_nodes:
+        elastic = {
+            "minReplicas": spec.min_nodes,
+            "maxReplicas": spec.nodes,
+            "maxRestarts": spec.retries,
+            "rdzvBackend": "c10d",
+            "nProcPerNode": spec.processes_per_node,
+        }
+        return {"elasticPolicy": elastic, "pytorchReplicaSpecs": {"Worker": replicas(spec.nodes, pods)}}
+    workers = {"Worker": replicas(spec.nodes - 1, pods)} if spec.nodes > 1 else {}
+    return {
+        "nprocPerNode": str(spec.processes_per_node),
+        "pytorchReplicaSpecs": {"Master": replicas(1, pods), **workers},
+    }
+
+
+def _deepspeed(spec: PyTorchTrainingSpec, script: list[str]) -> str:
+    # Without SSH it takes only the number of nodes and of their GPUs from the file, not their names.
+    hosts = "".join(f"node-{rank} slots={spec.processes_per_node}\\n" for rank in range(spec.nodes))
+    rank = "--node_rank=$(PET_NODE_RANK) --master_addr=$(PET_MASTER_ADDR) --master_port=$(PET_MASTER_PORT)"
+    launch = f"deepspeed --no_ssh --hostfile={RUN_DIRECTORY}/hostfile {rank} {shlex.join(script)}"
+    return f"printf '{hosts}' > {RUN_DIRECTORY}/hostfile\nexec {launch}"
+
+
+def _command(spec: PyTorchTrainingSpec) -> list[str]:
+    script = [spec.script, *spec.arguments]
+    if spec.launcher is Launcher.TORCHRUN:
+        # It reads what the operator sets: PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_RDZV_*.
+        return ["torchrun", *script]
+    if spec.launcher is Launcher.DEEPSPEED:
+        return ["sh", "-ec", _deepspeed(spec, script)]
+    kind = ["--multi_gpu"] if spec.nodes * spec.gpus_per_node > 1 else []
+    return [
+        "accelerate",
+        "launch",
+        *kind,
+        f"--num_machines={spec.nodes}",
+        f"--num_processes={spec.nodes * spec.processes_per_node}",
+        "--machine_rank=$(PET_NODE_RANK)",
+        "--main_process_ip=$(PET_MASTER_ADDR)",
+        "--main_process_port=$(PET_MASTER_PORT)",
+        *script,
+    ]

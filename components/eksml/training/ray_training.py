@@ -1,0 +1,124 @@
+"""Training with Ray by KubeRay: Ray Train, Ray Tune and Ray Data, as a job or on a cluster that stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+import pulumi
+from pydantic import Field
+
+from eksml.catalog import images
+from eksml.errors import Problem
+from eksml.spec import Flag, Spec
+from eksml.training.code import directory_of
+from eksml.training.job import JobSpec, SecretKey
+from eksml.training.training_job import TrainingJob
+
+_API_VERSION = "ray.io/v1"
+
+
+class GcsRedis(Spec):
+    """A Redis that keeps the state of the head, so that the cluster outlives it."""
+
+    address: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:\d+$")]
+    """Host and port."""
+    password: SecretKey | None = None
+    """Where its password is; none given: it has none."""
+
+
+class RayTrainingSpec(JobSpec):
+    """A RayJob: a head without GPUs, and a worker for each node."""
+
+    _framework: ClassVar[str] = "ray"
+
+    submit: Flag = True
+    """Whether the script is run and the cluster goes with it; otherwise a cluster stays and waits for jobs."""
+    max_nodes: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    """The most workers that Ray's autoscaler adds while tasks wait; none given: there are as many as nodes."""
+    gcs_redis: GcsRedis | None = None
+    """A Redis for the head's state; none given: the cluster is lost with its head, and the job begins again."""
+
+    def rules(self) -> Iterator[Problem]:
+        """A queue admits what it can count."""
+        yield from super().rules()
+        if self.max_nodes is None:
+            return
+        if self.queue is not None:
+            text = "given, but a queue cannot admit what grows: leave it out, or set queue: null"
+            yield Problem(("maxNodes",), text)
+        if self.max_nodes <= self.nodes:
+            yield Problem(("maxNodes",), f"{self.max_nodes} given, must be more than nodes, {self.nodes}")
+
+
+class RayTraining(TrainingJob):
+    """A RayJob that runs the script on the head and its tasks on the workers, or a RayCluster that waits for jobs.
+
+    Arguments:
+        spec: what the job is.
+        bucket: name of the platform's model bucket, for volumes that name none.
+        tracking_uri: address of the MLflow that the job reports to.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: RayTrainingSpec,
+        *,
+        bucket: pulumi.Input[str] | None = None,
+        tracking_uri: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("eksml:training:RayTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts)
+        cluster = _cluster(spec, head=self.pods("ray-head", [], helper=True), worker=self.pods("ray-worker", []))
+        if spec.submit:
+            self.run(_API_VERSION, "RayJob", _job(spec, cluster))
+        else:
+            self.run(_API_VERSION, "RayCluster", cluster)
+        self.register_outputs({})
+
+
+def _job(spec: RayTrainingSpec, cluster: dict[str, Any]) -> dict[str, Any]:
+    limit = {"activeDeadlineSeconds": spec.time_limit_hours * 3600} if spec.time_limit_hours else {}
+    return {
+        "entrypoint": " ".join(["python", f"{directory_of(spec.code)}/{spec.script}", *spec.arguments]),
+        # By the operator: a pod of its own for it would need a place in the queue too.
+        "submissionMode": "HTTPMode",
+        "shutdownAfterJobFinishes": True,
+        "backoffLimit": spec.retries,
+        **limit,
+        "rayClusterSpec": cluster,
+    }
+
+
+def _cluster(spec: RayTrainingSpec, head: dict[str, Any], worker: dict[str, Any]) -> dict[str, Any]:
+    for template in (head, worker):
+        # Tasks import what lies beside the script.
+        template["spec"]["containers"][0]["env"].append({"name": "PYTHONPATH", "value": directory_of(spec.code)})
+    if spec.max_nodes:
+        # The autoscaler's rights are those of a service account that KubeRay makes.
+        del head["spec"]["serviceAccountName"], head["spec"]["automountServiceAccountToken"]
+    most = spec.max_nodes or spec.nodes
+    group = {"groupName": "workers", "replicas": spec.nodes, "minReplicas": spec.nodes, "maxReplicas": most}
+    return {
+        **_version(spec),
+        **({"enableInTreeAutoscaling": True} if spec.max_nodes else {}),
+        **_fault_tolerance(spec),
+        # No task is to run on the head, which all others depend on.
+        "headGroupSpec": {"rayStartParams": {"num-cpus": "0"}, "template": head},
+        "workerGroupSpecs": [{**group, "rayStartParams": {}, "template": worker}],
+    }
+
+
+def _version(spec: RayTrainingSpec) -> dict[str, str]:
+    image = next((image for image in images().values() if image.reference == spec.image_reference), None)
+    return {"rayVersion": image.tag.partition("-")[0]} if image else {}
+
+
+def _fault_tolerance(spec: RayTrainingSpec) -> dict[str, Any]:
+    if spec.gcs_redis is None:
+        return {}
+    password = spec.gcs_redis.password
+    secret = {"secretKeyRef": {"name": password.secret, "key": password.key}} if password else None
+    options = {"redisAddress": spec.gcs_redis.address, **({"redisPassword": {"valueFrom": secret}} if secret else {})}
+    return {"gcsFaultToleranceOptions": options}

@@ -1,0 +1,145 @@
+"""What all components of training jobs share: the code's ConfigMap, the volumes' claims, the job itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from eksml import names
+from eksml.component import Component
+from eksml.errors import Problem, SpecError
+from eksml.training.code import ConfigMapCode
+from eksml.training.job import JobSpec
+from eksml.training.pod import pod_template
+from eksml.training.volumes import FileSystemVolume, S3Volume, bucket_volume, claim_of_bucket, claim_of_directory
+
+# Operators add up to 20 characters for each pod, and a pod's name is a label of at most 63.
+_LONGEST_NAME = 40
+SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+
+
+class TrainingJob(Component):
+    """The base of every training job: a namespace's code, volumes and one object that an operator or Kubernetes runs.
+
+    It never makes `pulumi up` wait, and a change of the job replaces it: it goes on from its last checkpoint.
+
+    Arguments:
+        spec: what the job is.
+        bucket: name of the platform's model bucket, for volumes that name none.
+        tracking_uri: address of the MLflow that the job reports to.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        name: str,
+        spec: JobSpec,
+        *,
+        bucket: pulumi.Input[str] | None = None,
+        tracking_uri: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        if not re.fullmatch(rf"[a-z]([a-z0-9-]{{0,{_LONGEST_NAME - 2}}}[a-z0-9])?", name):
+            text = f"'{name}' given, must be at most {_LONGEST_NAME} lower-case letters, digits and hyphens"
+            raise SpecError([Problem(("name",), text)])
+        super().__init__(token, name, spec, opts)
+        self._spec = spec
+        self._run_time_environment = {"MLFLOW_TRACKING_URI": tracking_uri} if tracking_uri is not None else {}
+        self._needs: list[pulumi.Resource] = []
+        if isinstance(spec.code, ConfigMapCode):
+            self.add("v1", "ConfigMap", f"{name}-code", {"data": spec.code.files})
+        for role, volume in (("data", spec.data), ("checkpoints", spec.checkpoints)):
+            if isinstance(volume, S3Volume):
+                self._mount_bucket(role, volume, bucket)
+            elif isinstance(volume, FileSystemVolume):
+                self._claim(role, claim_of_directory(volume))
+
+    def pods(self, container: str, command: Sequence[str], *, helper: bool = False) -> dict[str, Any]:
+        """The template of the job's pods."""
+        environment = self._run_time_environment
+        return pod_template(self.resource_name, self._spec, container, command, environment, helper=helper)
+
+    def add(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        fields: Mapping[str, Any],
+        *,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> pulumi.Resource:
+        """Makes an object in the job's namespace, which is there before the job and as long as it."""
+        metadata: dict[str, Any] = {
+            "name": name,
+            "namespace": self._spec.namespace,
+            "labels": {names.JOB_LABEL: self.resource_name, **(labels or {})},
+            **({"annotations": dict(annotations)} if annotations else {}),
+        }
+        made = pulumi.CustomResource(
+            f"kubernetes:{'core/v1' if api_version == 'v1' else api_version}:{kind}",
+            name,
+            {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields},
+            self.child(**{"depends_on": list(self._needs), **options}),
+        )
+        self._needs.append(made)
+        return made
+
+    def run(self, api_version: str, kind: str, job_spec: Mapping[str, Any]) -> None:
+        """Makes the object that is run, in its queue."""
+        self.add(
+            api_version,
+            kind,
+            self.resource_name,
+            {"spec": dict(job_spec)},
+            labels=_queue_labels(self._spec),
+            annotations=SKIP_AWAIT,
+            # What runs cannot be changed, and two of one name cannot be.
+            replace_on_changes=["spec"],
+            delete_before_replace=True,
+        )
+
+    def _mount_bucket(self, role: str, volume: S3Volume, bucket: pulumi.Input[str] | None) -> None:
+        name, spec = f"{self.resource_name}-{role}", self._spec
+        bucket = volume.bucket or bucket
+        if bucket is None:
+            text = "missing: the platform has no model bucket, give the name of one"
+            raise SpecError([Problem((role, "bucket"), text)])
+        prefix = volume.prefix or f"teams/{spec.namespace}/{self.resource_name}/"
+        claim = (spec.namespace, name)
+        fields = bucket_volume(bucket, prefix, spec.user_id, claim=claim, read_only=role == "data")
+        volume_name = names.fitted(f"{spec.namespace}-{name}", 63)
+        metadata = {"name": volume_name, "labels": {names.JOB_LABEL: self.resource_name}}
+        made = pulumi.CustomResource(
+            "kubernetes:core/v1:PersistentVolume",
+            volume_name,
+            {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": fields},
+            self.child(),
+        )
+        self._claim(role, claim_of_bucket(volume_name), depends_on=[made])
+
+    def _claim(self, role: str, fields: Mapping[str, Any], **options: Any) -> None:
+        # It is bound only once a pod uses it, which may wait in its queue for hours.
+        name = f"{self.resource_name}-{role}"
+        self.add("v1", "PersistentVolumeClaim", name, {"spec": dict(fields)}, annotations=SKIP_AWAIT, **options)
+
+
+def _queue_labels(spec: JobSpec) -> dict[str, str]:
+    if spec.queue is None:
+        return {}
+    return {names.QUEUE_LABEL: spec.queue, names.QUEUE_PRIORITY_LABEL: spec.priority}
+
+
+def run_policy(spec: JobSpec) -> dict[str, Any]:
+    """How often and how long a job of the Kubeflow operators runs; its pods stay, for their logs."""
+    policy: dict[str, Any] = {"backoffLimit": spec.retries, "cleanPodPolicy": "Running"}
+    return policy | ({"activeDeadlineSeconds": spec.time_limit_hours * 3600} if spec.time_limit_hours else {})
+
+
+def replicas(count: int, template: Mapping[str, Any]) -> dict[str, Any]:
+    """One kind of replica of the Kubeflow operators."""
+    return {"replicas": count, "restartPolicy": "OnFailure", "template": dict(template)}

@@ -1,0 +1,154 @@
+"""What each kind of training job does of its own."""
+
+from typing import Any
+
+from eksml import names
+from eksml.training.hyperparameter_search import WandbSweep
+from eksml.training.job import SecretKey
+from eksml.training.ray_training import GcsRedis
+from programs import names_of, one
+from training.jobs import containers, environment, job, made, templates
+
+
+def spec(kind: str, **settings: Any) -> Any:
+    return made(job(kind, **settings), kind).inputs["spec"]
+
+
+def test_pytorch_has_a_master_and_workers_and_torchrun_learns_of_them_from_the_operator() -> None:
+    found = spec("pytorch", arguments=("--steps=10",))
+    assert {kind: each["replicas"] for kind, each in found["pytorchReplicaSpecs"].items()} == {"Master": 1, "Worker": 1}
+    assert found["nprocPerNode"] == "4"
+    (container, *_) = containers(job("pytorch", arguments=("--steps=10",)), "pytorch")
+    assert container["command"] == ["torchrun", "train.py", "--steps=10"]
+    assert set(spec("pytorch", nodes=1)["pytorchReplicaSpecs"]) == {"Master"}
+
+
+def test_an_elastic_pytorch_job_goes_on_with_fewer_nodes() -> None:
+    found = spec("pytorch", nodes=4, min_nodes=2)
+    assert (found["elasticPolicy"]["minReplicas"], found["elasticPolicy"]["maxReplicas"]) == (2, 4)
+    assert {kind: each["replicas"] for kind, each in found["pytorchReplicaSpecs"].items()} == {"Worker": 4}
+
+
+def test_deepspeeds_launcher_is_told_of_every_node_without_ssh() -> None:
+    shell = containers(job("pytorch", launcher="deepspeed", arguments=("--x=it's",)), "pytorch")[0]["command"]
+    assert shell[:2] == ["sh", "-ec"]
+    assert "node-0 slots=4\\nnode-1 slots=4\\n" in shell[2]
+    assert "deepspeed --no_ssh" in shell[2]
+    assert shell[2].endswith("""train.py '--x=it'"'"'s'""")
+
+
+def test_accelerate_counts_the_processes_of_all_nodes() -> None:
+    command = containers(job("pytorch", launcher="accelerate"), "pytorch")[0]["command"]
+    assert {"--num_machines=2", "--num_processes=8", "--multi_gpu"} <= set(command)
+    alone = job("pytorch", launcher="accelerate", nodes=1, gpus_per_node=0, instance_type="m7i.4xlarge")
+    assert "--multi_gpu" not in containers(alone, "pytorch")[0]["command"]
+
+
+def test_tensorflow_has_a_chief_workers_parameter_servers_without_gpus_and_an_evaluator() -> None:
+    found = spec("tensorflow", parameter_servers=3, evaluator=True, checkpoints={"kind": "efs"})["tfReplicaSpecs"]
+    assert {kind: each["replicas"] for kind, each in found.items()} == {
+        "Chief": 1,
+        "Worker": 1,
+        "PS": 3,
+        "Evaluator": 1,
+    }
+    (server,) = templates(found["PS"])
+    assert names.GPU_RESOURCE not in server["spec"]["containers"][0]["resources"]["limits"]
+    assert "tolerations" not in server["spec"]
+
+
+def test_jax_has_one_process_for_each_node() -> None:
+    assert spec("jax")["jaxReplicaSpecs"]["Worker"]["replicas"] == 2
+    assert containers(job("jax"), "jax")[0]["name"] == "jax"
+
+
+def test_mpi_starts_a_process_for_each_gpu_from_a_launcher_without_any() -> None:
+    found = spec("mpi")
+    assert found["slotsPerWorker"] == 4
+    (launcher,) = templates(found["mpiReplicaSpecs"]["Launcher"])
+    (container,) = launcher["spec"]["containers"]
+    assert container["command"][:3] == ["mpirun", "-n", "8"]
+    assert container["command"][-2:] == ["python", "train.py"]
+    assert names.GPU_RESOURCE not in container["resources"]["limits"]
+    assert "CHECKPOINT_DIR" in container["command"]
+
+
+def test_mpi_runs_any_program_and_root_only_where_it_must() -> None:
+    command = spec("mpi", program=("all_reduce_perf", "-b", "8"), user_id=0)["mpiReplicaSpecs"]["Launcher"]
+    (launcher,) = templates(command)
+    assert launcher["spec"]["containers"][0]["command"][-4:] == ["--allow-run-as-root", "all_reduce_perf", "-b", "8"]
+
+
+def test_ray_runs_its_script_and_takes_the_cluster_down_after_it() -> None:
+    found = spec("ray", arguments=("--steps=10",))
+    assert found["entrypoint"] == "python /code/train.py --steps=10"
+    assert found["shutdownAfterJobFinishes"] is True
+    assert found["rayClusterSpec"]["rayVersion"] == "2.58.0"
+    assert found["rayClusterSpec"]["headGroupSpec"]["rayStartParams"] == {"num-cpus": "0"}
+    (group,) = found["rayClusterSpec"]["workerGroupSpecs"]
+    assert (group["replicas"], group["minReplicas"], group["maxReplicas"]) == (2, 2, 2)
+    assert environment(job("ray"), "ray")["PYTHONPATH"] == "/code"
+
+
+def test_a_ray_cluster_stays_for_jobs_to_come() -> None:
+    plan = job("ray", submit=False)
+    assert names_of(plan, "kubernetes:ray.io/v1:RayJob") == []
+    assert one(plan, "kubernetes:ray.io/v1:RayCluster").inputs["spec"]["workerGroupSpecs"]
+
+
+def test_ray_grows_only_outside_a_queue() -> None:
+    cluster = spec("ray", queue=None, max_nodes=8)["rayClusterSpec"]
+    assert cluster["enableInTreeAutoscaling"] is True
+    assert cluster["workerGroupSpecs"][0]["maxReplicas"] == 8
+    assert "serviceAccountName" not in cluster["headGroupSpec"]["template"]["spec"]
+
+
+def test_the_head_of_ray_can_keep_its_state_in_redis() -> None:
+    redis = GcsRedis(address="redis.vision:6379", password=SecretKey(secret="redis", key="password"))  # noqa: S106
+    options = spec("ray", gcs_redis=redis)["rayClusterSpec"]["gcsFaultToleranceOptions"]
+    assert options["redisAddress"] == "redis.vision:6379"
+    assert options["redisPassword"]["valueFrom"]["secretKeyRef"]["name"] == "redis"
+
+
+def test_native_pods_meet_at_the_first_of_them_and_a_lost_node_is_no_failure() -> None:
+    plan = job("native")
+    assert one(plan, "kubernetes:core/v1:Service").inputs["spec"]["clusterIP"] == "None"
+    command = containers(plan, "native")[0]["command"]
+    assert {"--nnodes=2", "--nproc-per-node=4", "--rdzv-endpoint=resnet-0.resnet:29500"} <= set(command)
+    found = made(plan, "native").inputs["spec"]
+    assert (found["completions"], found["parallelism"], found["completionMode"]) == (2, 2, "Indexed")
+    assert found["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
+
+
+def test_a_native_job_of_one_node_needs_no_service_and_can_do_without_torchrun() -> None:
+    plan = job("native", nodes=1, launcher="python")
+    assert names_of(plan, "kubernetes:core/v1:Service") == []
+    assert containers(plan, "native")[0]["command"] == ["python", "train.py"]
+
+
+def test_a_train_job_patches_its_runtime_with_what_the_pods_need() -> None:
+    found = spec("trainer")
+    assert found["runtimeRef"] == {"name": "torch-distributed"}
+    assert (found["trainer"]["numNodes"], found["trainer"]["numProcPerNode"]) == (2, 4)
+    assert spec("trainer", runtime="jax")["trainer"]["command"] == ["python", "/code/train.py"]
+
+
+def test_workers_of_a_search_share_one_study_whose_address_is_secret() -> None:
+    found = environment(job("search"), "search")
+    assert found["OPTUNA_STUDY"] == "resnet"
+    assert found["OPTUNA_STORAGE"] == {"secretKeyRef": {"name": "study", "key": "url"}}
+    assert containers(job("search"), "search")[0]["command"] == ["python", "train.py", "--trials=20"]
+
+
+def test_workers_of_a_search_can_be_agents_of_a_sweep() -> None:
+    sweep = WandbSweep(api_key=SecretKey(secret="wandb", key="key"), sweep="me/vision/abc123")  # noqa: S106
+    command = containers(job("search", search=sweep, trials=21), "search")[0]["command"]
+    assert command == ["wandb", "agent", "--count=11", "me/vision/abc123"]
+
+
+def test_a_time_limit_and_retries_reach_every_kind() -> None:
+    for kind in ("pytorch", "tensorflow", "jax", "mpi"):
+        policy = spec(kind, time_limit_hours=2, retries=7)["runPolicy"]
+        assert (policy["activeDeadlineSeconds"], policy["backoffLimit"]) == (7200, 7)
+    for kind in ("ray", "native", "trainer", "search"):
+        assert spec(kind, time_limit_hours=2)["activeDeadlineSeconds"] == 7200
