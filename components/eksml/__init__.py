@@ -78,6 +78,36 @@ if TYPE_CHECKING:
     from eksml.tenancy.team import TeamSpec as TeamSpec
     from eksml.tenancy.team_queue import TeamQueue as TeamQueue
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
+    from eksml.training.code import ConfigMapCode as ConfigMapCode
+    from eksml.training.code import GitCode as GitCode
+    from eksml.training.code import ImageCode as ImageCode
+    from eksml.training.code import files_of as files_of
+    from eksml.training.hyperparameter_search import HyperparameterSearch as HyperparameterSearch
+    from eksml.training.hyperparameter_search import HyperparameterSearchSpec as HyperparameterSearchSpec
+    from eksml.training.hyperparameter_search import OptunaSearch as OptunaSearch
+    from eksml.training.hyperparameter_search import WandbSweep as WandbSweep
+    from eksml.training.jax_training import JaxTraining as JaxTraining
+    from eksml.training.jax_training import JaxTrainingSpec as JaxTrainingSpec
+    from eksml.training.job import JobSpec as JobSpec
+    from eksml.training.job import SecretKey as SecretKey
+    from eksml.training.mpi_training import MpiTraining as MpiTraining
+    from eksml.training.mpi_training import MpiTrainingSpec as MpiTrainingSpec
+    from eksml.training.native_training import NativeTraining as NativeTraining
+    from eksml.training.native_training import NativeTrainingSpec as NativeTrainingSpec
+    from eksml.training.pytorch_training import Launcher as Launcher
+    from eksml.training.pytorch_training import PyTorchTraining as PyTorchTraining
+    from eksml.training.pytorch_training import PyTorchTrainingSpec as PyTorchTrainingSpec
+    from eksml.training.ray_training import GcsRedis as GcsRedis
+    from eksml.training.ray_training import RayTraining as RayTraining
+    from eksml.training.ray_training import RayTrainingSpec as RayTrainingSpec
+    from eksml.training.tensorflow_training import TensorFlowTraining as TensorFlowTraining
+    from eksml.training.tensorflow_training import TensorFlowTrainingSpec as TensorFlowTrainingSpec
+    from eksml.training.trainer_training import TrainerTraining as TrainerTraining
+    from eksml.training.trainer_training import TrainerTrainingSpec as TrainerTrainingSpec
+    from eksml.training.training_job import TrainingJob as TrainingJob
+    from eksml.training.volumes import ClaimVolume as ClaimVolume
+    from eksml.training.volumes import FileSystemVolume as FileSystemVolume
+    from eksml.training.volumes import S3Volume as S3Volume
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
@@ -111,6 +141,58 @@ _PUBLIC = {
     "eksml.tenancy.quotas": ("PoolQuota", "Share"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
+    "eksml.training.code": (
+        "ConfigMapCode",
+        "GitCode",
+        "ImageCode",
+        "files_of",
+    ),
+    "eksml.training.hyperparameter_search": (
+        "HyperparameterSearch",
+        "HyperparameterSearchSpec",
+        "OptunaSearch",
+        "WandbSweep",
+    ),
+    "eksml.training.jax_training": (
+        "JaxTraining",
+        "JaxTrainingSpec",
+    ),
+    "eksml.training.job": (
+        "JobSpec",
+        "SecretKey",
+    ),
+    "eksml.training.mpi_training": (
+        "MpiTraining",
+        "MpiTrainingSpec",
+    ),
+    "eksml.training.native_training": (
+        "NativeTraining",
+        "NativeTrainingSpec",
+    ),
+    "eksml.training.pytorch_training": (
+        "Launcher",
+        "PyTorchTraining",
+        "PyTorchTrainingSpec",
+    ),
+    "eksml.training.ray_training": (
+        "GcsRedis",
+        "RayTraining",
+        "RayTrainingSpec",
+    ),
+    "eksml.training.tensorflow_training": (
+        "TensorFlowTraining",
+        "TensorFlowTrainingSpec",
+    ),
+    "eksml.training.trainer_training": (
+        "TrainerTraining",
+        "TrainerTrainingSpec",
+    ),
+    "eksml.training.training_job": ("TrainingJob",),
+    "eksml.training.volumes": (
+        "ClaimVolume",
+        "FileSystemVolume",
+        "S3Volume",
+    ),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -129,9 +129,10 @@ def _broken_rules(value: Any, path: Path = ()) -> Iterator[Problem]:
             yield from _broken_rules(member, (*path, index))
 
 
-def _pattern(pattern: str, meaning: str) -> Any:
-    MEANINGS[pattern] = meaning
-    return Field(pattern=pattern)
+def pattern(expression: str, meaning: str) -> Any:
+    """What a text must look like, and how an error says so."""
+    MEANINGS[expression] = meaning
+    return Field(pattern=expression)
 
 
 def _ipv4_range(text: str) -> str:
@@ -154,74 +155,82 @@ _LOWER_CASE = "lower-case letters, digits and hyphens, beginning with a letter a
 
 Flag = Annotated[bool, Field(strict=True)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=10_000)]
-Name = Annotated[str, _pattern(r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$", f"2 to 32 {_LOWER_CASE}")]
+Name = Annotated[str, pattern(r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$", f"2 to 32 {_LOWER_CASE}")]
 ClusterName = Annotated[
     str,
-    _pattern(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$", "the name of an EKS cluster: letters, digits, hyphens, underscores"),
+    pattern(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$", "the name of an EKS cluster: letters, digits, hyphens, underscores"),
 ]
-TeamName = Annotated[str, _pattern(r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$", f"at most 30 {_LOWER_CASE}")]
-PoolName = Annotated[str, _pattern(r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", f"at most 20 {_LOWER_CASE}")]
-Region = Annotated[str, _pattern(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region like us-west-2")]
+TeamName = Annotated[str, pattern(r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$", f"at most 30 {_LOWER_CASE}")]
+PoolName = Annotated[str, pattern(r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", f"at most 20 {_LOWER_CASE}")]
+Region = Annotated[str, pattern(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region like us-west-2")]
 Zone = Annotated[
     str,
-    _pattern(r"^([a-z]{3,4}\d-az\d|[a-z]{2}(-[a-z]+)+-\d[a-z])$", "a zone id like usw2-az1 or a name like us-west-2a"),
+    pattern(r"^([a-z]{3,4}\d-az\d|[a-z]{2}(-[a-z]+)+-\d[a-z])$", "a zone id like usw2-az1 or a name like us-west-2a"),
 ]
 Cidr = Annotated[
-    str, _pattern(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 range like 10.0.0.0/16"), AfterValidator(_ipv4_range)
+    str, pattern(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 range like 10.0.0.0/16"), AfterValidator(_ipv4_range)
 ]
 PrincipalArn = Annotated[
-    str, _pattern(r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/\S+$", "the ARN of an IAM role or user, arn:aws:iam::…")
+    str, pattern(r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/\S+$", "the ARN of an IAM role or user, arn:aws:iam::…")
 ]
 PolicyArn = Annotated[
-    str, _pattern(r"^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/\S+$", "the ARN of an IAM policy, arn:aws:iam::…:policy/…")
+    str, pattern(r"^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/\S+$", "the ARN of an IAM policy, arn:aws:iam::…:policy/…")
 ]
-VpcId = Annotated[str, _pattern(r"^vpc-[0-9a-f]{8,17}$", "the id of a VPC, vpc-…")]
-SubnetId = Annotated[str, _pattern(r"^subnet-[0-9a-f]{8,17}$", "the id of a subnet, subnet-…")]
-ReservationId = Annotated[str, _pattern(r"^cr-[0-9a-f]{8,17}$", "the id of a capacity reservation, cr-…")]
+VpcId = Annotated[str, pattern(r"^vpc-[0-9a-f]{8,17}$", "the id of a VPC, vpc-…")]
+SubnetId = Annotated[str, pattern(r"^subnet-[0-9a-f]{8,17}$", "the id of a subnet, subnet-…")]
+ReservationId = Annotated[str, pattern(r"^cr-[0-9a-f]{8,17}$", "the id of a capacity reservation, cr-…")]
 Registry = Annotated[
     str,
-    _pattern(
+    pattern(
         r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$",
         "the address of a registry without https://, such as 123456789012.dkr.ecr.us-west-2.amazonaws.com",
     ),
 ]
 PinnedImage = Annotated[
     str,
-    _pattern(r"^[a-z0-9][^\s]*$", "the address of an image, such as pytorch/pytorch:2.14.1-cuda13.0-cudnn9-runtime"),
+    pattern(r"^[a-z0-9][^\s]*$", "the address of an image, such as pytorch/pytorch:2.14.1-cuda13.0-cudnn9-runtime"),
     AfterValidator(_pinned_image),
 ]
-KeyArn = Annotated[str, _pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
+KeyArn = Annotated[str, pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
 BucketName = Annotated[
     str,
-    _pattern(
+    pattern(
         r"^[a-z0-9]([a-z0-9-]{1,61}[a-z0-9])$",
         "the name of a bucket: 3 to 63 lower-case letters, digits and hyphens, no hyphen at either end",
     ),
 ]
-TagKey = Annotated[str, _pattern(r"^[\w.:/=+\-@ ]+$", "letters, digits, spaces and _.:/=+-@"), Field(max_length=128)]
-TagValue = Annotated[str, _pattern(r"^[\w.:/=+\-@ ]*$", "letters, digits, spaces or _.:/=+-@"), Field(max_length=256)]
+TagKey = Annotated[str, pattern(r"^[\w.:/=+\-@ ]+$", "letters, digits, spaces and _.:/=+-@"), Field(max_length=128)]
+TagValue = Annotated[str, pattern(r"^[\w.:/=+\-@ ]*$", "letters, digits, spaces or _.:/=+-@"), Field(max_length=256)]
 LabelKey = Annotated[
     str,
-    _pattern(
+    pattern(
         r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$",
         "a Kubernetes label key",
     ),
 ]
 LabelValue = Annotated[
     str,
-    _pattern(
-        r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$", "a Kubernetes label value of at most 63 characters"
-    ),
+    pattern(r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$", "a Kubernetes label value of at most 63 characters"),
 ]
 Namespace = Annotated[
     str,
-    _pattern(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "a namespace: at most 63 lower-case letters, digits and hyphens"),
+    pattern(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "a namespace: at most 63 lower-case letters, digits and hyphens"),
 ]
 ServiceAccountName = Annotated[
     str,
-    _pattern(
+    pattern(
         r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
         "the name of a service account: lower-case letters, digits, hyphens and dots",
     ),
 ]
-Reason = Annotated[str, _pattern(r"^\s*\S[\s\S]{8,}\S\s*$", "a reason of at least ten characters")]
+RelativePath = Annotated[
+    str, pattern(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", "a path of letters, digits and ._-/, not beginning with /")
+]
+ObjectName = Annotated[
+    str,
+    pattern(
+        r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
+        "the name of an object: lower-case letters, digits, hyphens and dots",
+    ),
+]
+Reason = Annotated[str, pattern(r"^\s*\S[\s\S]{8,}\S\s*$", "a reason of at least ten characters")]

@@ -96,6 +96,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "charts.yaml": catalog.charts,
         "durations.yaml": catalog.durations,
         "eks_addons.yaml": catalog.eks_addons,
+        "frameworks.yaml": catalog.frameworks,
         "gpus.yaml": catalog.gpus,
         "images.yaml": catalog.images,
         "instance_types.json": catalog.instance_types,
@@ -124,7 +125,8 @@ def test_versions_parse() -> None:
         for version in addon.versions.values():
             assert re.fullmatch(r"v\d+\.\d+\.\d+-eksbuild\.\d+", version), addon
     for image in catalog.images().values():
-        assert re.match(semver, image.tag), image
+        # NVIDIA's frameworks have the year and the month.
+        assert re.match(semver, image.tag) or re.fullmatch(r"\d\d\.\d\d-py3", image.tag), image
     for family in catalog.ami_families().values():
         assert re.fullmatch(r"(al2023|bottlerocket)@v[\d.]+", family.karpenter_alias), family
         for kubernetes, release in family.releases.items():

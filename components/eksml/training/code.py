@@ -11,11 +11,11 @@ from pydantic import Field
 
 from eksml.catalog import images
 from eksml.errors import Problem
-from eksml.spec import Spec
+from eksml.spec import RelativePath, Spec, pattern
 
 CODE_DIRECTORY = "/code"
 _LARGEST_CONFIG_MAP = 1024 * 1024
-_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")]
+_FileName = Annotated[str, pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", "a file name: letters, digits and ._-")]
 
 
 class ConfigMapCode(Spec):
@@ -36,11 +36,13 @@ class GitCode(Spec):
     """One revision of a git repository, fetched when a pod starts."""
 
     kind: Literal["git"] = "git"
-    repository: Annotated[str, Field(pattern=r"^https://[^\s@]+$")]
+    repository: Annotated[
+        str, pattern(r"^https://[^\s@]+$", "an address like https://github.com/example/code, without a password")
+    ]
     """Address of the repository, https://…; it must be readable without a password."""
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    revision: Annotated[str, pattern(r"^[0-9a-f]{40}$", "the whole hash of a commit: 40 hexadecimal digits")]
     """The whole hash of a commit, 40 hexadecimal digits: a branch or a tag may move."""
-    directory: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] | None = None
+    directory: RelativePath | None = None
     """The folder in the repository that the script lies in; none given: its root."""
 
 
@@ -48,7 +50,7 @@ class ImageCode(Spec):
     """Code that the image holds already."""
 
     kind: Literal["image"] = "image"
-    directory: Annotated[str, Field(pattern=r"^/")] = "/app"
+    directory: Annotated[str, pattern(r"^/", "a path that begins with /")] = "/app"
     """The folder in the image that the script lies in."""
 
 

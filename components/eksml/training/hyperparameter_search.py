@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-import pulumi
 from pydantic import Field
 
 from eksml.errors import Problem
-from eksml.spec import PositiveCount, Spec
+from eksml.spec import PositiveCount, Spec, pattern
 from eksml.training.job import JobSpec, SecretKey
 from eksml.training.pod import secret_variable
-from eksml.training.training_job import TrainingJob
+from eksml.training.training_job import JobObject, TrainingJob
 
-_StudyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+_StudyName = Annotated[str, pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "at most 128 letters, digits and ._-")]
 
 
 class OptunaSearch(Spec):
@@ -36,7 +35,7 @@ class WandbSweep(Spec):
     kind: Literal["wandbSweep"] = "wandbSweep"
     api_key: SecretKey
     """Where the key of Weights & Biases is, in the team's namespace."""
-    sweep: Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$")]
+    sweep: Annotated[str, pattern(r"^[^/\s]+/[^/\s]+/[^/\s]+$", "a sweep as entity/project/id")]
     """The sweep as entity/project/id."""
 
 
@@ -62,27 +61,11 @@ class HyperparameterSearchSpec(JobSpec):
             yield Problem(("efa",), "given, but each trial is one pod's")
 
 
-class HyperparameterSearch(TrainingJob):
-    """An indexed Job of workers that share a study.
+class HyperparameterSearch(TrainingJob[HyperparameterSearchSpec]):
+    """An indexed Job of workers that share a study."""
 
-    Arguments:
-        spec: what the job is.
-        bucket: name of the platform's model bucket, for volumes that name none.
-        tracking_uri: address of the MLflow that the job reports to.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        spec: HyperparameterSearchSpec,
-        *,
-        bucket: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__(
-            "eksml:training:HyperparameterSearch", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts
-        )
+    def job(self, spec: HyperparameterSearchSpec) -> JobObject:
+        """The Job of workers."""
         template = self.pods("worker", _command(spec))
         template["spec"]["restartPolicy"] = "OnFailure"
         template["spec"]["containers"][0]["env"] += _study(spec.search)
@@ -95,8 +78,7 @@ class HyperparameterSearch(TrainingJob):
             **limit,
             "template": template,
         }
-        self.run("batch/v1", "Job", job)
-        self.register_outputs({})
+        return JobObject("batch/v1", "Job", job)
 
 
 def _command(spec: HyperparameterSearchSpec) -> list[str]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import pulumi
-
 from eksml.training.job import JobSpec
-from eksml.training.training_job import TrainingJob, replicas, run_policy
+from eksml.training.training_job import JobObject, TrainingJob, replicas, run_policy
 
 
 class JaxTrainingSpec(JobSpec):
@@ -21,26 +19,11 @@ class JaxTrainingSpec(JobSpec):
         return 1
 
 
-class JaxTraining(TrainingJob):
-    """A JAXJob: the training operator sets COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID.
+class JaxTraining(TrainingJob[JaxTrainingSpec]):
+    """A JAXJob: the training operator sets COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID."""
 
-    Arguments:
-        spec: what the job is.
-        bucket: name of the platform's model bucket, for volumes that name none.
-        tracking_uri: address of the MLflow that the job reports to.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        spec: JaxTrainingSpec,
-        *,
-        bucket: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__("eksml:training:JaxTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts)
+    def job(self, spec: JaxTrainingSpec) -> JobObject:
+        """The JAXJob."""
         pods = self.pods("jax", ["python", spec.script, *spec.arguments])
         workers = {"Worker": replicas(spec.nodes, pods)}
-        self.run("kubeflow.org/v1", "JAXJob", {"runPolicy": run_policy(spec), "jaxReplicaSpecs": workers})
-        self.register_outputs({})
+        return JobObject("kubeflow.org/v1", "JAXJob", {"runPolicy": run_policy(spec), "jaxReplicaSpecs": workers})

@@ -11,7 +11,19 @@ from eksml import names
 from eksml.catalog import Image, InstanceType, ami_families, frameworks, images, instance_types
 from eksml.errors import Problem, nearest
 from eksml.nodes.karpenter_pool import CapacityType
-from eksml.spec import Flag, LabelValue, Namespace, PinnedImage, PoolName, PositiveCount, ServiceAccountName, Spec
+from eksml.spec import (
+    Flag,
+    LabelValue,
+    Namespace,
+    ObjectName,
+    PinnedImage,
+    PoolName,
+    PositiveCount,
+    RelativePath,
+    ServiceAccountName,
+    Spec,
+    pattern,
+)
 from eksml.training.code import Code, ImageCode
 from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 
@@ -19,15 +31,15 @@ from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 _SHARE_OF_NODE = 0.9
 _DIRECTORIES = {"CHECKPOINT_DIR": CHECKPOINT_DIRECTORY, "DATA_DIR": DATA_DIRECTORY}
 
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
 
 
 class SecretKey(Spec):
     """One entry of a Kubernetes Secret in the team's namespace."""
 
-    secret: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+    secret: ObjectName
     """Name of the Secret."""
-    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")]
+    key: Annotated[str, pattern(r"^[A-Za-z0-9._-]{1,253}$", "the name of an entry: letters, digits and ._-")]
     """Name of the entry in it."""
 
 
@@ -42,7 +54,7 @@ class JobSpec(Spec):
     """The image that the job runs in, with a tag or a digest; by default the framework's own from the catalog."""
     code: Code = Field(default_factory=ImageCode)
     """Where the script comes from: files, a git revision, or the image."""
-    script: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "train.py"
+    script: RelativePath = "train.py"
     """The script, seen from the folder of the code."""
     arguments: tuple[str, ...] = ()
     """What the script is given."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-import pulumi
-
 from eksml.training.job import JobSpec
-from eksml.training.training_job import TrainingJob, run_policy
+from eksml.training.training_job import JobObject, TrainingJob, run_policy
 
 
 class MpiTrainingSpec(JobSpec):
@@ -21,25 +19,11 @@ class MpiTrainingSpec(JobSpec):
     """What mpirun starts; none given: Python with the script and its arguments."""
 
 
-class MpiTraining(TrainingJob):
-    """An MPIJob: a launcher without GPUs runs mpirun, which reaches the workers by SSH, with the operator's keys.
+class MpiTraining(TrainingJob[MpiTrainingSpec]):
+    """An MPIJob: a launcher without GPUs runs mpirun, which reaches the workers by SSH, with the operator's keys."""
 
-    Arguments:
-        spec: what the job is.
-        bucket: name of the platform's model bucket, for volumes that name none.
-        tracking_uri: address of the MLflow that the job reports to.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        spec: MpiTrainingSpec,
-        *,
-        bucket: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__("eksml:training:MpiTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts)
+    def job(self, spec: MpiTrainingSpec) -> JobObject:
+        """The MPIJob."""
         program = list(spec.program) or ["python", spec.script, *spec.arguments]
         processes = spec.nodes * spec.processes_per_node
         worker = self.pods("worker", ["/usr/sbin/sshd", "-De", "-f", f"{_home(spec)}/.sshd_config"])
@@ -57,8 +41,7 @@ class MpiTraining(TrainingJob):
                 "Worker": {"replicas": spec.nodes, "restartPolicy": "OnFailure", "template": worker},
             },
         }
-        self.run("kubeflow.org/v2beta1", "MPIJob", job)
-        self.register_outputs({})
+        return JobObject("kubeflow.org/v2beta1", "MPIJob", job)
 
 
 def _home(spec: MpiTrainingSpec) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-import pulumi
-
 from eksml import names
 from eksml.errors import Problem
 from eksml.training.job import JobSpec
-from eksml.training.training_job import SKIP_AWAIT, TrainingJob
+from eksml.training.training_job import SKIP_AWAIT, JobObject, TrainingJob
 
 _PORT = 29500
 
@@ -30,33 +28,17 @@ class NativeTrainingSpec(JobSpec):
             yield Problem(("nodes",), f"{self.nodes} given, but without torchrun pods do not find each other")
 
 
-class NativeTraining(TrainingJob):
-    """An indexed Job: the pod of index 0 is where the others meet, and each is made anew when it is lost.
+class NativeTraining(TrainingJob[NativeTrainingSpec]):
+    """An indexed Job: the pod of index 0 is where the others meet, and each is made anew when it is lost."""
 
-    Arguments:
-        spec: what the job is.
-        bucket: name of the platform's model bucket, for volumes that name none.
-        tracking_uri: address of the MLflow that the job reports to.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        spec: NativeTrainingSpec,
-        *,
-        bucket: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__(
-            "eksml:training:NativeTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts
-        )
+    def job(self, spec: NativeTrainingSpec) -> JobObject:
+        """The indexed Job."""
+        name = self.resource_name
         if spec.nodes > 1:
             self.add("v1", "Service", name, {"spec": _meeting_point(name)}, annotations=SKIP_AWAIT)
         template = self.pods("pytorch", _command(name, spec))
         template["spec"] |= {"restartPolicy": "Never", **({"subdomain": name} if spec.nodes > 1 else {})}
-        self.run("batch/v1", "Job", _job(spec, template))
-        self.register_outputs({})
+        return JobObject("batch/v1", "Job", _job(spec, template))
 
 
 def _meeting_point(name: str) -> dict[str, Any]:

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-import pulumi
 from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.training.job import JobSpec
 from eksml.training.pod import RUN_DIRECTORY
-from eksml.training.training_job import TrainingJob, replicas, run_policy
+from eksml.training.training_job import JobObject, TrainingJob, replicas, run_policy
 
 _CONTAINER = "pytorch"
 
@@ -50,30 +49,13 @@ class PyTorchTrainingSpec(JobSpec):
             yield Problem(("minNodes",), f"{self.min_nodes} given, must be less than nodes, {self.nodes}")
 
 
-class PyTorchTraining(TrainingJob):
-    """A PyTorchJob: the training operator tells each pod its rank and the address of the first.
+class PyTorchTraining(TrainingJob[PyTorchTrainingSpec]):
+    """A PyTorchJob: the training operator tells each pod its rank and the address of the first."""
 
-    Arguments:
-        spec: what the job is.
-        bucket: name of the platform's model bucket, for volumes that name none.
-        tracking_uri: address of the MLflow that the job reports to.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        spec: PyTorchTrainingSpec,
-        *,
-        bucket: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__(
-            "eksml:training:PyTorchTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts
-        )
+    def job(self, spec: PyTorchTrainingSpec) -> JobObject:
+        """The PyTorchJob."""
         pods = self.pods(_CONTAINER, _command(spec))
-        self.run("kubeflow.org/v1", "PyTorchJob", {"runPolicy": run_policy(spec), **_replica_specs(spec, pods)})
-        self.register_outputs({})
+        return JobObject("kubeflow.org/v1", "PyTorchJob", {"runPolicy": run_policy(spec), **_replica_specs(spec, pods)})
 
 
 def _replica_specs(spec: PyTorchTrainingSpec, pods: dict[str, Any]) -> dict[str, Any]:

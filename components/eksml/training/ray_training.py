@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-import pulumi
 from pydantic import Field
 
 from eksml.catalog import images
 from eksml.errors import Problem
-from eksml.spec import Flag, Spec
+from eksml.spec import Flag, Spec, pattern
 from eksml.training.code import directory_of
 from eksml.training.job import JobSpec, SecretKey
-from eksml.training.training_job import TrainingJob
+from eksml.training.training_job import JobObject, TrainingJob
 
 _API_VERSION = "ray.io/v1"
 
@@ -21,7 +20,7 @@ _API_VERSION = "ray.io/v1"
 class GcsRedis(Spec):
     """A Redis that keeps the state of the head, so that the cluster outlives it."""
 
-    address: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+:\d+$")]
+    address: Annotated[str, pattern(r"^[A-Za-z0-9.-]+:\d+$", "host and port, such as redis.vision:6379")]
     """Host and port."""
     password: SecretKey | None = None
     """Where its password is; none given: it has none."""
@@ -51,31 +50,15 @@ class RayTrainingSpec(JobSpec):
             yield Problem(("maxNodes",), f"{self.max_nodes} given, must be more than nodes, {self.nodes}")
 
 
-class RayTraining(TrainingJob):
-    """A RayJob that runs the script on the head and its tasks on the workers, or a RayCluster that waits for jobs.
+class RayTraining(TrainingJob[RayTrainingSpec]):
+    """A RayJob that runs the script on the head and its tasks on the workers, or a RayCluster that waits for jobs."""
 
-    Arguments:
-        spec: what the job is.
-        bucket: name of the platform's model bucket, for volumes that name none.
-        tracking_uri: address of the MLflow that the job reports to.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        spec: RayTrainingSpec,
-        *,
-        bucket: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__("eksml:training:RayTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts)
+    def job(self, spec: RayTrainingSpec) -> JobObject:
+        """The RayJob or RayCluster."""
         cluster = _cluster(spec, head=self.pods("ray-head", [], helper=True), worker=self.pods("ray-worker", []))
-        if spec.submit:
-            self.run(_API_VERSION, "RayJob", _job(spec, cluster))
-        else:
-            self.run(_API_VERSION, "RayCluster", cluster)
-        self.register_outputs({})
+        if not spec.submit:
+            return JobObject(_API_VERSION, "RayCluster", cluster)
+        return JobObject(_API_VERSION, "RayJob", _job(spec, cluster))
 
 
 def _job(spec: RayTrainingSpec, cluster: dict[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-import pulumi
 from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.spec import Flag
 from eksml.training.job import JobSpec
-from eksml.training.training_job import TrainingJob, replicas, run_policy
+from eksml.training.training_job import JobObject, TrainingJob, replicas, run_policy
 
 _CONTAINER = "tensorflow"
 
@@ -33,27 +32,11 @@ class TensorFlowTrainingSpec(JobSpec):
             yield Problem(("checkpoints",), "missing: an evaluator reads them")
 
 
-class TensorFlowTraining(TrainingJob):
-    """A TFJob: the training operator tells each pod the addresses of all in TF_CONFIG.
+class TensorFlowTraining(TrainingJob[TensorFlowTrainingSpec]):
+    """A TFJob: the training operator tells each pod the addresses of all in TF_CONFIG."""
 
-    Arguments:
-        spec: what the job is.
-        bucket: name of the platform's model bucket, for volumes that name none.
-        tracking_uri: address of the MLflow that the job reports to.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        spec: TensorFlowTrainingSpec,
-        *,
-        bucket: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__(
-            "eksml:training:TensorFlowTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts
-        )
+    def job(self, spec: TensorFlowTrainingSpec) -> JobObject:
+        """The TFJob."""
         command = ["python", spec.script, *spec.arguments]
         pods = self.pods(_CONTAINER, command)
         kinds: dict[str, Any] = {"Chief": replicas(1, pods)}
@@ -63,5 +46,4 @@ class TensorFlowTraining(TrainingJob):
             kinds["PS"] = replicas(spec.parameter_servers, self.pods(_CONTAINER, command, helper=True))
         if spec.evaluator:
             kinds["Evaluator"] = replicas(1, pods)
-        self.run("kubeflow.org/v1", "TFJob", {"runPolicy": run_policy(spec), "tfReplicaSpecs": kinds})
-        self.register_outputs({})
+        return JobObject("kubeflow.org/v1", "TFJob", {"runPolicy": run_policy(spec), "tfReplicaSpecs": kinds})

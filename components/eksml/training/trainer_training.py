@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-import pulumi
 from pydantic import BeforeValidator
 
 from eksml.errors import Problem
 from eksml.training.code import GitCode, directory_of
 from eksml.training.job import JobSpec
-from eksml.training.training_job import TrainingJob
+from eksml.training.training_job import JobObject, TrainingJob
 
 _CONTAINER = "node"
 
@@ -40,31 +39,14 @@ class TrainerTrainingSpec(JobSpec):
             yield Problem(("code", "kind"), "git given, but a TrainJob cannot fetch it: take configMap or image")
 
 
-class TrainerTraining(TrainingJob):
-    """A TrainJob: Trainer v2 tells each pod its rank and the address of the first.
+class TrainerTraining(TrainingJob[TrainerTrainingSpec]):
+    """A TrainJob: Trainer v2 tells each pod its rank and the address of the first."""
 
-    Arguments:
-        spec: what the job is.
-        bucket: name of the platform's model bucket, for volumes that name none.
-        tracking_uri: address of the MLflow that the job reports to.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        spec: TrainerTrainingSpec,
-        *,
-        bucket: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ):
-        super().__init__(
-            "eksml:training:TrainerTraining", name, spec, bucket=bucket, tracking_uri=tracking_uri, opts=opts
-        )
+    def job(self, spec: TrainerTrainingSpec) -> JobObject:
+        """The TrainJob."""
         launcher = "torchrun" if spec.runtime == "torch" else "python"
         template = self.pods(_CONTAINER, [launcher, f"{directory_of(spec.code)}/{spec.script}", *spec.arguments])
-        self.run("trainer.kubeflow.org/v1alpha1", "TrainJob", _job(spec, template))
-        self.register_outputs({})
+        return JobObject("trainer.kubeflow.org/v1alpha1", "TrainJob", _job(spec, template))
 
 
 def _job(spec: TrainerTrainingSpec, template: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pulumi
 
@@ -21,7 +21,18 @@ _LONGEST_NAME = 40
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
-class TrainingJob(Component):
+JobSpecType = TypeVar("JobSpecType", bound=JobSpec)
+
+
+class JobObject(NamedTuple):
+    """What Kubernetes or an operator runs."""
+
+    api_version: str
+    kind: str
+    spec: dict[str, Any]
+
+
+class TrainingJob(Component, Generic[JobSpecType]):
     """The base of every training job: a namespace's code, volumes and one object that an operator or Kubernetes runs.
 
     It never makes `pulumi up` wait, and a change of the job replaces it: it goes on from its last checkpoint.
@@ -34,9 +45,8 @@ class TrainingJob(Component):
 
     def __init__(
         self,
-        token: str,
         name: str,
-        spec: JobSpec,
+        spec: JobSpecType,
         *,
         bucket: pulumi.Input[str] | None = None,
         tracking_uri: pulumi.Input[str] | None = None,
@@ -45,7 +55,7 @@ class TrainingJob(Component):
         if not re.fullmatch(rf"[a-z]([a-z0-9-]{{0,{_LONGEST_NAME - 2}}}[a-z0-9])?", name):
             text = f"'{name}' given, must be at most {_LONGEST_NAME} lower-case letters, digits and hyphens"
             raise SpecError([Problem(("name",), text)])
-        super().__init__(token, name, spec, opts)
+        super().__init__(f"eksml:training:{type(self).__name__}", name, spec, opts)
         self._spec = spec
         self._run_time_environment = {"MLFLOW_TRACKING_URI": tracking_uri} if tracking_uri is not None else {}
         self._needs: list[pulumi.Resource] = []
@@ -56,6 +66,12 @@ class TrainingJob(Component):
                 self._mount_bucket(role, volume, bucket)
             elif isinstance(volume, FileSystemVolume):
                 self._claim(role, claim_of_directory(volume))
+        self._run(self.job(spec))
+        self.register_outputs({})
+
+    def job(self, spec: JobSpecType) -> JobObject:
+        """The object that is run."""
+        raise NotImplementedError
 
     def pods(self, container: str, command: Sequence[str], *, helper: bool = False) -> dict[str, Any]:
         """The template of the job's pods."""
@@ -89,13 +105,12 @@ class TrainingJob(Component):
         self._needs.append(made)
         return made
 
-    def run(self, api_version: str, kind: str, job_spec: Mapping[str, Any]) -> None:
-        """Makes the object that is run, in its queue."""
+    def _run(self, job: JobObject) -> None:
         self.add(
-            api_version,
-            kind,
+            job.api_version,
+            job.kind,
             self.resource_name,
-            {"spec": dict(job_spec)},
+            {"spec": job.spec},
             labels=_queue_labels(self._spec),
             annotations=SKIP_AWAIT,
             # What runs cannot be changed, and two of one name cannot be.

@@ -8,14 +8,15 @@ import pulumi
 from pydantic import Field
 
 from eksml import names
-from eksml.spec import BucketName, Spec
+from eksml.spec import BucketName, ObjectName, Spec, pattern
 
 DATA_DIRECTORY, CHECKPOINT_DIRECTORY = "/data", "/checkpoints"
 _S3_DRIVER = "s3.csi.aws.com"
 _BUCKET_SIZE = "1Ti"
 _BUCKET_SIZE = "1Ti"
-_Prefix = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9!_.*'()-]*/)*$")]
-_ClaimName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+_Prefix = Annotated[
+    str, pattern(r"^([A-Za-z0-9][A-Za-z0-9!_.*'()-]*/)*$", "the beginning of keys, such as runs/resnet/, ending with /")
+]
 
 
 class S3Volume(Spec):
@@ -41,7 +42,7 @@ class ClaimVolume(Spec):
     """A PersistentVolumeClaim that exists in the team's namespace, and outlives the job."""
 
     kind: Literal["claim"] = "claim"
-    claim: _ClaimName
+    claim: ObjectName
     """Name of the claim."""
 
 
