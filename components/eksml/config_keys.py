@@ -3,6 +3,12 @@
 PLATFORM = "eksml:platform"
 """The settings of the platform, laid over its profile."""
 
+PLATFORM_STACK = "eksml:platformStack"
+"""The stack of the platform that a workload runs on, as organization/project/stack."""
+
+WORKLOAD = "eksml:workload"
+"""The settings of a workload, over those that its program gives."""
+
 KUBECONFIG = "eksml:kubeconfig"
 
 SECRETS = {KUBECONFIG: "kubeconfig of a cluster of kind kubeconfig"}

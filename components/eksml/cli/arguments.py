@@ -1,5 +1,6 @@
 """Arguments that several subcommands take, and what becomes of them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +24,17 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Set a value below eksml:platform for this run, such as pools.train.size=4. VALUE is YAML. Repeatable.",
+        help="Set a value below eksml:platform for this run, such as pools.train.size=4, or a blueprint's below eksml:workload. VALUE is YAML. Repeatable.",
+        show_default=False,
+    ),
+]
+
+PlatformName = Annotated[
+    str | None,
+    typer.Option(
+        "--platform",
+        metavar="PROFILE|STACK",
+        help="For a blueprint: the platform to run on. Default: the one that it names.",
         show_default=False,
     ),
 ]
@@ -31,12 +42,17 @@ Settings = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
-def plan_of(target: str | None, stack: str | None, settings: list[str] | None) -> "Plan":
+def plan_of(
+    target: str | None, stack: str | None, settings: list[str] | None, platform: str | None = None
+) -> "Plan":
     """The Plan that the arguments mean, recorded while a terminal shows that something is under way."""
     from eksml.cli.output import working
-    from eksml.plan.project import find_stack
+    from eksml.plan.project import find_stack, stacks_of
 
-    found = find_stack(target, stack).with_settings(_parsed(settings or []))
+    if platform and target and platform in stacks_of(Path(target)):
+        # What suits that platform is in a stack file of its name.
+        stack = stack or platform
+    found = find_stack(target, stack).on_platform(platform).with_settings(_parsed(settings or []))
     with working(f"Running the program of {found.name}, offline"):
         # The SDKs of the providers take seconds to load, so not before the arguments are known to be good.
         from eksml.plan.recorder import record

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from eksml.cli.arguments import AsJson, Settings, StackName, Target, plan_of
+from eksml.cli.arguments import AsJson, PlatformName, Settings, StackName, Target, plan_of
 
 
 def check(
     target: Target = None,
     stack: StackName = None,
     settings: Settings = None,
+    platform: PlatformName = None,
     as_json: AsJson = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why each finding matters.")] = False,
 ) -> None:
@@ -31,7 +32,7 @@ def check(
     from eksml.checks.text import show_report
     from eksml.cli.output import answer, end_on_errors
 
-    report = run_checks(plan_of(target, stack, settings))
+    report = run_checks(plan_of(target, stack, settings, platform))
     if as_json:
         typer.echo(json.dumps(findings(report), indent=2, ensure_ascii=False))
     else:

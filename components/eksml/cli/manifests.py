@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from eksml.cli.arguments import AsJson, Settings, StackName, Target, plan_of
+from eksml.cli.arguments import AsJson, PlatformName, Settings, StackName, Target, plan_of
 
 
 def manifests(
@@ -23,7 +23,7 @@ def manifests(
     from eksml.plan.manifests import manifests as as_yaml
     from eksml.plan.manifests import objects
 
-    plan = plan_of(target, stack, settings)
+    plan = plan_of(target, stack, settings, platform)
     if as_json:
         typer.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(plan)}, indent=2))
     else:

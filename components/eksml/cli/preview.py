@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eksml.cli.arguments import AsJson, Settings, StackName, Target, plan_of
+from eksml.cli.arguments import AsJson, PlatformName, Settings, StackName, Target, plan_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +19,7 @@ def preview(
     target: Target = None,
     stack: StackName = None,
     settings: Settings = None,
+    platform: PlatformName = None,
     as_json: AsJson = False,
     out: Annotated[
         Path | None,
@@ -44,7 +45,7 @@ def preview(
     from eksml.checks import run_checks
     from eksml.cli.output import answer, end_on_errors, write_files
 
-    plan = plan_of(target, stack, settings)
+    plan = plan_of(target, stack, settings, platform)
     report = run_checks(plan)
     if out is not None:
         write_files(out, files_of(plan, report))

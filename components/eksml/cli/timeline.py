@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from eksml.cli.arguments import AsJson, Settings, StackName, Target, plan_of
+from eksml.cli.arguments import AsJson, PlatformName, Settings, StackName, Target, plan_of
 
 
 def timeline(
@@ -25,7 +25,7 @@ def timeline(
     from eksml.plan.timeline_json import timeline_json
     from eksml.plan.timeline_text import show_timeline
 
-    found = in_time(plan_of(target, stack, settings))
+    found = in_time(plan_of(target, stack, settings, platform))
     if as_json:
         typer.echo(json.dumps(timeline_json(found), indent=2, ensure_ascii=False))
     else:

@@ -1,7 +1,7 @@
 """The recorded outcome of a program: every resource that it registers, and what it exports."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ SECRET = "[secret]"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that is not known before `pulumi up`."""
 
+STACK_REFERENCE_TYPE = "pulumi:pulumi:StackReference"
 STACK_TYPE = "pulumi:pulumi:Stack"
 
 
@@ -46,11 +47,31 @@ class Plan:
     stack: str
     resources: tuple[Resource, ...]
     exports: Mapping[str, Any] = field(default_factory=dict)
+    platform: "Plan | None" = None
+    """The platform that it runs on, where it is a workload's."""
 
     @classmethod
-    def of(cls, stack: str, resources: Iterable[Resource], exports: Mapping[str, Any] | None = None) -> "Plan":
+    def of(
+        cls,
+        stack: str,
+        resources: Iterable[Resource],
+        exports: Mapping[str, Any] | None = None,
+        platform: "Plan | None" = None,
+    ) -> "Plan":
         """A Plan of resources in any order: registration order means nothing, so they are sorted by URN."""
-        return cls(stack, tuple(sorted(resources, key=lambda resource: resource.urn)), dict(exports or {}))
+        return cls(stack, tuple(sorted(resources, key=lambda resource: resource.urn)), dict(exports or {}), platform)
+
+    @property
+    def with_platform(self) -> "Plan":
+        """A workload and its platform as one Plan: what refers to the platform's stack comes after all of it."""
+        if self.platform is None:
+            return self
+        there = tuple(resource.urn for resource in self.platform.resources)
+        own = [
+            replace(resource, dependencies=there) if resource.type == STACK_REFERENCE_TYPE else resource
+            for resource in self.resources
+        ]
+        return Plan.of(self.stack, [*self.platform.resources, *own], self.exports)
 
     @cached_property
     def by_urn(self) -> dict[str, Resource]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from eksml.config_keys import PLATFORM, SECRETS
+from eksml.config_keys import PLATFORM, PLATFORM_STACK, SECRETS, WORKLOAD
 from eksml.errors import InputError, listed, nearest
 from eksml.paths import parse_path, path_text
 from eksml.plan.model import SECRET
@@ -22,7 +22,7 @@ from eksml.plan.model import SECRET
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
 _STACK_FILE_KEYS = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")
-_OWN_KEYS = (PLATFORM, *SECRETS)
+_OWN_KEYS = (PLATFORM, PLATFORM_STACK, WORKLOAD, *SECRETS)
 _PROVIDER_SECRETS = ("aws:secretKey", "aws:token")
 
 # What looks like a secret wherever it stands.
@@ -58,6 +58,8 @@ class Stack:
     secret_keys: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     """What is wrong with the stack file apart from what its program will say."""
+    platform: "Stack | None" = None
+    """The stack of the platform that it runs on, where it is a workload's."""
 
     @property
     def engine_config(self) -> dict[str, str]:
@@ -65,15 +67,34 @@ class Stack:
         return {key: _as_engine_writes(value) for key, value in self.config.items()}
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Stack":
-        """The same stack, with values set at paths below `eksml:platform`. Raises InputError where there is none."""
+        """The same stack, with values set at paths below `eksml:platform`, or `eksml:workload` where that is there.
+
+        Raises InputError where neither is.
+        """
         if not settings:
             return self
-        platform = deepcopy(self.config.get(PLATFORM))
-        if not isinstance(platform, dict):
-            raise InputError(f"--set: the stack {self.name} has no mapping {PLATFORM} to set something in")
+        key = WORKLOAD if WORKLOAD in self.config else PLATFORM
+        changed = deepcopy(self.config.get(key))
+        if not isinstance(changed, dict):
+            raise InputError(f"--set: the stack {self.name} has no mapping {key} to set something in")
         for path, value in settings.items():
-            _set(platform, path, value)
-        return replace(self, config={**self.config, PLATFORM: platform})
+            _set(changed, path, value)
+        return replace(self, config={**self.config, key: changed})
+
+    def on_platform(self, wanted: str | None = None) -> "Stack":
+        """The same stack with that of the platform that it runs on, or of another one of the same project.
+
+        Raises InputError where the platform's project does not lie above, or a platform is wanted of what has none.
+        """
+        given = self.config.get(PLATFORM_STACK)
+        if given is None:
+            if wanted:
+                raise InputError(f"--platform {wanted}: {self.name} runs on no platform: it has no {PLATFORM_STACK}")
+            return self
+        *organization, project, name = str(given).split("/")
+        platform = _stack(_project_of_name(self.directory, project, str(given)), wanted or name)
+        reference = "/".join([*organization, project, platform.name])
+        return replace(self, platform=platform, config={**self.config, PLATFORM_STACK: reference})
 
 
 def find_stack(target: str | None, stack_name: str | None = None) -> Stack:
@@ -184,7 +205,7 @@ def project_above(directory: Path) -> Path | None:
 
 def _stack(project_file: Path, stack_name: str | None) -> Stack:
     project = read_project(project_file)
-    stack_name = _existing(stack_name, project.stack_directory)
+    stack_name = _existing(stack_name, project)
     config, problems = _config(project, stack_name)
     return Stack(
         project=project.name,
@@ -197,9 +218,26 @@ def _stack(project_file: Path, stack_name: str | None) -> Stack:
     )
 
 
-def _existing(stack_name: str | None, directory: Path) -> str:
-    stacks = sorted(path.stem.removeprefix("Pulumi.") for path in directory.glob("Pulumi.*.y*ml"))
+def _project_of_name(directory: Path, name: str, reference: str) -> Path:
+    """The file of a project above a folder, by the project's name."""
+    files = (folder / file for folder in directory.parents for file in PROJECT_FILES)
+    for file in files:
+        if file.is_file() and read_project(file).name == name:
+            return file
+    raise InputError(f"{PLATFORM_STACK}: {reference}: there is no project '{name}' in a folder above {directory}")
+
+
+def stacks_of(directory: Path) -> list[str]:
+    """The names of the stacks that have a file in a folder."""
+    return sorted(path.stem.removeprefix("Pulumi.") for path in directory.glob("Pulumi.*.y*ml"))
+
+
+def _existing(stack_name: str | None, project: Project) -> str:
+    stacks = stacks_of(project.stack_directory)
     if stack_name is None and len(stacks) > 1:
+        usual = str(project.config.get(PLATFORM_STACK)).rpartition("/")[2]
+        if usual in stacks:
+            return usual
         raise InputError(f"there are several stacks, name one: {', '.join(stacks)}")
     if stack_name is not None and stacks and stack_name not in stacks:
         raise InputError(

@@ -27,7 +27,7 @@ from pulumi.runtime.stack import run_in_stack
 from eksml.errors import InputError
 from eksml.plan import believable
 from eksml.plan.canonical import REMOTE_TYPES, canonical
-from eksml.plan.model import SECRET, STACK_TYPE, Plan, Resource
+from eksml.plan.model import SECRET, STACK_REFERENCE_TYPE, STACK_TYPE, Plan, Resource
 from eksml.plan.project import Stack
 
 # How the SDK marks values that are more than plain data. See pulumi.runtime.rpc.
@@ -55,17 +55,18 @@ def record(stack: Stack) -> Plan:
     def program() -> None:
         runpy.run_path(str(main), run_name="__main__")
 
+    platform = record(stack.platform) if stack.platform else None
     with _as_engine_runs(main.parent):
-        return record_program(program, stack)
+        return record_program(program, stack, platform)
 
 
-def record_program(program: Callable[[], Any], stack: Stack) -> Plan:
-    """The Plan of a function that registers resources, as if it were the stack's program."""
-    return contextvars.Context().run(_record, program, stack)
+def record_program(program: Callable[[], Any], stack: Stack, platform: Plan | None = None) -> Plan:
+    """The Plan of a function that registers resources, as if it were the stack's program, on a platform."""
+    return contextvars.Context().run(_record, program, stack, platform)
 
 
-def _record(program: Callable[[], Any], stack: Stack) -> Plan:
-    monitor = _Monitor(stack)
+def _record(program: Callable[[], Any], stack: Stack, platform: Plan | None) -> Plan:
+    monitor = _Monitor(stack, platform)
     pulumi_config.set_all_config(stack.engine_config, list(stack.secret_keys))
     pulumi_settings.configure(
         pulumi_settings.Settings(
@@ -157,8 +158,9 @@ def _failure(error: BaseException, stack: Stack) -> str:
 class _Monitor:
     """Answers the SDK's calls as the engine does in a preview, and keeps what they register."""
 
-    def __init__(self, stack: Stack):
+    def __init__(self, stack: Stack, platform: Plan | None = None):
         self._stack = stack
+        self._platform = platform
         self._region = str(stack.config.get("aws:region", "us-west-2"))
         self._lock = threading.Lock()
         self._resources: dict[str, Resource] = {}
@@ -168,7 +170,7 @@ class _Monitor:
 
     def plan(self) -> Plan:
         """What was recorded so far."""
-        return Plan.of(self._stack.name, canonical(self._resources.values()), self._exports)
+        return Plan.of(self._stack.name, canonical(self._resources.values()), self._exports, self._platform)
 
     def problems(self) -> list[str]:
         """Why the recording cannot be trusted; empty if it can."""
@@ -224,6 +226,8 @@ class _Monitor:
         return empty_pb2.Empty()
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        if request.type == STACK_REFERENCE_TYPE and self._platform is not None:
+            return self._read_platform(request, self._platform)
         self._problems.add(f"{request.type} '{request.name}' is read from the cloud, which a recording cannot do")
         return resource_pb2.ReadResourceResponse(urn=self._urn(request), properties=request.properties)
 
@@ -267,6 +271,18 @@ class _Monitor:
             options={key: value for key, value in options.items() if value},
             aliases=tuple(_alias(alias) for alias in request.aliases),
         )
+
+    def _read_platform(self, request: Any, platform: Plan) -> Any:
+        """What a platform exports, as its recorded program did."""
+        urn = self._urn(request)
+        with self._lock:
+            name = {"name": plain(request.properties)["name"]}
+            self._resources[urn] = Resource(urn, request.type, request.name, None, True, inputs=name)
+        properties = struct_pb2.Struct()
+        secrets = [export for export, value in platform.exports.items() if value == SECRET]
+        closed = {export: {_MARK: _SECRET_MARK, "value": SECRET} for export in secrets}
+        properties.update({**name, "outputs": {**platform.exports, **closed}, "secretOutputNames": secrets})
+        return resource_pb2.ReadResourceResponse(urn=urn, properties=properties)
 
     def _urn(self, request: Any) -> str:
         parent_type = request.parent.split("::")[2] if request.parent else STACK_TYPE

@@ -1,0 +1,68 @@
+"""The platform that a program runs on: another stack, or any cluster by its kubeconfig."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from eksml.config_keys import KUBECONFIG, PLATFORM_STACK, WORKLOAD
+from eksml.errors import SpecError
+from eksml.spec import Spec, parse
+
+SpecType = TypeVar("SpecType", bound=Spec)
+
+
+class PlatformReference:
+    """What `eksml:platformStack` exports, as `organization/project/stack`; or the cluster of `eksml:kubeconfig`.
+
+    Raises pulumi.RunError where the stack file has neither.
+
+    Attributes:
+        provider: the Kubernetes provider of the platform's cluster.
+        opts: options that put a component there.
+    """
+
+    def __init__(self) -> None:
+        config = pulumi.Config("eksml")
+        self._name = config.get(PLATFORM_STACK.rpartition(":")[2])
+        kubeconfig = config.get_secret(KUBECONFIG.rpartition(":")[2])
+        if self._name is None and kubeconfig is None:
+            raise pulumi.RunError(
+                f"{PLATFORM_STACK}: missing, must be the stack of the platform to run on, or set {KUBECONFIG}"
+            )
+        self._exports = pulumi.StackReference(self._name).outputs if self._name else None
+        self.provider = k8s.Provider("platform", kubeconfig=self.required("kubeconfig") if self._name else kubeconfig)
+        self.opts = pulumi.ResourceOptions(providers=[self.provider])
+
+    @property
+    def model_bucket(self) -> pulumi.Output[str] | None:
+        """Name of the platform's model bucket; None on a cluster by its kubeconfig."""
+        return self.required("modelBucket") if self._name else None
+
+    def required(self, export: str) -> pulumi.Output[Any]:
+        """What the platform exports under a name. Without it the program ends and says which platform lacks it."""
+        return pulumi.Output.all(exports=self._exports).apply(lambda known: self._found(known["exports"] or {}, export))
+
+    def _found(self, exports: dict[str, Any], export: str) -> Any:
+        if export not in exports:
+            profile = exports.get("profile")
+            which = f"{self._name} (profile {profile})" if profile else str(self._name)
+            raise pulumi.RunError(f"the platform {which} does not export {export}")
+        return exports[export]
+
+
+def workload_spec(spec_type: type[SpecType], **given: Any) -> SpecType:
+    """A Spec from `eksml:workload` of the selected stack, and from what the program itself gives.
+
+    Raises pulumi.RunError with every problem at once, which ends the program without a traceback.
+    """
+    settings = pulumi.Config("eksml").get_object(WORKLOAD.rpartition(":")[2])
+    if not isinstance(settings, dict):
+        raise pulumi.RunError(f"{WORKLOAD}: missing, must be a mapping with the settings of the workload")
+    own = {name: value.settings() if isinstance(value, Spec) else value for name, value in given.items()}
+    try:
+        return parse(spec_type, {**own, **settings})
+    except SpecError as error:
+        raise pulumi.RunError("\n".join(f"{WORKLOAD}.{problem}" for problem in error.problems)) from None
