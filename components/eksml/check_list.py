@@ -1,6 +1,6 @@
 """Every check of a Plan, by its identifier: how much it matters, and why.
 
-What each check looks for is in `eksml.checks`; a stack file names them here, in its waivers.
+What each check looks for is in `eksml.checks`; the waivers of a stack file name them, `check` or `check:resource`.
 """
 
 from enum import StrEnum
@@ -40,16 +40,21 @@ CHECKS: dict[str, CheckInfo] = {
     "chart-value-exists": CheckInfo(_ERROR, "A chart ignores a value that it does not know, a misspelt one too."),
     "image-registry": CheckInfo(_ERROR, "With a registry of one's own, nothing should be fetched from elsewhere."),
     "not-public": CheckInfo(_ERROR, "Nothing may be reached from the internet that the stack file did not open."),
+    "open-public-endpoint": CheckInfo(
+        _ERROR, "An API server that the whole internet reaches is one stolen key away from anybody."
+    ),
     "encrypted": CheckInfo(_ERROR, "Data at rest is encrypted."),
     "network-policy-enforced": CheckInfo(
         _ERROR, "A network policy does nothing where the network does not enforce it."
     ),
     "quotas-fit-pools": CheckInfo(_WARNING, "What is promised to all teams together should be there."),
+    "job-fits-quota": CheckInfo(_ERROR, "A job that asks for more than its queue may ever have waits for ever."),
     "custom-resource-after-crd": CheckInfo(_ERROR, "An object comes after the definition of its kind."),
     "own-cluster-provider": CheckInfo(
         _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
     ),
     "identity-used": CheckInfo(_WARNING, "An identity that no service account uses is a right that nobody needs."),
+    "one-identity": CheckInfo(_ERROR, "EKS gives a service account one identity, and refuses a second one."),
     "narrow-policy": CheckInfo(_ERROR, "A policy with every action on every resource is a key to the account."),
     "requests-and-limits": CheckInfo(
         _WARNING, "A pod without requests is placed blindly; without a memory limit it takes all."
@@ -57,4 +62,5 @@ CHECKS: dict[str, CheckInfo] = {
     "nothing-left-behind": CheckInfo(_ERROR, "What a controller made must be gone before the controller is."),
     "name-fits": CheckInfo(_ERROR, "AWS and Kubernetes refuse names that are too long, after ten minutes of work."),
     "tagged": CheckInfo(_WARNING, "What has no tag is found on no bill."),
+    "waiver-used": CheckInfo(_WARNING, "A waiver that allows nothing today hides what goes wrong tomorrow."),
 }

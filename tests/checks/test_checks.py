@@ -1,5 +1,6 @@
 """Every check: quiet on the three stacks, and loud about a fault that is planted in one of them."""
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -13,8 +14,9 @@ from eksml import catalog
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
 from eksml.checks.run import _FUNCTIONS, as_json
-from eksml.checks.workloads import amount_of
+from eksml.checks.workloads import Workload, amount_of, workloads_of
 from eksml.plan import Plan, Resource
+from eksml.plan.model import UNKNOWN
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
@@ -74,15 +76,37 @@ def add(resource_type: str, name: str, inputs: dict[str, Any], **more: Any) -> C
     return fault
 
 
-def job(name: str = "job", **pod: Any) -> Callable[[dict[str, Resource]], None]:
+def take_away(resource_type: str) -> Callable[[dict[str, Resource]], None]:
+    """A fault: no resource of a type is there."""
+
+    def fault(resources: dict[str, Resource]) -> None:
+        for urn in [each.urn for each in resources.values() if each.type == resource_type]:
+            del resources[urn]
+
+    return fault
+
+
+def job(
+    name: str = "job", metadata: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **pod: Any
+) -> Callable[[dict[str, Resource]], None]:
     container = {
         "name": "main",
         "image": "busybox:1.37",
         "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
     }
-    spec = {"containers": [container | pod.pop("container", {})], **pod}
-    inputs = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
+    template = {"spec": {"containers": [container | pod.pop("container", {})], **pod}}
+    inputs = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, **(metadata or {})},
+        "spec": {"template": template, **(spec or {})},
+    }
     return add(JOB, name, inputs)
+
+
+def chart(values: dict[str, Any], name: str = "portal") -> Callable[[dict[str, Resource]], None]:
+    """A chart that the catalog does not know."""
+    return add(RELEASE, name, {"chart": f"oci://example.com/charts/{name}", "version": "1.0.0", "values": values})
 
 
 def asking(**resources: str) -> dict[str, Any]:
@@ -90,6 +114,7 @@ def asking(**resources: str) -> dict[str, Any]:
     return {"resources": {"requests": dict(resources), "limits": {"memory": "1Gi", **limits}}}
 
 
+IN_TRAINING = {"namespace": "training"}
 GPU = {"nvidia.com/gpu": "1", "memory": "1Gi"}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
 DAEMON_SET = {
@@ -114,6 +139,7 @@ DAEMON_SET = {
 PUBLIC = "service.beta.kubernetes.io/aws-load-balancer-scheme"
 INTERNAL = "service.beta.kubernetes.io/aws-load-balancer-internal"
 EVERYTHING = '{"Statement": {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}}'
+INTERNET_FACING = {"scheme": "internet-facing"}
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "LoadBalancer"}}
 NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
 NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
@@ -182,6 +208,22 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "job: job: image localhost:5000/busybox:latest",
     ),
     (
+        "pinned",
+        change(RELEASE, "kueue-kueue", "values/controllerManager/manager/image", {"tag": "main"}),
+        "eksml-production-kueue-kueue: kueue-controller-manager: image registry.k8s.io/kueue/kueue:main has no fixed",
+    ),
+    (
+        "pinned",
+        change(RELEASE, "dcgm-exporter", "values/image", {"repository": "example.com/dcgm", "tag": "latest"}),
+        "eksml-production-gpus-dcgm-exporter: dcgm-exporter: image example.com/dcgm:latest has no fixed tag",
+    ),
+    (
+        "pinned",
+        chart({"web": {"image": {"repository": "example.com/web", "tag": "latest"}}}),
+        "portal: image example.com/web:latest has no fixed tag",
+    ),
+    ("pinned", job(initContainers=[{"name": "first", "image": "busybox"}]), "job: job: image busybox has no fixed tag"),
+    (
         "chart-value-exists",
         change(RELEASE, "kueue-kueue", "values/controllerManager/replica", 3),
         "eksml-production-kueue-kueue: chart kueue has no value controllerManager.replica",
@@ -194,7 +236,47 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ),
     (
         "not-public",
+        add("kubernetes:gateway.k8s.aws/v1beta1:LoadBalancerConfiguration", "web", {"spec": INTERNET_FACING}),
+        "web: a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        add("kubernetes:elbv2.k8s.aws/v1beta1:IngressClassParams", "web", {"spec": INTERNET_FACING}),
+        "web: a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": True, "storageEncrypted": True}),
+        "experiments: has an address that the internet reaches: set publiclyAccessible to false",
+    ),
+    (
+        "not-public",
+        chart({"proxy": {"service": {"type": "LoadBalancer", "annotations": {}}}}),
+        "portal: its value proxy.service makes a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        chart({"servers": [{"serviceType": "LoadBalancer", "serviceAnnotations": {PUBLIC: "internet-facing"}}]}),
+        "portal: its value servers.0 makes a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        chart({"ingress": {"annotations": {"alb.ingress.kubernetes.io/scheme": "internet-facing"}}}),
+        "portal: its value ingress.annotations makes a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        chart({"extraObjects": [SERVICE]}),
+        "portal: its value extraObjects.0 makes a load balancer that the internet reaches",
+    ),
+    (
+        "open-public-endpoint",
         change("eks:index:Cluster", "", "endpointPublicAccess", True),
+        "eksml-production: the API server is reachable from the whole internet",
+    ),
+    (
+        "open-public-endpoint",
+        change("eks:index:Cluster", "", "endpointPublicAccess", None),
         "eksml-production: the API server is reachable from the whole internet",
     ),
     (
@@ -233,6 +315,58 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "eksml-production-kueue-resourceflavor-burst: teams are promised 16 GPUs of pool burst, which holds 8",
     ),
     (
+        "quotas-fit-pools",
+        change("aws:eks/nodeGroup:NodeGroup", "system", "scalingConfig/desiredSize", 1),
+        "eksml-production-kueue-resourceflavor-system: teams are promised 5880 thousandths of a core of pool system, "
+        "which holds 3920; 21244 MiB of memory of pool system, which holds",
+    ),
+    (
+        "quotas-fit-pools",
+        change(NODE_POOL, "burst", "spec/limits", {"nvidia.com/gpu": 16, "memory": "1000Gi"}),
+        "eksml-production-kueue-resourceflavor-burst: teams are promised 1440628 MiB of memory of pool burst",
+    ),
+    (
+        "quotas-fit-pools",
+        take_away("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue"),
+        "eksml-production-serving-quota: all namespaces together are promised 48 GPUs, of which the pools hold 32; ",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING, spec={"parallelism": 9}, container=asking(**GPU | {"nvidia.com/gpu": "2"})),
+        "job: job: 9 pods ask for 9216 MiB of memory, 18 nvidia.com/gpu, more than queue training may ever have of "
+        "system, train or burst",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING, nodeSelector={"eksml.dev/pool": "train"}, container=asking(cpu="100", memory="1Gi")),
+        "job: job: asks for 100000 thousandths of a core, 1024 MiB of memory, more than queue training may ever have "
+        "of train",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING, container=asking(**GPU | {"vpc.amazonaws.com/efa": "1"})),
+        "job: job: asks for vpc.amazonaws.com/efa, of which queue training has no quota",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING, nodeSelector={"eksml.dev/pool": "serve"}, container=asking(**GPU)),
+        "job: job: runs on no nodes that queue training has a quota of: system, train, burst",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING | {"labels": {"kueue.x-k8s.io/queue-name": "fast"}}, container=asking(**GPU)),
+        "job: job: waits in queue fast, which namespace training does not have",
+    ),
+    (
+        "one-identity",
+        add(
+            ASSOCIATION,
+            "second",
+            {"clusterName": "eksml-production", "namespace": "training", "serviceAccount": "workload"},
+        ),
+        "eksml-production-training-workload: training/workload has an identity already, by second",
+    ),
+    (
         "custom-resource-after-crd",
         add(
             "kubernetes:karpenter.sh/v1:NodePool",
@@ -268,7 +402,31 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         ),
         "eksml-production-storage-ebs-csi-AmazonEBSCSIDriverPolicy: AdministratorAccess allows every action",
     ),
+    (
+        "narrow-policy",
+        add("aws:iam/role:Role", "inline", {"inlinePolicies": [{"name": "a", "policy": EVERYTHING}]}),
+        "inline: 'All' allows every action on every resource",
+    ),
+    (
+        "narrow-policy",
+        add("aws:iam/role:Role", "managed", {"managedPolicyArns": ["arn:aws-cn:iam::aws:policy/PowerUserAccess"]}),
+        "managed: PowerUserAccess allows every action but those of IAM on every resource",
+    ),
+    (
+        "narrow-policy",
+        add(
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            "wide",
+            {"policyArn": "arn:aws:iam::aws:policy/AmazonS3FullAccess"},
+        ),
+        "wide: AmazonS3FullAccess allows every action of its service on every resource",
+    ),
     ("requests-and-limits", job(container={"resources": {}}), "job: job: container main has no requests and no limits"),
+    (
+        "requests-and-limits",
+        job(initContainers=[{"name": "proxy", "image": "busybox:1.37", "restartPolicy": "Always"}]),
+        "job: job: container proxy has no requests and no limits",
+    ),
     (
         "requests-and-limits",
         change(RELEASE, "gpus-nvidia-device-plugin", "values/resources", {"limits": {"memory": "1Gi"}}),
@@ -298,6 +456,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "name-fits",
         add("kubernetes:core/v1:ConfigMap", "c", {"metadata": {"name": "c", "labels": {"team": "t" * 64}}}),
         "c: its label team has 64 characters, Kubernetes allows 63",
+    ),
+    (
+        "waiver-used",
+        change("eksml:platform:Platform", "", "spec/waivers", {"tagged": "cost allocation is by account here"}),
+        "eksml-production: the waiver 'tagged' allows nothing",
     ),
     (
         "tagged",
@@ -337,7 +500,8 @@ def test_with_a_registry_of_ones_own_what_comes_from_elsewhere_is_found() -> Non
     assert any(
         "chart oci://registry.k8s.io/kueue/charts/kueue is not from registry.example.com" in line for line in lines
     )
-    assert any("image public.ecr.aws/karpenter/controller is not from" in line for line in lines)
+    karpenter = catalog.images()["karpenter-controller"]
+    assert any(f"image {karpenter.repository}:{karpenter.tag} is not from" in line for line in lines)
     assert "job: job: image busybox:1.37 is not from registry.example.com" in lines
 
 
@@ -360,6 +524,34 @@ def test_an_image_that_does_not_run_on_its_nodes_is_found(
     lines = found(stack("research"), "image-fits-nodes")
     assert bool(lines) == bool(text), lines
     assert text is None or any(line.endswith(text) for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"container": {"image": "NAME"}}, {"initContainers": [{"name": "first", "image": "NAME"}]}],
+    ids=["container", "initContainer"],
+)
+@pytest.mark.parametrize("name", ["example.com/tool:1.0", "registry.example.com/example.com/tool:1.0@sha256:0000"])
+def test_an_image_is_known_before_the_others_run_and_from_a_registry_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, where: dict[str, Any], name: str
+) -> None:
+    tool = catalog.images()["nvidia-device-plugin"].model_copy(
+        update={"repository": "example.com/tool", "tag": "1.0", "architectures": ("arm64",)}
+    )
+    monkeypatch.setattr("eksml.checks.images.images", lambda: {"tool": tool})
+    pod = json.loads(json.dumps(where).replace("NAME", name))
+    (line,) = found(planted(job(**pod)), "image-fits-nodes")
+    assert line.startswith(f"job: job: image {name} on m7i.xlarge: it is built for arm64")
+
+
+def test_the_operators_images_are_in_folders() -> None:
+    release = Resource("urn", RELEASE, "gpus", None, True, inputs={"chart": "gpu-operator", "values": {
+        "devicePlugin": {"repository": "example.com/nvidia", "version": "sha256:0000"},
+        "migManager": {"version": "main"},
+    }})  # fmt: skip
+    images = {each.name: each.containers[0]["image"] for each in workloads_of(Plan.of("s", [release]))}
+    assert images["nvidia-device-plugin-daemonset"] == "example.com/nvidia/k8s-device-plugin@sha256:0000"
+    assert images["nvidia-mig-manager"] == "nvcr.io/nvidia/cloud-native/k8s-mig-manager:main"
 
 
 def test_a_driver_that_is_too_old_for_an_image_is_named() -> None:
@@ -393,6 +585,52 @@ def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
     ]
 
 
+def with_waivers(waivers: dict[str, str], *faults: Callable[[dict[str, Resource]], None]) -> Plan:
+    def fault(resources: dict[str, Resource]) -> None:
+        for each in faults:
+            each(resources)
+        the(resources, "eksml:platform:Platform").inputs["spec"]["waivers"] = waivers
+
+    return planted(fault)
+
+
+def test_a_waiver_of_one_resource_hides_no_other() -> None:
+    public = [add("kubernetes:core/v1:Service", name, SERVICE) for name in ("web", "forgotten")]
+    report = run_checks(with_waivers({"not-public:web": "the demo is public on purpose"}, *public))
+    assert [finding.resource for finding in report.findings if finding.check == "not-public"] == ["forgotten"]
+    assert [(finding.resource, reason) for finding, reason in report.waived] == [
+        ("web", "the demo is public on purpose")
+    ]
+
+
+def test_the_waiver_of_one_resource_gives_the_reason_where_all_are_waived() -> None:
+    public = [add("kubernetes:core/v1:Service", name, SERVICE) for name in ("web", "other")]
+    waivers = {"not-public": "a course for everybody", "not-public:web": "the demo is public on purpose"}
+    report = run_checks(with_waivers(waivers, *public))
+    assert [reason for _, reason in report.waived] == ["a course for everybody", "the demo is public on purpose"]
+
+
+@pytest.mark.parametrize("waiver", ["not-public", "not-public:web"])
+def test_a_waiver_that_allows_nothing_is_told(waiver: str) -> None:
+    text = f"eksml-production: the waiver '{waiver}' allows nothing"
+    assert any(line.startswith(text) for line in found(with_waivers({waiver: "until the end of May"}), "waiver-used"))
+
+
+def test_what_is_told_of_waivers_can_be_waived_too() -> None:
+    report = run_checks(with_waivers({"tagged": "until the end of May", "waiver-used": "there is a branch for it"}))
+    assert report.findings == ()
+    assert [finding.check for finding, _ in report.waived] == ["waiver-used"]
+
+
+def test_the_public_api_server_of_a_stack_file_is_shown_with_its_reason() -> None:
+    open_to_all = change("eks:index:Cluster", "", "publicAccessCidrs", ["203.0.113.0/24", "0.0.0.0/0"])
+    opened = change("eks:index:Cluster", "", "endpointPublicAccess", True)
+    report = run_checks(with_waivers({"open-public-endpoint": "students without fixed addresses"}, opened, open_to_all))
+    ((finding, _),) = report.waived
+    assert finding.text == "the API server is reachable from 0.0.0.0/0: give your own ranges under publicAccessCidrs"
+    assert report.findings == ()
+
+
 def test_warnings_are_no_errors() -> None:
     report = run_checks(planted(change("aws:sqs/queue:Queue", "", "tags", {"Name": "q"})))
     assert report.errors == ()
@@ -423,10 +661,64 @@ def test_a_job_in_a_queue_needs_no_toleration_of_its_own() -> None:
     assert found(planted(fault), "workload-has-nodes") == []
 
 
+@pytest.mark.parametrize(
+    "right",
+    [
+        job(metadata=IN_TRAINING, spec={"parallelism": 8}, container=asking(**GPU | {"nvidia.com/gpu": "2"})),
+        job(metadata=IN_TRAINING, spec={"parallelism": 99, "completions": 1}, container=asking(**GPU)),
+        job(
+            metadata=IN_TRAINING | {"annotations": {"kueue.x-k8s.io/job-min-parallelism": "4"}},
+            spec={"parallelism": 99},
+            container=asking(**GPU),
+        ),
+        job(metadata=IN_TRAINING, container=asking(**{"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"})),
+        job(spec={"parallelism": 99}, container=asking(cpu="1", memory="1Gi")),
+    ],
+    ids=["with what may be borrowed", "one after the other", "fewer at once", "disk is not counted", "in no queue"],
+)
+def test_a_job_that_its_queue_lets_go_is_not_found(right: Callable[[dict[str, Resource]], None]) -> None:
+    assert found(planted(right), "job-fits-quota") == []
+
+
+def test_the_parts_of_a_job_are_let_go_together_or_not_at_all() -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        the(resources, "eksml:tenancy:Kueue").inputs["spec"]["frameworks"] = ["kubeflow.org/pytorchjob"]
+        pods = {"spec": {"containers": [asking(**GPU | {"nvidia.com/gpu": "4"})]}}
+        parts = {part: {"replicas": 4, "template": pods} for part in ("Master", "Worker")}
+        spec = {
+            "kind": "PyTorchJob",
+            "metadata": {"name": "fit", **IN_TRAINING},
+            "spec": {"pytorchReplicaSpecs": parts},
+        }
+        add("kubernetes:kubeflow.org/v1:PyTorchJob", "fit", spec)(resources)
+
+    assert found(planted(fault), "job-fits-quota") == [
+        "fit: fit-pytorchReplicaSpecs-Master: its pods ask for 32 nvidia.com/gpu together, more than queue training "
+        "may ever have"
+    ]
+
+
+def test_a_policy_of_the_account_is_judged_by_what_it_says_not_by_its_name() -> None:
+    own = add("aws:iam/role:Role", "own", {"managedPolicyArns": ["arn:aws:iam::123456789012:policy/TeamFullAccess"]})
+    assert found(planted(own), "narrow-policy") == []
+
+
 def test_what_runs_before_the_containers_counts_too() -> None:
     large = {"name": "first", "image": "busybox:1.37", "resources": {"requests": {"cpu": "500", "memory": "1Pi"}}}
     (line,) = found(planted(job(initContainers=[large])), "request-fits-node")
     assert line.startswith("job: job: asks for 500000 thousandths of a core, 1073741824 MiB of memory")
+
+
+def test_a_sidecar_counts_beside_the_containers_and_beside_what_runs_after_it_began() -> None:
+    def asks(cpu: str, **more: str) -> dict[str, Any]:
+        return {"resources": {"requests": {"cpu": cpu}}, **more}
+
+    resource = Resource("urn", "kubernetes:core/v1:Pod", "pod", None, True)
+    inits = [asks("4"), asks("1", restartPolicy="Always"), asks("5")]
+    pod = {"containers": [asks("2"), asks("500m")], "initContainers": inits}
+    assert Workload(resource, "pod", "Pod", pod).requests == {"cpu": 6000}
+    assert Workload(resource, "pod", "Pod", pod | {"initContainers": inits[:2]}).requests == {"cpu": 4000}
+    assert Workload(resource, "pod", "Pod", pod | {"initContainers": inits[1:2]}).requests == {"cpu": 3500}
 
 
 @pytest.mark.parametrize(
@@ -447,9 +739,28 @@ def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
 
 
 @pytest.mark.parametrize(
+    "right",
+    [
+        chart({"service": {"type": "LoadBalancer", "annotations": {PUBLIC: "internal"}}}),
+        chart({"service": {"type": "LoadBalancer", "loadBalancerClass": "service.k8s.aws/nlb"}}),
+        chart({"service": {"enabled": False, "type": "LoadBalancer"}}),
+        chart({"extraObjects": [SERVICE | {"metadata": {"annotations": {PUBLIC: "internal"}}}]}),
+        chart({"service": {"type": "ClusterIP"}, "note": "type: LoadBalancer"}),
+        add("kubernetes:elbv2.k8s.aws/v1beta1:IngressClassParams", "web", {"spec": {"scheme": "internal"}}),
+        add("kubernetes:gateway.k8s.aws/v1beta1:LoadBalancerConfiguration", "web", {"spec": {}}),
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": False}),
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": UNKNOWN}),
+    ],
+)
+def test_what_the_internet_does_not_reach_is_not_public(right: Callable[[dict[str, Resource]], None]) -> None:
+    assert found(planted(right), "not-public") == []
+
+
+@pytest.mark.parametrize(
     ("resource", "amount", "whole"),
     [
-        ("cpu", "500u", 0),
+        # Kubernetes rounds up to the next thousandth.
+        ("cpu", "500u", 1),
         ("cpu", "1500m", 1500),
         ("cpu", 2, 2000),
         ("memory", "1Pi", 2**30),
@@ -457,6 +768,9 @@ def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
         ("memory", "1e9", 953),
         ("nvidia.com/gpu", "4", 4),
         ("memory", "much", 0),
+        ("memory", "1.2.3", 0),
+        ("memory", "1e3Ki", 0),
+        ("nvidia.com/gpu", "1E99999", 2**63 - 1),
     ],
 )
 def test_quantities_are_read_as_kubernetes_reads_them(resource: str, amount: Any, whole: int) -> None:

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eksml import names
@@ -43,10 +44,17 @@ class Node:
             names.EFA_RESOURCE: self.efa,
         }
 
+    @property
+    def capacity(self) -> dict[str, int]:
+        """What it has in all, as Karpenter counts it against the limits of a pool."""
+        memory = int(self.fact.memory_gib * 1024)
+        return {"cpu": self.fact.vcpu * 1000, "memory": memory, names.GPU_RESOURCE: self.gpus}
 
-def nodes_of(plan: Plan) -> list[Node]:
+
+@lru_cache(maxsize=1)
+def nodes_of(plan: Plan) -> tuple[Node, ...]:
     """Every kind of node that the pools of a Plan can have. Types that the catalog lacks are left out."""
-    return [*_managed(plan), *_elastic(plan)]
+    return (*_managed(plan), *_elastic(plan))
 
 
 def has_all_nodes(plan: Plan) -> bool:

@@ -1,20 +1,20 @@
 """Where pods run: that there is a node for each, with room, and that GPU nodes are for those that need them."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 
 from eksml import names
 from eksml.checks.finding import Found
 from eksml.checks.nodes import NODE_POOL, Node, has_all_nodes, nodes_of
+from eksml.checks.queues import queued
 from eksml.checks.scheduling import is_chosen, is_tolerated, may_run
-from eksml.checks.workloads import Workload, workloads_of
+from eksml.checks.workloads import Workload, in_words, workloads_of
 from eksml.plan import Plan
 
 
 def workload_has_nodes(plan: Plan) -> Iterator[Found]:
     """Every workload's selector, affinity and tolerations are met by a pool, with the GPUs that it asks for."""
     nodes = nodes_of(plan)
-    for workload in queued(plan, workloads_of(plan)) if has_all_nodes(plan) else ():
+    for workload in queued(plan) if has_all_nodes(plan) else ():
         if _is_optional(workload, nodes):
             continue
         chosen = [node for node in nodes if is_chosen(workload.pod, node)]
@@ -35,20 +35,15 @@ _DEVICES = (names.GPU_RESOURCE, names.EFA_RESOURCE)
 
 def request_fits_node(plan: Plan) -> Iterator[Found]:
     """Each request fits the largest node of its pools, after what the kubelet and DaemonSets take."""
-    nodes, workloads = nodes_of(plan), queued(plan, workloads_of(plan))
+    nodes, workloads = nodes_of(plan), queued(plan)
     daemon_sets = [workload for workload in workloads if workload.kind == "DaemonSet"]
     for workload in workloads if has_all_nodes(plan) else ():
         usable = [node for node in nodes if may_run(workload.pod, node)]
         if workload.kind == "DaemonSet" or not usable or _fits_somewhere(workload, usable, daemon_sets):
             continue
-        asked = ", ".join(
-            f"{amount} {_UNITS.get(each, each)}" for each, amount in sorted(workload.requests.items()) if amount
-        )
+        asked = ", ".join(in_words(each, amount) for each, amount in sorted(workload.requests.items()))
         types = ", ".join(sorted({node.instance_type for node in usable}))
         yield Found(workload.resource, f"{workload.name}: asks for {asked}, more than is left on any of {types}")
-
-
-_UNITS = {"cpu": "thousandths of a core", "memory": "MiB of memory"}
 
 
 def daemon_set_on_gpu_nodes(plan: Plan) -> Iterator[Found]:
@@ -88,9 +83,9 @@ def elastic_pool_limited(plan: Plan) -> Iterator[Found]:
 
 
 def requests_and_limits(plan: Plan) -> Iterator[Found]:
-    """Every container says what it asks for, and how much memory it may take."""
+    """Every container, init containers and sidecars too, says what it asks for, and how much memory it may take."""
     for workload in workloads_of(plan):
-        for container in workload.pod.get("containers", ()) if workload.is_complete else ():
+        for container in workload.containers if workload.is_complete else ():
             resources = container.get("resources") or {}
             missing = [part for part, keys in _RESOURCES.items() if not keys & set(resources.get(part) or {})]
             # Of a chart whose values cannot set them nothing is known, and nothing can be done.
@@ -102,21 +97,7 @@ def requests_and_limits(plan: Plan) -> Iterator[Found]:
 _RESOURCES = {"requests": {"cpu", "memory"}, "limits": {"memory"}}
 
 
-def queued(plan: Plan, workloads: list[Workload]) -> list[Workload]:
-    """The workloads as Kueue lets them go: a job in a queue gets the toleration of the pool that it is sent to."""
-    queues = {each.inputs["metadata"].get("namespace") for each in plan.of_type(_LOCAL_QUEUE)}
-    return [
-        replace(each, pod={**each.pod, "tolerations": [*(each.pod.get("tolerations") or ()), names.gpu_toleration()]})
-        if each.kind == "Job" and (each.resource.inputs.get("metadata") or {}).get("namespace") in queues
-        else each
-        for each in workloads
-    ]
-
-
-_LOCAL_QUEUE = "kubernetes:kueue.x-k8s.io/v1beta2:LocalQueue"
-
-
-def _is_optional(workload: Workload, nodes: list[Node]) -> bool:
+def _is_optional(workload: Workload, nodes: Iterable[Node]) -> bool:
     """Whether it does no harm that a workload has no node: a DaemonSet for nodes that the Plan does not have."""
     if workload.kind != "DaemonSet":
         return False
