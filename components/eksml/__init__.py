@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
     from eksml.platform import Platform as Platform
     from eksml.platform import PlatformSpec as PlatformSpec
+    from eksml.platform_reference import PlatformReference as PlatformReference
+    from eksml.platform_reference import workload_spec as workload_spec
     from eksml.profiles import platform_spec as platform_spec
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
@@ -130,6 +132,7 @@ _PUBLIC = {
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
     "eksml.platform": ("Platform", "PlatformSpec"),
+    "eksml.platform_reference": ("PlatformReference", "workload_spec"),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),

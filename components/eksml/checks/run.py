@@ -89,12 +89,17 @@ class Report:
 
 
 def run_checks(plan: Plan, checks: Iterable[str] = tuple(CHECKS)) -> Report:
-    """The findings of every check, or of some, in the order of the checks and by resource."""
-    reasons = {waiver: reason for _, waiver, reason in _waivers(plan)}
+    """The findings of every check, or of some, in the order of the checks and by resource.
+
+    A workload is judged together with the platform that it runs on; what is found in that is told of it alone.
+    """
+    whole = plan.with_platform
+    reasons = {waiver: reason for _, waiver, reason in _waivers(whole)}
     found = [
         Finding(check, each.resource.name, each.text, each.resource.urn)
         for check in checks
-        for each in sorted(_FUNCTIONS[check](plan), key=lambda each: (each.resource.urn, each.text))
+        for each in sorted(_FUNCTIONS[check](whole), key=lambda each: (each.resource.urn, each.text))
+        if each.resource.urn in plan.by_urn
     ]
     waived = [
         (finding, reasons.get(f"{finding.check}:{finding.resource}", reasons.get(finding.check))) for finding in found

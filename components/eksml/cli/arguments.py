@@ -24,7 +24,8 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Set a value below eksml:platform for this run, such as pools.train.size=4, or a blueprint's below eksml:workload. VALUE is YAML. Repeatable.",
+        help="Set a value below eksml:platform for this run, such as pools.train.size=4; of a blueprint below "
+        "eksml:workload. VALUE is YAML. Repeatable.",
         show_default=False,
     ),
 ]
@@ -42,9 +43,7 @@ PlatformName = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
-def plan_of(
-    target: str | None, stack: str | None, settings: list[str] | None, platform: str | None = None
-) -> "Plan":
+def plan_of(target: str | None, stack: str | None, settings: list[str] | None, platform: str | None = None) -> "Plan":
     """The Plan that the arguments mean, recorded while a terminal shows that something is under way."""
     from eksml.cli.output import working
     from eksml.plan.project import find_stack, stacks_of

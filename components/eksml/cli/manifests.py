@@ -8,7 +8,11 @@ from eksml.cli.arguments import AsJson, PlatformName, Settings, StackName, Targe
 
 
 def manifests(
-    target: Target = None, stack: StackName = None, settings: Settings = None, as_json: AsJson = False
+    target: Target = None,
+    stack: StackName = None,
+    settings: Settings = None,
+    platform: PlatformName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the Kubernetes objects as one YAML.
 

@@ -8,7 +8,11 @@ from eksml.cli.arguments import AsJson, PlatformName, Settings, StackName, Targe
 
 
 def timeline(
-    target: Target = None, stack: StackName = None, settings: Settings = None, as_json: AsJson = False
+    target: Target = None,
+    stack: StackName = None,
+    settings: Settings = None,
+    platform: PlatformName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show how long a first `pulumi up` takes, and which chain of resources it waits for.
 
