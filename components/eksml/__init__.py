@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from eksml.training.code import GitCode as GitCode
     from eksml.training.code import ImageCode as ImageCode
     from eksml.training.code import files_of as files_of
+    from eksml.training.framework_resources import FrameworkResources as FrameworkResources
+    from eksml.training.framework_resources import FrameworkResourcesSpec as FrameworkResourcesSpec
     from eksml.training.hyperparameter_search import HyperparameterSearch as HyperparameterSearch
     from eksml.training.hyperparameter_search import HyperparameterSearchSpec as HyperparameterSearchSpec
     from eksml.training.hyperparameter_search import OptunaSearch as OptunaSearch
@@ -150,6 +152,7 @@ _PUBLIC = {
         "ImageCode",
         "files_of",
     ),
+    "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
     "eksml.training.hyperparameter_search": (
         "HyperparameterSearch",
         "HyperparameterSearchSpec",

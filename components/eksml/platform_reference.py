@@ -32,7 +32,7 @@ class PlatformReference:
             raise pulumi.RunError(
                 f"{PLATFORM_STACK}: missing, must be the stack of the platform to run on, or set {KUBECONFIG}"
             )
-        self._exports = pulumi.StackReference(self._name).outputs if self._name else None
+        self._stack = pulumi.StackReference(self._name) if self._name else None
         self.provider = k8s.Provider("platform", kubeconfig=self.required("kubeconfig") if self._name else kubeconfig)
         self.opts = pulumi.ResourceOptions(providers=[self.provider])
 
@@ -43,14 +43,18 @@ class PlatformReference:
 
     def required(self, export: str) -> pulumi.Output[Any]:
         """What the platform exports under a name. Without it the program ends and says which platform lacks it."""
-        return pulumi.Output.all(exports=self._exports).apply(lambda known: self._found(known["exports"] or {}, export))
+        if self._stack is None:
+            raise pulumi.RunError(f"{PLATFORM_STACK}: missing, needed for what the platform exports as {export}")
+        # One by one: all of them together are as secret as the most secret of them.
+        return pulumi.Output.all(self._stack.get_output("profile"), self._stack.get_output(export)).apply(
+            lambda known: self._found(export, *known)
+        )
 
-    def _found(self, exports: dict[str, Any], export: str) -> Any:
-        if export not in exports:
-            profile = exports.get("profile")
+    def _found(self, export: str, profile: str | None, value: Any) -> Any:
+        if value is None:
             which = f"{self._name} (profile {profile})" if profile else str(self._name)
             raise pulumi.RunError(f"the platform {which} does not export {export}")
-        return exports[export]
+        return value
 
 
 def workload_spec(spec_type: type[SpecType], **given: Any) -> SpecType:

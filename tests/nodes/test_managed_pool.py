@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from eksml import names
+from eksml.errors import SpecError
 from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
 from eksml.plan import Plan
 from eksml.spec import parse
@@ -66,6 +67,12 @@ def test_gpu_nodes_carry_the_label_and_the_taint_by_which_workloads_choose_them(
     }
     assert made["taints"] == [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}]
     assert group(pool())["taints"] == []
+
+
+def test_a_pool_can_be_dedicated_to_a_framework_that_the_catalog_knows() -> None:
+    assert group(gpus(framework="pytorch"))["labels"][names.FRAMEWORK_LABEL] == "pytorch"
+    with pytest.raises(SpecError, match="framework: 'pytorhc' given, did you mean 'pytorch'"):
+        gpus(framework="pytorhc")
 
 
 @pytest.mark.parametrize(

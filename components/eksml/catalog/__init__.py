@@ -13,7 +13,7 @@ from eksml.catalog.durations import (
     whole_stacks,
 )
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
-from eksml.catalog.frameworks import Framework, Variable, collectives, frameworks
+from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, images
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
@@ -40,6 +40,7 @@ __all__ = [
     "Image",
     "InstanceType",
     "KubernetesVersion",
+    "PodSize",
     "Region",
     "Replacement",
     "Variable",

@@ -28,6 +28,14 @@ class Variable(Fact):
             return None
 
 
+class PodSize(Fact):
+    """What a pod of some size asks for."""
+
+    gpus: int
+    cpus: int
+    memory_gib: int
+
+
 class Framework(Fact):
     """One framework."""
 
@@ -36,6 +44,8 @@ class Framework(Fact):
     """The image's name in the catalog, for jobs that name none; None: each job brings its own."""
     launchers: tuple[str, ...]
     environment: tuple[Variable, ...]
+    pod_sizes: dict[str, PodSize]
+    """Sizes to begin with, by name."""
     note: str | None = None
     date: date
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from eksml import names
-from eksml.catalog import InstanceType, ami_families, gpus, instance_types
-from eksml.errors import Problem, nearest, repetitions
+from eksml.catalog import InstanceType, ami_families, frameworks, gpus, instance_types
+from eksml.errors import Problem, listed, nearest, repetitions
 from eksml.nodes.sharing import Mig, Sharing, bottlerocket_settings, mig_profiles, shares, sharing_labels
 from eksml.spec import Flag, LabelKey, LabelValue, Spec, Zone
 
@@ -61,6 +61,8 @@ class PoolSpec(Spec):
     """Whether the nodes have EFA, the network for training over several nodes; it needs one zone."""
     placement_group: Flag = False
     """Whether EC2 puts the nodes close together, for which it may have no room; it needs one zone."""
+    framework: str | None = None
+    """The framework that the pool is dedicated to, such as pytorch: jobs with `dedicated: true` go nowhere else."""
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels for the nodes, beside those of the platform."""
 
@@ -73,6 +75,9 @@ class PoolSpec(Spec):
                 ("volumeGib",), f"{self.volume_gib} given, must be at least {_GPU_VOLUME_GIB} on GPU nodes: {reason}"
             )
         yield from repetitions(("zones",), self.zones)
+        if self.framework is not None and self.framework not in frameworks():
+            near = nearest(self.framework, frameworks()) or f", must be {listed(frameworks())}"
+            yield Problem(("framework",), f"'{self.framework}' given{near}")
         yield from _sharing_problems(self)
         yield from _close_network_problems(self)
         for key in self.labels:
@@ -115,9 +120,11 @@ class PoolSpec(Spec):
         """The labels of its nodes, given the pool's name."""
         gpu = {names.GPU_LABEL: names.GPU_LABEL_VALUE} if self.has_gpus else {}
         efa = {names.EFA_LABEL: names.EFA_LABEL_VALUE} if self.efa else {}
+        framework = {names.FRAMEWORK_LABEL: self.framework} if self.framework else {}
         # Bottlerocket shares by its own settings, which the labels of NVIDIA's device plugin do not reach.
         sharing = sharing_labels(self.sharing) if self.ami_family is AmiFamily.AL2023 else {}
-        return {**self.labels, names.POOL_LABEL: pool, names.AMI_FAMILY_LABEL: self.ami_family, **gpu, **efa, **sharing}
+        own = {names.POOL_LABEL: pool, names.AMI_FAMILY_LABEL: self.ami_family}
+        return {**self.labels, **own, **framework, **gpu, **efa, **sharing}
 
     def node_taints(self) -> list[dict[str, str]]:
         """The taints of its nodes, as Kubernetes writes them."""
