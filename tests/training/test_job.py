@@ -74,6 +74,11 @@ SEARCH = {"kind": "optuna", "storage": {"secret": "study", "key": "url"}, "study
         (MpiTrainingSpec, {}, ["image: missing: there is no image of MPI that all could use"]),
         (RayTrainingSpec, {"maxNodes": 4}, ["maxNodes: given, but a queue cannot admit what grows"]),
         (NativeTrainingSpec, {"launcher": "python", "nodes": 2}, ["nodes: 2 given, but without torchrun"]),
+        (
+            NativeTrainingSpec,
+            {"framework": "jax"},
+            ["launcher: torchrun given, which is PyTorch's: for jax take python"],
+        ),
         (TrainerTrainingSpec, {"runtime": "tensorflow"}, ["runtime: 'tensorflow' given, Trainer v2 has no TensorFlow"]),
         (HyperparameterSearchSpec, {"search": SEARCH, "trials": 1, "nodes": 2}, ["trials: 1 given, must be at least"]),
     ],

@@ -104,7 +104,7 @@ class JobSpec(Spec):
         yield from self._environment_problems()
 
     @property
-    def framework(self) -> str:
+    def framework_name(self) -> str:
         """The framework's name in the catalog."""
         return self._framework
 
@@ -116,7 +116,7 @@ class JobSpec(Spec):
     @property
     def image_reference(self) -> str:
         """The image with its tag."""
-        default = frameworks()[self.framework].image
+        default = frameworks()[self.framework_name].image
         return self.image or (images()[default].reference if default else "")
 
     @property
@@ -178,7 +178,7 @@ class JobSpec(Spec):
 
     def _image_problems(self) -> Iterator[Problem]:
         if not self.image_reference:
-            title = frameworks()[self.framework].title
+            title = frameworks()[self.framework_name].title
             yield Problem(("image",), f"missing: there is no image of {title} that all could use")
         known = _known_image(self.image_reference)
         if known and self.fact:

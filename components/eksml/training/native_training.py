@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from eksml import names
 from eksml.errors import Problem
@@ -16,14 +16,21 @@ _PORT = 29500
 class NativeTrainingSpec(JobSpec):
     """An indexed Job whose pods are the nodes of torchrun."""
 
-    _framework: ClassVar[str] = "pytorch"
-
+    framework: Literal["pytorch", "tensorflow", "jax", "scikit-learn"] = "pytorch"
+    """The framework that the script uses: pytorch, tensorflow, jax or scikit-learn."""
     launcher: Literal["torchrun", "python"] = "torchrun"
     """What starts the script: torchrun, or python for one that is a process by itself."""
+
+    @property
+    def framework_name(self) -> str:
+        """The framework's name in the catalog."""
+        return self.framework
 
     def rules(self) -> Iterator[Problem]:
         """Only torchrun lets pods find each other."""
         yield from super().rules()
+        if self.launcher == "torchrun" and self.framework != "pytorch":
+            yield Problem(("launcher",), f"torchrun given, which is PyTorch's: for {self.framework} take python")
         if self.launcher == "python" and self.nodes > 1:
             yield Problem(("nodes",), f"{self.nodes} given, but without torchrun pods do not find each other")
 

@@ -86,7 +86,7 @@ def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
     selector = {
         names.POOL_LABEL: spec.pool,
         names.INSTANCE_TYPE_LABEL: spec.instance_type,
-        names.FRAMEWORK_LABEL: spec.framework if spec.dedicated else None,
+        names.FRAMEWORK_LABEL: spec.framework_name if spec.dedicated else None,
         names.KARPENTER_CAPACITY_TYPE_LABEL: capacity[spec.capacity] if spec.capacity else None,
     }
     placement: dict[str, Any] = {"nodeSelector": {key: value for key, value in selector.items() if value}}
@@ -170,7 +170,7 @@ def _derived(spec: JobSpec) -> dict[str, str]:
     known = {"cpusPerProcess": str(max(1, spec.cpus // spec.processes_per_node))}
     if spec.fact and spec.fact.gpu:
         known["computeCapability"] = gpus()[spec.fact.gpu.model].compute_capability
-    wanted: list[Variable] = [*frameworks()[spec.framework].environment]
+    wanted: list[Variable] = [*frameworks()[spec.framework_name].environment]
     if spec.nodes > 1 and spec.gpus_per_node:
         wanted += collectives()
     texts = {

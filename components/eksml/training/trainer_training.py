@@ -28,7 +28,7 @@ class TrainerTrainingSpec(JobSpec):
     """The runtime that it is based on: torch or jax."""
 
     @property
-    def framework(self) -> str:
+    def framework_name(self) -> str:
         """The framework's name in the catalog."""
         return "pytorch" if self.runtime == "torch" else "jax"
 

@@ -1,0 +1,10 @@
+"""Searches hyperparameters with Optuna on Jobs side by side. `eksml preview` shows it offline."""
+
+from pathlib import Path
+
+from eksml import HyperparameterSearch, HyperparameterSearchSpec, PlatformReference, files_of, workload_spec
+
+here = Path(__file__).parent
+platform = PlatformReference()
+spec = workload_spec(HyperparameterSearchSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
+HyperparameterSearch("optuna", spec, bucket=platform.model_bucket, opts=platform.opts)

@@ -1,0 +1,10 @@
+"""Trains a small GPT with DeepSpeed ZeRO, by the Kubeflow training operator. `eksml preview` shows it offline."""
+
+from pathlib import Path
+
+from eksml import PlatformReference, PyTorchTraining, PyTorchTrainingSpec, files_of, workload_spec
+
+here = Path(__file__).parent
+platform = PlatformReference()
+spec = workload_spec(PyTorchTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
+PyTorchTraining("gpt-deepspeed", spec, bucket=platform.model_bucket, opts=platform.opts)

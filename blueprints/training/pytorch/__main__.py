@@ -1,0 +1,10 @@
+"""Trains a ResNet on CIFAR-10 with PyTorch DDP, by the Kubeflow training operator. `eksml preview` shows it offline."""
+
+from pathlib import Path
+
+from eksml import PlatformReference, PyTorchTraining, PyTorchTrainingSpec, files_of, workload_spec
+
+here = Path(__file__).parent
+platform = PlatformReference()
+spec = workload_spec(PyTorchTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
+PyTorchTraining("resnet", spec, bucket=platform.model_bucket, opts=platform.opts)

@@ -1,0 +1,10 @@
+"""Trains with Ray Train, by KubeRay. `eksml preview` shows it offline."""
+
+from pathlib import Path
+
+from eksml import PlatformReference, RayTraining, RayTrainingSpec, files_of, workload_spec
+
+here = Path(__file__).parent
+platform = PlatformReference()
+spec = workload_spec(RayTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
+RayTraining("ray-train", spec, bucket=platform.model_bucket, opts=platform.opts)

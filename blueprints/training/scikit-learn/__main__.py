@@ -1,0 +1,10 @@
+"""Trains scikit-learn and XGBoost models on CPUs, on plain Kubernetes Jobs. `eksml preview` shows it offline."""
+
+from pathlib import Path
+
+from eksml import NativeTraining, NativeTrainingSpec, PlatformReference, files_of, workload_spec
+
+here = Path(__file__).parent
+platform = PlatformReference()
+spec = workload_spec(NativeTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
+NativeTraining("tabular", spec, bucket=platform.model_bucket, opts=platform.opts)

@@ -1,0 +1,10 @@
+"""Trains with TensorFlow MultiWorkerMirrored, by the Kubeflow training operator. `eksml preview` shows it offline."""
+
+from pathlib import Path
+
+from eksml import PlatformReference, TensorFlowTraining, TensorFlowTrainingSpec, files_of, workload_spec
+
+here = Path(__file__).parent
+platform = PlatformReference()
+spec = workload_spec(TensorFlowTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
+TensorFlowTraining("resnet-tf", spec, bucket=platform.model_bucket, opts=platform.opts)
