@@ -211,4 +211,11 @@ ServiceAccountName = Annotated[
         "the name of a service account: lower-case letters, digits, hyphens and dots",
     ),
 ]
+PriorityClassName = Annotated[
+    str,
+    _pattern(
+        r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
+        "the name of a PriorityClass: lower-case letters, digits, hyphens and dots",
+    ),
+]
 Reason = Annotated[str, _pattern(r"^\s*\S[\s\S]{8,}\S\s*$", "a reason of at least ten characters")]

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 from eksml import names
 from eksml.accelerators.dcgm_host_engine import PORT, REMOTE_VARIABLE, DcgmHostEngine
 from eksml.accelerators.device_plugin_configs import DEFAULT, config_texts
+from eksml.accelerators.gpu_namespace import gpu_namespace
 from eksml.catalog import ami_families
 from eksml.component import Component
 from eksml.spec import Spec
@@ -48,12 +49,7 @@ class DevicePlugin(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:accelerators:DevicePlugin", name, spec, opts, image_registry=image_registry)
-        namespace = k8s.core.v1.Namespace(
-            f"{name}-namespace",
-            # Privileged: the plugin and the exporter reach into the node, which is their task.
-            metadata={"name": names.GPU_NAMESPACE, "labels": {names.POD_SECURITY_LABEL: "privileged"}},
-            opts=self.child(),
-        )
+        namespace = gpu_namespace(self)
         k8s.node.v1.RuntimeClass(
             f"{name}-runtime-class",
             metadata={"name": names.GPU_RUNTIME_CLASS},
