@@ -71,6 +71,10 @@ def _device_plugin_values(sharings: Mapping[str, Mapping[str, Any]]) -> dict[str
     has_own_plugin = [name for name, family in ami_families().items() if family.has_device_plugin]
     return {
         **({"config": {"default": DEFAULT, "map": config_texts(sharings)}} if sharings else {}),
+        # Since v20260423 the image gives devices to no container without rights that asks by environment variable
+        # (https://github.com/awslabs/amazon-eks-ami/issues/2706): the plugin has rights, and hands GPUs out by CDI.
+        "securityContext": {"privileged": True},
+        "deviceListStrategy": "cdi-cri",
         "gfd": {"enabled": True},
         "affinity": _gpu_nodes({"key": names.AMI_FAMILY_LABEL, "operator": "NotIn", "values": has_own_plugin}),
         "tolerations": [names.gpu_toleration()],
