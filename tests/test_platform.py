@@ -31,6 +31,7 @@ BY_KUBECONFIG = {
     "pools": {"system": None, "notebooks": None, "train": None},
     "storage": None,
     "queueing": None,
+    "teams": {"research": {"limits": {"vcpus": 64, "memoryGib": 256, "gpus": 8}}},
     "accelerators": {"dcgmHostEngine": "exporter"},
 }
 SYSTEM = {"system": {"kind": "managed", "instanceTypes": ["m7i.large"], "size": 2}}
@@ -140,6 +141,8 @@ def test_a_cluster_by_its_kubeconfig_gets_kubernetes_components_only() -> None:
     plan = platform(BY_KUBECONFIG, kubeconfig="their kubeconfig")
     assert [resource.type for resource in plan.resources if resource.package == "aws"] == []
     assert release(plan, "nvidia-device-plugin")
+    hard = one(plan, "kubernetes:core/v1:ResourceQuota").inputs["spec"]["hard"]
+    assert (hard["requests.cpu"], hard["requests.memory"], hard["requests.nvidia.com/gpu"]) == ("64", "256Gi", "8")
     assert plan.exports["platform"] == {
         "profile": "research",
         "region": "us-west-2",
@@ -449,6 +452,10 @@ def test_teams_need_no_queues() -> None:
         ),
         ({"a": {}}, ["teams.a.quotas: empty, needs a pool: a job waits for ever in a queue without a quota"]),
         (
+            {"a": {"limits": {"vcpus": 8, "memoryGib": 32}}},
+            ["teams.a.quotas: empty, needs a pool: a job waits for ever in a queue without a quota"],
+        ),
+        (
             {
                 name: {"principals": ["arn:aws:iam::123456789012:role/x"], "quotas": {"train": {"gpus": 0}}}
                 for name in ("a", "b")
@@ -459,6 +466,28 @@ def test_teams_need_no_queues() -> None:
 )
 def test_what_a_team_cannot_have_is_refused(teams: dict[str, Any], lines: list[str]) -> None:
     check_problems(found({"teams": {"research": None, **teams}}), lines)
+
+
+def test_no_team_may_take_every_cpu_there_is() -> None:
+    line = "teams.a: neither quotas nor limits given, needs one"
+    check_problems(found({"queueing": None, "teams": {"a": {}}}), [line])
+    check_problems(found({**BY_KUBECONFIG, "teams": {"research": {}}}), ["teams.research: neither quotas nor limits"])
+
+
+def test_a_load_balancer_that_a_team_may_have_needs_a_way_to_its_pods() -> None:
+    settings = {**EXISTING, "teams": {"research": {"loadBalancers": 2}}}
+    line = "network.loadBalancerCidrs: missing: without it no load balancer reaches the pods of teams, and research may"
+    check_problems(found(settings), [line])
+    settings["network"] = {**VPC, "loadBalancerCidrs": ["10.20.48.0/24"]}
+    assert platform({"profile": "research", **settings})
+
+
+def test_a_pod_of_a_team_runs_in_the_pools_of_its_quotas() -> None:
+    policy = one(
+        production(), "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy", "lab-training-pods"
+    )
+    rules = [each["expression"] for each in policy.inputs["spec"]["validations"]]
+    assert any(rule.endswith("in ['system', 'train', 'burst']") for rule in rules)
 
 
 # Accelerators and registries

@@ -75,9 +75,11 @@ if TYPE_CHECKING:
     from eksml.tenancy.kueue import KueueSpec as KueueSpec
     from eksml.tenancy.quotas import PoolQuota as PoolQuota
     from eksml.tenancy.quotas import Share as Share
+    from eksml.tenancy.quotas import TeamLimits as TeamLimits
     from eksml.tenancy.team import ModelAccess as ModelAccess
     from eksml.tenancy.team import Team as Team
     from eksml.tenancy.team import TeamSpec as TeamSpec
+    from eksml.tenancy.team import TeamVolumes as TeamVolumes
     from eksml.tenancy.team_queue import TeamQueue as TeamQueue
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
     from eksml.training.code import ConfigMapCode as ConfigMapCode
@@ -143,8 +145,8 @@ _PUBLIC = {
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),
-    "eksml.tenancy.quotas": ("PoolQuota", "Share"),
-    "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec"),
+    "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
+    "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.training.code": (
         "ConfigMapCode",

@@ -78,6 +78,10 @@ QUEUE_PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 """On a job: the queue that it waits in, and its place there."""
 
 KUEUE_API_VERSION = "kueue.x-k8s.io/v1beta2"
+KUEUE_SERVICE_ACCOUNT = "kueue-controller-manager"
+"""What the chart calls it, for a release of the name kueue."""
+KUEUE_GATE = "kueue.x-k8s.io/admission"
+"""On a pod that waits in a queue: while it has this scheduling gate, it gets no node."""
 
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
 KARPENTER_POOL_LABEL = "karpenter.sh/nodepool"
@@ -99,6 +103,11 @@ EFS_STORAGE_CLASS = "efs"
 """A claim of this class gets a directory of its own on the shared EFS file system."""
 LUSTRE_STORAGE_CLASS = "lustre"
 """A claim of this class gets an FSx for Lustre file system of its own."""
+
+
+def team_group(team: str) -> str:
+    """The group of Kubernetes users that the members of a team are in."""
+    return f"eksml-team-{team}"
 
 
 def owned_by(cluster: str) -> str:

@@ -76,7 +76,7 @@ class PlatformSpec(Spec):
     teams: dict[TeamName, TeamSpec] = Field(default_factory=dict)
     """Teams by name, which is that of their namespace too: what each may use and who belongs to it."""
     queueing: KueueSpec | None = None
-    """How the jobs of teams are queued; null: they are not, and each team has its quota only."""
+    """How the jobs and pods of teams are queued; null: they are not, and each team has its quota only."""
     image_registry: Registry | None = None
     """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
@@ -360,7 +360,8 @@ class Platform(Component):
                 name,
                 team_spec,
                 team=team,
-                limits=total_of(shares),
+                limits=team_spec.limits.amounts() if team_spec.limits else total_of(shares),
+                pools=tuple(pools),
                 cluster_queue=team if queues else None,
                 load_balancer_cidrs=network.load_balancer_cidrs if network else (),
                 cluster_name=None if isinstance(cluster, KubeconfigCluster) else cluster.cluster_name,

@@ -277,6 +277,13 @@ def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
         if spec.queueing and not team.quotas and not isinstance(spec.cluster, KubeconfigClusterSpec):
             reason = "a job waits for ever in a queue without a quota; give one, or queueing: null"
             yield Problem(("teams", name, "quotas"), f"empty, needs a pool: {reason}")
+        elif not team.quotas and not team.limits:
+            yield Problem(
+                ("teams", name), "neither quotas nor limits given, needs one: it could take every CPU there is"
+            )
+        if team.load_balancers and isinstance(spec.network, ExistingVpcSpec) and not spec.network.load_balancer_cidrs:
+            reason = f"without it no load balancer reaches the pods of teams, and {name} may have {team.load_balancers}"
+            yield Problem(("network", "loadBalancerCidrs"), f"missing: {reason}", ("teams", name, "loadBalancers"))
         for pool, quota in team.quotas.items():
             path, depends_on = ("teams", name, "quotas", pool), ("pools", pool)
             yield from (Problem(path, text, depends_on) for text in _quota_misfits(spec, pool, quota))

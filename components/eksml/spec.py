@@ -233,4 +233,11 @@ ObjectName = Annotated[
         "the name of an object: lower-case letters, digits, hyphens and dots",
     ),
 ]
+PriorityClassName = Annotated[
+    str,
+    pattern(
+        r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$",
+        "the name of a PriorityClass: lower-case letters, digits, hyphens and dots",
+    ),
+]
 Reason = Annotated[str, pattern(r"^\s*\S[\s\S]{8,}\S\s*$", "a reason of at least ten characters")]

@@ -56,6 +56,12 @@ def test_the_plugin_keeps_off_images_that_bring_their_own() -> None:
     assert off not in expressions(values(gpus(), "dcgm-exporter")), "the exporter measures those nodes too"
 
 
+def test_gpus_are_handed_out_although_the_image_heeds_no_environment_variable() -> None:
+    found = values(gpus(), "nvidia-device-plugin")
+    assert found["securityContext"] == {"privileged": True}
+    assert found["deviceListStrategy"] == "cdi-cri"
+
+
 def test_feature_discovery_sees_gpu_nodes_behind_their_taint() -> None:
     found = values(gpus(), "nvidia-device-plugin")
     assert found["gfd"]["enabled"] is True

@@ -144,7 +144,12 @@ config:
                 "--set",
                 "pools=null",
             ],
-            ["accelerators.dcgmHostEngine: missing", "queueing: given, but", "storage: given, but a cluster by its"],
+            [
+                "accelerators.dcgmHostEngine: missing",
+                "queueing: given, but",
+                "storage: given, but a cluster by its",
+                "teams.research: neither quotas nor limits given",
+            ],
         ),
     ],
 )

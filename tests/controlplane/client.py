@@ -76,6 +76,10 @@ class Client:
         place = f"/namespaces/{namespace}" if namespace else ""
         return self._ask("GET", f"{_group(api_version)}{place}/{resource['name']}")["items"]
 
+    def update(self, item: Item) -> dict[str, Any]:
+        """Replaces an object, as it was got, by what is given."""
+        return self._ask("PUT", self._path(item), {"fieldValidation": "Strict"}, item)
+
     def delete(self, item: Item) -> None:
         """Deletes an object, without waiting until it is gone. It may be gone already."""
         try:
@@ -117,7 +121,13 @@ class Client:
         collections = self._collections(name)
         while any(self._ask("DELETE", each, body={"gracePeriodSeconds": 0})["items"] for each in collections):
             time.sleep(0.05)
-        self._ask("PUT", f"/api/v1/namespaces/{name}/finalize", body={**self.get(namespace), "spec": {}})
+        # The controller may be done already.
+        if found := self.get(namespace):
+            try:
+                self._ask("PUT", f"/api/v1/namespaces/{name}/finalize", body={**found, "spec": {}})
+            except RefusedError as refused:
+                if refused.code not in (404, 409):
+                    raise
 
     def _collections(self, namespace: str) -> list[str]:
         """Where everything is that a namespace may hold."""

@@ -76,9 +76,13 @@ def test_a_job_without_a_priority_is_a_normal_one() -> None:
 
 
 def test_kinds_of_jobs_are_queued_as_asked_for() -> None:
-    assert configuration(kueue())["integrations"]["frameworks"] == ["batch/job"]
     made = configuration(kueue(frameworks=("batch/job", "kubeflow.org/pytorchjob")))
-    assert made["integrations"]["frameworks"] == ["batch/job", "kubeflow.org/pytorchjob"]
+    assert {"batch/job", "kubeflow.org/pytorchjob"} <= set(made["integrations"]["frameworks"])
+
+
+def test_no_pod_of_a_team_starts_past_its_queue_whatever_made_it() -> None:
+    for settings in ({}, {"frameworks": ("ray.io/rayjob",)}, {"frameworks": ()}):
+        assert {"pod", "deployment"} <= set(configuration(kueue(**settings))["integrations"]["frameworks"])
 
 
 def test_what_no_quota_covers_keeps_no_pod_waiting() -> None:

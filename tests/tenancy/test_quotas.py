@@ -87,6 +87,7 @@ def test_a_namespace_may_use_its_own_and_what_it_may_borrow_of_every_pool() -> N
         ("memory", 0, "0"),
         ("memory", 1536, "1536Mi"),
         ("memory", 2048, "2Gi"),
+        ("memory", 2 * 1024 * 1024, "2Ti"),
         ("nvidia.com/gpu", 8, "8"),
     ],
 )

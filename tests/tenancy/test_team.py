@@ -8,11 +8,13 @@ import pytest
 
 from eksml import names
 from eksml.plan import Plan
+from eksml.spec import parse
 from eksml.tenancy.team import ModelAccess, Team, TeamSpec
 from programs import names_of, needs, one, recorded
 from refusals import check_problems, problems
 
 ROLE = "arn:aws:iam::123456789012:role/vision"
+POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
 LIMITS = {"cpu": 48_000, "memory": 196_608, "nvidia.com/gpu": 4}
 
 
@@ -61,7 +63,17 @@ def test_it_can_use_no_more_than_its_limits() -> None:
         "count/ingresses.networking.k8s.io": "0",
         "services.loadbalancers": "0",
         "services.nodeports": "0",
+        "persistentvolumeclaims": "20",
+        "requests.storage": "1000Gi",
+        "lustre.storageclass.storage.k8s.io/requests.storage": "0",
     }
+
+
+def test_it_may_claim_as_many_volumes_as_it_is_given_and_file_systems_for_lustre_only_then() -> None:
+    spec = parse(TeamSpec, {"volumes": {"claims": 5, "gib": 4096, "lustreGib": 2400}})
+    hard = one(team(spec), "kubernetes:core/v1:ResourceQuota").inputs["spec"]["hard"]
+    assert (hard["persistentvolumeclaims"], hard["requests.storage"]) == ("5", "4Ti")
+    assert hard["lustre.storageclass.storage.k8s.io/requests.storage"] == "2400Gi"
 
 
 def test_without_a_quota_it_gets_no_gpu() -> None:
@@ -97,6 +109,32 @@ def test_where_no_load_balancer_is_known_none_is_let_in() -> None:
     assert "lab-vision-load-balancers" not in names_of(
         team(load_balancer_cidrs=()), "kubernetes:networking.k8s.io/v1:NetworkPolicy"
     )
+
+
+def test_the_api_server_itself_refuses_what_is_not_the_teams() -> None:
+    plan = team(cluster_queue="vision", pools=("train",))
+    policies = {each.inputs["metadata"]["name"]: each.inputs["spec"] for each in plan.of_type(POLICY)}
+    assert sorted(policies) == ["eksml-team-vision-owners", "eksml-team-vision-pods"]
+    bindings = [each.inputs["spec"] for each in plan.of_type(f"{POLICY}Binding")]
+    assert {each["policyName"] for each in bindings} == set(policies)
+    assert all(each["validationActions"] == ["Deny"] for each in bindings)
+    for policy_spec in policies.values():
+        selector = policy_spec["matchConstraints"]["namespaceSelector"]
+        assert selector == {"matchLabels": {"kubernetes.io/metadata.name": "vision"}}
+        assert policy_spec["failurePolicy"] == "Fail"
+
+
+def test_nobody_gets_in_before_what_holds_them() -> None:
+    plan = team(cluster_queue="vision")
+    before = needs(plan, one(plan, "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding"))
+    assert {each.urn for each in plan.of_type(f"{POLICY}Binding")} <= before
+
+
+def test_where_its_nodes_are_no_pools_of_the_stack_its_pods_run_on_any() -> None:
+    (policy_of_pods,) = team(pools=()).of_type(POLICY)
+    assert names.POOL_LABEL not in str(policy_of_pods.inputs["spec"])
+    (policy_of_pods,) = team(pools=("train",)).of_type(POLICY)
+    assert f"nodeSelector[?'{names.POOL_LABEL}'].orValue('') in ['train']" in str(policy_of_pods.inputs["spec"])
 
 
 def test_its_members_get_in_by_their_role_and_may_do_what_the_team_may() -> None:
@@ -159,6 +197,16 @@ def test_on_a_cluster_by_its_kubeconfig_it_gets_nothing_in_aws() -> None:
             ["managedPolicies[0]: 'AdministratorAccess' given, must be the ARN of an IAM policy"],
         ),
         ({"quotas": {"Train": {"gpus": 1}}}, ["quotas.Train: 'Train' given, must be at most 20 lower-case"]),
+        (
+            {"quotas": {"train": {}}, "limits": {"vcpus": 8, "memoryGib": 32}},
+            ["limits: given, but quotas say it already, pool by pool: give one of them"],
+        ),
+        ({"limits": {"gpus": 8}}, ["limits.memoryGib: missing", "limits.vcpus: missing"]),
+        ({"volumes": {"lustreGib": 1200}}, ["volumes.lustreGib: 1200 given, must be at most gib, 1000"]),
+        (
+            {"priorityClasses": ["system-node-critical", "Urgent"]},
+            ["priorityClasses[0]: 'system-node-critical' given, but", "priorityClasses[1]: 'Urgent' given, must be"],
+        ),
         ({"loadBalancers": -1}, ["loadBalancers: -1 given, must be at least 0"]),
     ],
 )

@@ -73,6 +73,11 @@ def test_mpi_starts_a_process_for_each_gpu_from_a_launcher_without_any() -> None
     assert "CHECKPOINT_DIR" in container["command"]
 
 
+def test_pods_that_only_direct_others_can_be_sent_to_a_pool_too() -> None:
+    (launcher,) = templates(spec("mpi", helper_pool="system")["mpiReplicaSpecs"]["Launcher"])
+    assert launcher["spec"]["nodeSelector"] == {names.POOL_LABEL: "system"}
+
+
 def test_mpi_runs_any_program_and_root_only_where_it_must() -> None:
     command = spec("mpi", program=("all_reduce_perf", "-b", "8"), user_id=0)["mpiReplicaSpecs"]["Launcher"]
     (launcher,) = templates(command)

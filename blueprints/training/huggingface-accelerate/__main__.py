@@ -1,4 +1,4 @@
-"""Trains a classifier with Hugging Face Accelerate, by the Kubeflow training operator. `eksml preview` shows it offline."""
+"""Trains a classifier with Hugging Face Accelerate, by the Kubeflow training operator."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Trains with JAX, by the Kubeflow training operator. `eksml preview` shows it offline."""
+"""Trains with JAX, by the Kubeflow training operator."""
 
 from pathlib import Path
 

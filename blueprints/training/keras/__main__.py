@@ -1,4 +1,4 @@
-"""Trains a Keras model on MNIST, on plain Kubernetes Jobs. `eksml preview` shows it offline."""
+"""Trains a Keras model on MNIST, on plain Kubernetes Jobs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Trains over MPI, and measures the network between the nodes, by the MPI operator. `eksml preview` shows it offline."""
+"""Trains over MPI, and measures the network between the nodes, by the MPI operator."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Trains a ResNet on CIFAR-10 with PyTorch, on plain Kubernetes Jobs by torchrun. `eksml preview` shows it offline."""
+"""Trains a ResNet on CIFAR-10 with PyTorch, on plain Kubernetes Jobs by torchrun."""
 
 from pathlib import Path
 

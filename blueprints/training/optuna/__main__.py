@@ -1,4 +1,4 @@
-"""Searches hyperparameters with Optuna on Jobs side by side. `eksml preview` shows it offline."""
+"""Searches hyperparameters with Optuna on Jobs side by side."""
 
 from pathlib import Path
 

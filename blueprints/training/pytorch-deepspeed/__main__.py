@@ -1,4 +1,4 @@
-"""Trains a small GPT with DeepSpeed ZeRO, by the Kubeflow training operator. `eksml preview` shows it offline."""
+"""Trains a small GPT with DeepSpeed ZeRO, by the Kubeflow training operator."""
 
 from pathlib import Path
 

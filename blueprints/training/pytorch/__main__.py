@@ -1,4 +1,4 @@
-"""Trains a ResNet on CIFAR-10 with PyTorch DDP, by the Kubeflow training operator. `eksml preview` shows it offline."""
+"""Trains a ResNet on CIFAR-10 with PyTorch DDP, by the Kubeflow training operator."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Trains with Ray Train, by KubeRay. `eksml preview` shows it offline."""
+"""Trains with Ray Train, by KubeRay."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Searches hyperparameters with Ray Tune, by KubeRay. `eksml preview` shows it offline."""
+"""Searches hyperparameters with Ray Tune, by KubeRay."""
 
 from pathlib import Path
 

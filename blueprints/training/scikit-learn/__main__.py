@@ -1,4 +1,4 @@
-"""Trains scikit-learn and XGBoost models on CPUs, on plain Kubernetes Jobs. `eksml preview` shows it offline."""
+"""Trains scikit-learn and XGBoost models on CPUs, on plain Kubernetes Jobs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Trains with TensorFlow MultiWorkerMirrored, by the Kubeflow training operator. `eksml preview` shows it offline."""
+"""Trains with TensorFlow MultiWorkerMirrored, by the Kubeflow training operator."""
 
 from pathlib import Path
 

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 from eksml import names
 from eksml.accelerators.dcgm_host_engine import PORT, REMOTE_VARIABLE, DcgmHostEngine
 from eksml.accelerators.device_plugin_configs import DEFAULT, config_texts
+from eksml.accelerators.gpu_namespace import gpu_namespace
 from eksml.catalog import ami_families
 from eksml.component import Component
 from eksml.spec import Spec
@@ -48,12 +49,7 @@ class DevicePlugin(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:accelerators:DevicePlugin", name, spec, opts, image_registry=image_registry)
-        namespace = k8s.core.v1.Namespace(
-            f"{name}-namespace",
-            # Privileged: the plugin and the exporter reach into the node, which is their task.
-            metadata={"name": names.GPU_NAMESPACE, "labels": {names.POD_SECURITY_LABEL: "privileged"}},
-            opts=self.child(),
-        )
+        namespace = gpu_namespace(self)
         k8s.node.v1.RuntimeClass(
             f"{name}-runtime-class",
             metadata={"name": names.GPU_RUNTIME_CLASS},
@@ -75,6 +71,10 @@ def _device_plugin_values(sharings: Mapping[str, Mapping[str, Any]]) -> dict[str
     has_own_plugin = [name for name, family in ami_families().items() if family.has_device_plugin]
     return {
         **({"config": {"default": DEFAULT, "map": config_texts(sharings)}} if sharings else {}),
+        # Since v20260423 the image gives devices to no container without rights that asks by environment variable
+        # (https://github.com/awslabs/amazon-eks-ami/issues/2706): the plugin has rights, and hands GPUs out by CDI.
+        "securityContext": {"privileged": True},
+        "deviceListStrategy": "cdi-cri",
         "gfd": {"enabled": True},
         "affinity": _gpu_nodes({"key": names.AMI_FAMILY_LABEL, "operator": "NotIn", "values": has_own_plugin}),
         "tolerations": [names.gpu_toleration()],

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from eksml import names
 from eksml.accelerators.dcgm_host_engine import PORT, REMOTE_VARIABLE, DcgmHostEngine
 from eksml.accelerators.device_plugin_configs import DEFAULT, config_texts
+from eksml.accelerators.gpu_namespace import gpu_namespace
 from eksml.component import Component
 from eksml.spec import Spec
 
@@ -45,12 +45,7 @@ class GpuOperator(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:accelerators:GpuOperator", name, spec, opts, image_registry=image_registry)
-        namespace = k8s.core.v1.Namespace(
-            f"{name}-namespace",
-            # Privileged: drivers, devices and the container runtime are the node's.
-            metadata={"name": names.GPU_NAMESPACE, "labels": {names.POD_SECURITY_LABEL: "privileged"}},
-            opts=self.child(),
-        )
+        namespace = gpu_namespace(self)
         self.helm_release("gpu-operator", _values(spec, sharings or {}), depends_on=[namespace])
         self.register_outputs({})
 

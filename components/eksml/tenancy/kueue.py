@@ -21,12 +21,14 @@ Framework = Literal[
     "kubeflow.org/pytorchjob",
     "kubeflow.org/tfjob",
     "leaderworkerset.x-k8s.io/leaderworkerset",
-    "pod",
     "ray.io/raycluster",
     "ray.io/rayjob",
     "ray.io/rayservice",
     "trainer.kubeflow.org/trainjob",
 ]
+
+# Each pod for itself, unless it belongs to a job that is queued as a whole.
+_ALWAYS_QUEUED = ("pod", "deployment")
 
 # Higher before lower; a team chooses one with the label kueue.x-k8s.io/priority-class.
 _PRIORITIES = {
@@ -40,13 +42,13 @@ class KueueSpec(Spec):
     """How jobs are queued."""
 
     replicas: PositiveCount = 2
-    """Controller pods; while none runs, no job of a team can be made."""
+    """Controller pods; while none runs, no pod of a team can be made."""
     frameworks: tuple[Framework, ...] = ("batch/job",)
-    """Kinds of jobs that are queued."""
+    """Kinds of jobs that start as a whole; pods of other kinds, and those of Deployments, wait one by one."""
 
 
 class Kueue(Component):
-    """Kueue's chart, a flavor for each pool, and priorities. Every job in the namespace of a team is queued.
+    """Kueue's chart, a flavor for each pool, and priorities. Every pod in the namespace of a team is queued.
 
     Arguments:
         spec: how jobs are queued.
@@ -112,10 +114,10 @@ def _configuration(spec: KueueSpec) -> dict[str, Any]:
         "webhook": {"port": 9443},
         "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
         "clientConnection": {"qps": 300, "burst": 500},
-        # Without this a job that names no queue would start at once, past every quota.
+        # Without this what names no queue would start at once, past every quota.
         "manageJobsWithoutQueueName": True,
         "managedJobsNamespaceSelector": {"matchExpressions": [{"key": names.TEAM_LABEL, "operator": "Exists"}]},
-        "integrations": {"frameworks": list(spec.frameworks)},
+        "integrations": {"frameworks": [*spec.frameworks, *_ALWAYS_QUEUED]},
         # What no quota covers must not be counted, or a pod that asks for it would wait for ever.
         "resources": {"excludeResourcePrefixes": ["ephemeral-storage", "hugepages-"]},
     }

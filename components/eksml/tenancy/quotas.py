@@ -1,4 +1,4 @@
-"""What a team may use of the pools: GPUs or vCPUs, and the rest of a node in proportion."""
+"""What a team may use: of each pool GPUs or vCPUs, and the rest of a node in proportion; or limits in all."""
 
 from __future__ import annotations
 
@@ -40,6 +40,21 @@ class PoolQuota(Spec):
         return capacity(pool) if given is None else given
 
 
+class TeamLimits(Spec):
+    """What the pods of a team may ask for together, on nodes that are no pools of the stack."""
+
+    vcpus: Amount
+    """vCPUs."""
+    memory_gib: Amount
+    """Memory in GiB."""
+    gpus: Amount = 0
+    """GPUs, or shares of GPUs where the cluster shares them."""
+
+    def amounts(self) -> dict[str, int]:
+        """The same by resource, in the units of Share."""
+        return {CPU: self.vcpus * 1000, MEMORY: self.memory_gib * 1024, names.GPU_RESOURCE: self.gpus}
+
+
 class Share(NamedTuple):
     """An amount of one resource, in its smallest unit: cores in thousandths, memory in MiB, others whole."""
 
@@ -56,11 +71,14 @@ CPU, MEMORY = "cpu", "memory"
 
 def quantity(resource: str, amount: int) -> str:
     """An amount as Kubernetes writes it, in its shortest form, which the API server keeps as it is."""
-    if resource == CPU and amount % 1000:
-        return f"{amount}m"
-    if resource == MEMORY and amount:
-        return f"{amount}Mi" if amount % 1024 else f"{amount // 1024}Gi"
-    return str(amount // 1000 if resource == CPU else amount)
+    if resource == CPU:
+        return f"{amount}m" if amount % 1000 else str(amount // 1000)
+    if resource != MEMORY or not amount:
+        return str(amount)
+    units = ["Mi", "Gi", "Ti"]
+    while amount % 1024 == 0 and len(units) > 1:
+        amount, units = amount // 1024, units[1:]
+    return f"{amount}{units[0]}"
 
 
 def capacity(pool: ManagedPoolSpec | KarpenterPoolSpec) -> int:

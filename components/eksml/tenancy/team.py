@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pulumi
 import pulumi_aws as aws
@@ -14,12 +14,32 @@ from eksml import names
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
 from eksml.errors import Problem, repetitions
-from eksml.spec import PolicyArn, PoolName, PrincipalArn, Spec
+from eksml.spec import PolicyArn, PoolName, PrincipalArn, PriorityClassName, Spec
+from eksml.tenancy.admission import admission_policies
 from eksml.tenancy.network_policies import network_policies
 from eksml.tenancy.permissions import PERMISSIONS
-from eksml.tenancy.quotas import PoolQuota, quantity
+from eksml.tenancy.quotas import MEMORY, Amount, PoolQuota, TeamLimits, quantity
 
 _INGRESSES = "count/ingresses.networking.k8s.io"
+_LUSTRE_STORAGE = f"{names.LUSTRE_STORAGE_CLASS}.storageclass.storage.k8s.io/requests.storage"
+
+
+class TeamVolumes(Spec):
+    """What a team may have in volumes. A claim of EFS counts with the size that it asks for, and may grow beyond."""
+
+    claims: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 20
+    """PersistentVolumeClaims."""
+    gib: Amount = 1000
+    """GiB that they may ask for together, of all StorageClasses."""
+    lustre_gib: Amount = 0
+    """GiB of these that may be of the StorageClass lustre, where each claim is a file system of 1,200 GiB or more."""
+
+    def rules(self) -> Iterator[Problem]:
+        """A part is no more than the whole."""
+        if self.lustre_gib > self.gib:
+            yield Problem(
+                ("lustreGib",), f"{self.lustre_gib} given, must be at most gib, {self.gib}, which includes it"
+            )
 
 
 class TeamSpec(Spec):
@@ -29,6 +49,12 @@ class TeamSpec(Spec):
     """ARNs of the IAM roles or users that work in the team's namespace."""
     quotas: dict[PoolName, PoolQuota] = Field(default_factory=dict)
     """What the team may use, by pool; of a pool that is not named it may use nothing."""
+    limits: TeamLimits | None = None
+    """What it may use in all, instead of quotas, where its nodes are no pools of the stack and nothing is queued."""
+    volumes: TeamVolumes = Field(default_factory=TeamVolumes)
+    """What it may have in volumes."""
+    priority_classes: tuple[PriorityClassName, ...] = ()
+    """PriorityClasses above 0 that its pods may name although they can drive out pods of others, never the system's."""
     load_balancers: Annotated[int, Field(strict=True, ge=0, le=50)] = 0
     """Services of type LoadBalancer that the team may make, and as many Ingresses."""
     pod_security: Literal["baseline", "restricted"] = "baseline"
@@ -37,9 +63,16 @@ class TeamSpec(Spec):
     """ARNs of IAM policies for the team's pods, beside what the platform gives them."""
 
     def rules(self) -> Iterator[Problem]:
-        """A principal stands once."""
+        """Nothing stands twice, and the system's priorities are its own."""
         yield from repetitions(("principals",), self.principals)
         yield from repetitions(("managedPolicies",), self.managed_policies)
+        if self.quotas and self.limits:
+            yield Problem(("limits",), "given, but quotas say it already, pool by pool: give one of them")
+        for index, name in enumerate(self.priority_classes):
+            if name.startswith("system-"):
+                yield Problem(
+                    ("priorityClasses", index), f"'{name}' given, but what begins with system- is the system's"
+                )
 
 
 class ModelAccess(NamedTuple):
@@ -58,6 +91,7 @@ class Team(Component):
         spec: what the team may use, and who belongs to it.
         team: its name, and that of its namespace.
         limits: the most of each resource that its pods may ask for together, in the units of Share.
+        pools: the pools that its pods may run in; without any, they may run wherever they find a place.
         cluster_queue: name of the ClusterQueue that its jobs wait in, if they are queued.
         load_balancer_cidrs: the ranges from which load balancers reach its pods.
         cluster_name: name of the EKS cluster; without it the team gets nothing in AWS.
@@ -72,6 +106,7 @@ class Team(Component):
         *,
         team: str,
         limits: Mapping[str, int],
+        pools: tuple[str, ...] = (),
         cluster_queue: str | None = None,
         load_balancer_cidrs: tuple[str, ...] = (),
         cluster_name: pulumi.Input[str] | None = None,
@@ -89,7 +124,10 @@ class Team(Component):
             k8s.networking.v1.NetworkPolicy(
                 f"{name}-{policy}", metadata=self._metadata(policy), spec=policy_spec, opts=self._inside()
             )
-        self._rights(spec, cluster_name)
+        policies = admission_policies(
+            team, pools=pools, priority_classes=spec.priority_classes, is_queued=cluster_queue is not None
+        )
+        self._rights(spec, cluster_name, [self._admission_policy(*policy) for policy in policies.items()])
         self._service_accounts(spec, cluster_name, models)
         self.register_outputs({})
 
@@ -113,6 +151,9 @@ class Team(Component):
     def _limits(self, spec: TeamSpec, limits: Mapping[str, int]) -> None:
         hard = {f"requests.{resource}": quantity(resource, amount) for resource, amount in limits.items()}
         hard = {f"requests.{names.GPU_RESOURCE}": "0", **hard}
+        hard["persistentvolumeclaims"] = str(spec.volumes.claims)
+        volumes = {"requests.storage": spec.volumes.gib, _LUSTRE_STORAGE: spec.volumes.lustre_gib}
+        hard |= {resource: quantity(MEMORY, gib * 1024) for resource, gib in volumes.items()}
         hard |= dict.fromkeys(("services.loadbalancers", _INGRESSES), str(spec.load_balancers))
         if not spec.load_balancers:
             # A Service of type LoadBalancer takes node ports too.
@@ -139,8 +180,21 @@ class Team(Component):
             opts=self._inside(),
         )
 
-    def _rights(self, spec: TeamSpec, cluster_name: pulumi.Input[str] | None) -> None:
-        name, group = self.resource_name, f"eksml-team-{self._team}"
+    def _admission_policy(self, policy: str, policy_spec: Any) -> pulumi.Resource:
+        resource, name = f"{self.resource_name}-{policy}", f"eksml-team-{self._team}-{policy}"
+        metadata = k8s.meta.v1.ObjectMetaArgs(name=name, labels={names.TEAM_LABEL: self._team})
+        made = k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
+            resource, metadata=metadata, spec=policy_spec, opts=self.child()
+        )
+        return k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
+            resource,
+            metadata=metadata,
+            spec={"policy_name": name, "validation_actions": ["Deny"]},
+            opts=self.child(depends_on=[made]),
+        )
+
+    def _rights(self, spec: TeamSpec, cluster_name: pulumi.Input[str] | None, policies: list[pulumi.Resource]) -> None:
+        name, group = self.resource_name, names.team_group(self._team)
         role = k8s.rbac.v1.Role(
             f"{name}-role", metadata=self._metadata("team"), rules=list(PERMISSIONS), opts=self._inside()
         )
@@ -149,7 +203,8 @@ class Team(Component):
             metadata=self._metadata("team"),
             role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": "team"},
             subjects=[{"api_group": "rbac.authorization.k8s.io", "kind": "Group", "name": group}],
-            opts=self.child(depends_on=[role]),
+            # Nobody gets in before what holds them.
+            opts=self.child(depends_on=[role, *policies]),
         )
         for principal in spec.principals if cluster_name is not None else ():
             entry = f"{name}-{names.short_hash(principal)}"

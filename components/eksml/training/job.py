@@ -66,6 +66,8 @@ class JobSpec(Spec):
     """The EC2 type of the nodes: all that depends on the hardware is derived from it, and the pods go to no other."""
     pool: PoolName | None = None
     """The pool that the pods go to; none given: any whose nodes fit."""
+    helper_pool: PoolName | None = None
+    """The pool of pods that only direct others, such as a launcher or a head; none given: any that the team may use."""
     dedicated: Flag = False
     """Whether only pools that are dedicated to the job's framework are taken."""
     capacity: CapacityType | None = None

@@ -48,7 +48,7 @@ def pod_template(
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "securityContext": _pod_security(spec),
-            **({} if helper else _placement(name, spec)),
+            **(_helper_placement(spec) if helper else _placement(name, spec)),
             **({"initContainers": [fetch_container(spec.code, _SECURITY)]} if isinstance(spec.code, GitCode) else {}),
             "containers": [
                 {
@@ -79,6 +79,10 @@ def _pod_security(spec: JobSpec) -> dict[str, Any]:
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+
+
+def _helper_placement(spec: JobSpec) -> dict[str, Any]:
+    return {"nodeSelector": {names.POOL_LABEL: spec.helper_pool}} if spec.helper_pool else {}
 
 
 def _placement(name: str, spec: JobSpec) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""The stacks of the repository, and what they make in a cluster."""
+
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from controlplane import crds
+from controlplane.client import Client, Item, RefusedError
+from eksml import names
+from eksml.plan import Plan
+from eksml.plan.manifests import objects
+from eksml.plan.project import find_stack
+from eksml.plan.recorder import record
+
+_ROOT = Path(__file__).parents[2]
+_SECONDS_TO_APPLY = 30
+
+
+@cache
+def plan(stack: str) -> Plan:
+    """The recorded plan of a stack."""
+    return record(find_stack(str(_ROOT), stack))
+
+
+def build(cluster: Client, stack: str) -> list[dict[str, Any]]:
+    """Makes every object of a stack, and waits until its quotas and admission policies are in force."""
+    made = objects(plan(stack))
+    crds.install(cluster, made)
+    for item in made:
+        cluster.create(item)
+    for quota in of_kind(made, "ResourceQuota"):
+        cluster.wait_until(quota, lambda found: found.get("status", {}).get("hard"))
+        _wait_for_policies(cluster, quota["metadata"]["namespace"])
+    return made
+
+
+def of_kind(items: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Those of a kind."""
+    return [item for item in items if item["kind"] == kind]
+
+
+def member_of(cluster: Client, team: str) -> Client:
+    """The cluster as a member of a team sees it."""
+    return cluster.as_user("somebody", names.team_group(team))
+
+
+def wait_until_refused(member: Client, item: Item) -> None:
+    """Waits until an admission policy keeps an object out: the API server takes a moment to see a new one."""
+    deadline = time.monotonic() + _SECONDS_TO_APPLY
+    while _is_admitted(member, item):
+        assert time.monotonic() < deadline, f"no policy holds for {item}"
+        time.sleep(0.05)
+
+
+def _wait_for_policies(cluster: Client, team: str) -> None:
+    spec = {"containers": [{"name": "main", "image": "example.com/image:1.0.0"}]}
+    in_no_pool = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "nowhere", "namespace": team}, "spec": spec}
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "nobody", "uid": "0"}
+    metadata = {"name": "owned", "namespace": team, "ownerReferences": [owner]}
+    for item in (in_no_pool, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}):
+        wait_until_refused(member_of(cluster, team), item)
+
+
+def _is_admitted(member: Client, item: Item) -> bool:
+    try:
+        member.create(item, dry_run=True)
+    except RefusedError as refused:
+        return "ValidatingAdmissionPolicy" not in str(refused)
+    return True
