@@ -140,9 +140,9 @@ def test_a_train_job_patches_its_runtime_with_what_the_pods_need() -> None:
 
 def test_workers_of_a_search_share_one_study_whose_address_is_secret() -> None:
     found = environment(job("search"), "search")
-    assert found["OPTUNA_STUDY"] == "resnet"
-    assert found["OPTUNA_STORAGE"] == {"secretKeyRef": {"name": "study", "key": "url"}}
-    assert containers(job("search"), "search")[0]["command"] == ["python", "train.py", "--trials=20"]
+    assert found["STUDY_NAME"] == "resnet"
+    assert found["STUDY_URL"] == {"secretKeyRef": {"name": "study", "key": "url"}}
+    assert containers(job("search"), "search")[0]["command"] == ["python", "train.py", "--steps=20"]
 
 
 def test_workers_of_a_search_can_be_agents_of_a_sweep() -> None:

@@ -84,10 +84,10 @@ class HyperparameterSearch(TrainingJob[HyperparameterSearchSpec]):
 def _command(spec: HyperparameterSearchSpec) -> list[str]:
     if isinstance(spec.search, WandbSweep):
         return ["wandb", "agent", f"--count={-(-spec.trials // spec.nodes)}", spec.search.sweep]
-    return ["python", spec.script, f"--trials={spec.trials}", *spec.arguments]
+    return ["python", spec.script, f"--steps={spec.trials}", *spec.arguments]
 
 
 def _study(search: OptunaSearch | WandbSweep) -> list[dict[str, Any]]:
     if isinstance(search, WandbSweep):
         return [secret_variable("WANDB_API_KEY", search.api_key)]
-    return [secret_variable("OPTUNA_STORAGE", search.storage), {"name": "OPTUNA_STUDY", "value": search.study}]
+    return [secret_variable("STUDY_URL", search.storage), {"name": "STUDY_NAME", "value": search.study}]
