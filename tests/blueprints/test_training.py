@@ -1,0 +1,86 @@
+"""The training blueprints: small programs that preview on every profile that they support, and say why not on others."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eksml.checks import Report, run_checks
+from eksml.costs import run_cost
+from eksml.names import JOB_LABEL
+from eksml.plan import Plan
+from eksml.plan.project import find_stack, stacks_of
+from eksml.plan.recorder import record
+from eksml.profiles import PROFILES
+
+FOLDER = Path(__file__).parents[2] / "blueprints" / "training"
+BLUEPRINTS = sorted(folder.name for folder in FOLDER.iterdir() if (folder / "Pulumi.yaml").is_file())
+SUPPORTED = [(blueprint, profile) for blueprint in BLUEPRINTS for profile in stacks_of(FOLDER / blueprint)]
+OTHERS = [(name, profile) for name in BLUEPRINTS for profile in PROFILES if (name, profile) not in SUPPORTED]
+
+
+@cache
+def plan(blueprint: str, profile: str | None = None, on: str | None = None) -> Plan:
+    return record(find_stack(str(FOLDER / blueprint), profile).on_platform(on))
+
+
+def report(found: Plan) -> Report:
+    return run_checks(found)
+
+
+def readme(blueprint: str) -> str:
+    return (FOLDER / blueprint / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_way_that_the_documents_name_has_one() -> None:
+    assert set(BLUEPRINTS) == {
+        *("pytorch", "pytorch-fsdp", "pytorch-deepspeed", "huggingface-accelerate", "tensorflow", "keras", "jax"),
+        *("scikit-learn", "mpi", "ray-train-gpu", "ray-tune", "optuna", "native-pytorch"),
+    }
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS)
+def test_its_program_is_a_dozen_lines(blueprint: str) -> None:
+    lines = (FOLDER / blueprint / "__main__.py").read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if line]) <= 12
+
+
+@pytest.mark.parametrize(("blueprint", "profile"), SUPPORTED)
+def test_it_passes_the_checks_together_with_a_platform_of_its_profile(blueprint: str, profile: str) -> None:
+    assert report(plan(blueprint, profile)).findings == ()
+
+
+@pytest.mark.parametrize(("blueprint", "profile"), OTHERS)
+def test_on_another_profile_it_says_why_not(blueprint: str, profile: str) -> None:
+    assert report(plan(blueprint, on=profile)).errors
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS)
+def test_the_readme_names_what_is_there_to_watch(blueprint: str) -> None:
+    found = plan(blueprint)
+    ((kind, job, namespace),) = {
+        (resource.inputs["kind"], resource.inputs["metadata"]["name"], resource.inputs["metadata"]["namespace"])
+        for resource in found.resources
+        if resource.package == "kubernetes"
+        and "pulumi.com/skipAwait" in resource.inputs["metadata"].get("annotations", {})
+        and resource.inputs["kind"].endswith("ob")
+    }
+    assert f"kubectl -n {namespace} get {kind.lower()} {job}\n" in readme(blueprint)
+    assert f"kubectl -n {namespace} logs -f -l {JOB_LABEL}={job} --prefix\n" in readme(blueprint)
+    assert f"pulumi stack init {found.stack}\n" in readme(blueprint)
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS)
+def test_the_readme_says_what_the_default_run_costs(blueprint: str) -> None:
+    stack = find_stack(str(FOLDER / blueprint)).name
+    settings = yaml.safe_load((FOLDER / blueprint / f"Pulumi.{stack}.yaml").read_text())["config"]["eksml:workload"]
+    if "instanceType" not in settings:
+        assert "nothing of its own" in readme(blueprint)
+        return
+    said = re.search(r"is (\d+) × (\S+) for about ([\d.]+) h, \$([\d.]+) on demand in (\S+);", readme(blueprint))
+    assert said
+    nodes, instance_type, hours, cost, region = said.groups()
+    assert (int(nodes), instance_type) == (settings.get("nodes", 1), settings["instanceType"])
+    assert f"{run_cost(instance_type, int(nodes), float(hours), region):.2f}" == cost
