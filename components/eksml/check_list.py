@@ -53,6 +53,8 @@ CHECKS: dict[str, CheckInfo] = {
     "own-cluster-provider": CheckInfo(
         _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
     ),
+    "reference-exists": CheckInfo(_ERROR, "An object of a kind, or in a namespace, that is not there is refused."),
+    "secret-exists": CheckInfo(_WARNING, "A pod does not start before the secrets that it reads are there."),
     "identity-used": CheckInfo(_WARNING, "An identity that no service account uses is a right that nobody needs."),
     "one-identity": CheckInfo(_ERROR, "EKS gives a service account one identity, and refuses a second one."),
     "narrow-policy": CheckInfo(_ERROR, "A policy with every action on every resource is a key to the account."),

@@ -1,4 +1,4 @@
-"""The training blueprints: small programs that preview on every profile that they support, and say why not on others."""
+"""The training blueprints: small programs that preview where they are supported, and say why not elsewhere."""
 
 import re
 from functools import cache
@@ -49,7 +49,8 @@ def test_its_program_is_a_dozen_lines(blueprint: str) -> None:
 
 @pytest.mark.parametrize(("blueprint", "profile"), SUPPORTED)
 def test_it_passes_the_checks_together_with_a_platform_of_its_profile(blueprint: str, profile: str) -> None:
-    assert report(plan(blueprint, profile)).findings == ()
+    # A secret is for people to make: no program may hold it.
+    assert [finding for finding in report(plan(blueprint, profile)).findings if finding.check != "secret-exists"] == []
 
 
 @pytest.mark.parametrize(("blueprint", "profile"), OTHERS)

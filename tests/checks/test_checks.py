@@ -414,6 +414,36 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "lost: has no Kubernetes provider",
     ),
     (
+        "reference-exists",
+        add(
+            "kubernetes:karpenter.sh/v1:NodeClaim",
+            "lost",
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lost", "namespace": "servng"}},
+        ),
+        "lost: namespace servng does not exist, did you mean 'serving'?",
+    ),
+    (
+        "secret-exists",
+        add(
+            "kubernetes:core/v1:Pod",
+            "reader",
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "reader", "namespace": "serving"},
+                "spec": {
+                    "containers": [
+                        {
+                            "name": "main",
+                            "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}}],
+                        }
+                    ]
+                },
+            },
+        ),
+        "reader: reader reads secret key in serving: make it first",
+    ),
+    (
         "identity-used",
         change(
             "aws:eks/podIdentityAssociation:PodIdentityAssociation", "training-workload", "serviceAccount", "worklaod"

@@ -72,8 +72,8 @@ class JobSpec(Spec):
     """Whether only pools that are dedicated to the job's framework are taken."""
     capacity: CapacityType | None = None
     """Capacity of Karpenter's pools, spot or onDemand; none given: whichever the pool has."""
-    cpus_per_node: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
-    """vCPUs for each pod; by default its share of the node, by GPUs."""
+    cpus_per_node: Annotated[float, Field(ge=0.1, le=1024)] | None = None
+    """vCPUs for each pod, also a part of one; by default its share of the node, by GPUs."""
     memory_gib_per_node: Annotated[int, Field(strict=True, ge=1, le=32_768)] | None = None
     """Memory for each pod in GiB; by default its share of the node, by GPUs."""
     efa: Flag = False
@@ -127,7 +127,7 @@ class JobSpec(Spec):
         return max(1, self.gpus_per_node)
 
     @property
-    def cpus(self) -> int:
+    def cpus(self) -> float:
         """Cores for each pod, as vCPUs."""
         whole = self.fact.pod_millicpu * self._share / 1000 if self.fact else 1
         return self.cpus_per_node or max(1, int(whole))
@@ -175,7 +175,7 @@ class JobSpec(Spec):
         )
         for key, given, limit, unit in most:
             if given and given > limit:
-                text = f"{given} given, pods can have {limit} {unit} of {self.instance_type}"
+                text = f"{given:g} given, pods can have {limit} {unit} of {self.instance_type}"
                 yield Problem((key,), text)
 
     def _image_problems(self) -> Iterator[Problem]:

@@ -109,7 +109,7 @@ def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
 
 def _resources(spec: JobSpec, helper: bool) -> dict[str, Any]:
     cpus, memory = (_HELPER_CPUS, _HELPER_MEMORY_GIB) if helper else (spec.cpus, spec.memory_gib)
-    amounts: dict[str, str] = {"cpu": str(cpus), "memory": f"{memory}Gi"}
+    amounts: dict[str, str] = {"cpu": f"{cpus:g}", "memory": f"{memory}Gi"}
     if spec.gpus_per_node and not helper:
         amounts[names.GPU_RESOURCE] = str(spec.gpus_per_node)
     if spec.efa_interfaces and not helper:
@@ -171,7 +171,7 @@ def secret_variable(variable: str, entry: SecretKey) -> dict[str, Any]:
 
 def _derived(spec: JobSpec) -> dict[str, str]:
     """What the framework and the exchange between pods need on this hardware."""
-    known = {"cpusPerProcess": str(max(1, spec.cpus // spec.processes_per_node))}
+    known = {"cpusPerProcess": str(max(1, int(spec.cpus / spec.processes_per_node)))}
     if spec.fact and spec.fact.gpu:
         known["computeCapability"] = gpus()[spec.fact.gpu.model].compute_capability
     wanted: list[Variable] = [*frameworks()[spec.framework_name].environment]

@@ -1,0 +1,92 @@
+"""Whether what an object names is there: its kind, its namespace, its secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from eksml.catalog import charts
+from eksml.checks.finding import Found
+from eksml.checks.nodes import has_all_nodes
+from eksml.checks.workloads import RELEASE, chart_of, workloads_of
+from eksml.errors import nearest
+from eksml.plan import Plan, Resource
+from eksml.plan.believable import kubernetes_name
+
+_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+def reference_exists(plan: Plan) -> Iterator[Found]:
+    """The kind and the namespace of each object exist, where the Plan makes the whole cluster."""
+    if not has_all_nodes(plan):
+        return
+    for resource in plan.resources:
+        if resource.package == "kubernetes" and resource.type != RELEASE:
+            yield from (Found(resource, text) for text in _lost_references(resource, plan))
+
+
+def secret_exists(plan: Plan) -> Iterator[Found]:
+    """Each secret that a pod reads is made by the Plan."""
+    if not has_all_nodes(plan):
+        return
+    made = {_place(resource) for resource in plan.of_type("kubernetes:core/v1:Secret")}
+    for workload in workloads_of(plan):
+        namespace = (workload.resource.inputs.get("metadata") or {}).get("namespace")
+        for secret in sorted(_secrets(workload.pod)):
+            if (namespace, secret) not in made:
+                yield Found(workload.resource, f"{workload.name} reads secret {secret} in {namespace}: make it first")
+
+
+def _lost_references(resource: Resource, plan: Plan) -> Iterator[str]:
+    bringer = _bringers().get(_crd_of(resource))
+    if bringer and _crd_of(resource) not in _crds(plan):
+        yield f"nothing on this platform brings the kind {resource.inputs.get('kind')}: {bringer} does"
+    namespace = (resource.inputs.get("metadata") or {}).get("namespace")
+    if namespace and namespace not in _namespaces(plan):
+        yield f"namespace {namespace} does not exist{nearest(namespace, _namespaces(plan))}"
+
+
+@lru_cache(maxsize=1)
+def _namespaces(plan: Plan) -> frozenset[str]:
+    made = {kubernetes_name(each.inputs, each.urn) for each in plan.of_type("kubernetes:core/v1:Namespace")}
+    return frozenset({*_NAMESPACES, *made, *(str(each.inputs.get("namespace")) for each in plan.of_type(RELEASE))})
+
+
+@lru_cache(maxsize=1)
+def _crds(plan: Plan) -> frozenset[str]:
+    """The names of the definitions that the Plan installs."""
+    of_charts = [crd for release in plan.of_type(RELEASE) if (known := chart_of(release)) for crd in known[1].crds]
+    own = plan.of_type("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
+    return frozenset({*of_charts, *(str((each.inputs.get("metadata") or {}).get("name")) for each in own)})
+
+
+@lru_cache(maxsize=1)
+def _bringers() -> dict[str, str]:
+    """By the name of a definition, the chart that brings it."""
+    return {crd: f"chart {name}" for name, chart in charts().items() for crd in chart.crds}
+
+
+def _crd_of(resource: Resource) -> str:
+    group = str(resource.inputs.get("apiVersion")).partition("/")[0]
+    kind = str(resource.inputs.get("kind")).lower()
+    return f"{kind}{'es' if kind.endswith('s') else 's'}.{group}"
+
+
+def _secrets(value: Any) -> set[str]:
+    """The secrets that a pod names, at any depth; one that it can do without does not count."""
+    if isinstance(value, list):
+        return {name for item in value for name in _secrets(item)}
+    if not isinstance(value, Mapping):
+        return set()
+    found = {name for item in value.values() for name in _secrets(item)}
+    for key, name in (("secretKeyRef", "name"), ("secretRef", "name"), ("secret", "secretName")):
+        reference = value.get(key)
+        if isinstance(reference, Mapping) and reference.get(name) and not reference.get("optional"):
+            found.add(str(reference[name]))
+    return found
+
+
+def _place(resource: Resource) -> tuple[Any, Any]:
+    metadata = resource.inputs.get("metadata") or {}
+    return metadata.get("namespace"), kubernetes_name(resource.inputs, resource.urn)
