@@ -139,11 +139,19 @@ def test_every_program_runs(page: Path) -> None:
                 value()
 
 
-def test_the_reference_is_made_from_the_current_code() -> None:
-    namespace: dict[str, Any] = {"__name__": "make_reference", "__file__": str(ROOT / "docs" / "make_reference.py")}
-    exec(compile((ROOT / "docs" / "make_reference.py").read_text(), "make_reference.py", "exec"), namespace)  # noqa: S102
-    written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    assert written == namespace["reference"](), "write it again: uv run python docs/make_reference.py"
+@pytest.mark.parametrize(
+    ("page", "maker", "function"),
+    [
+        ("reference.md", "make_reference.py", "reference"),
+        ("training.md", "make_training.py", "page"),
+    ],
+)
+def test_a_page_that_is_made_is_made_from_the_current_code(page: str, maker: str, function: str) -> None:
+    file = ROOT / "docs" / maker
+    namespace: dict[str, Any] = {"__name__": file.stem, "__file__": str(file)}
+    exec(compile(file.read_text(), maker, "exec"), namespace)  # noqa: S102
+    written = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert written == namespace[function](), f"write it again: uv run python docs/{maker}"
 
 
 def test_every_decision_is_listed() -> None:

@@ -101,6 +101,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "images.yaml": catalog.images,
         "instance_types.json": catalog.instance_types,
         "kubernetes_versions.yaml": catalog.kubernetes_versions,
+        "orchestrators.yaml": catalog.orchestrators,
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
         "vpc_endpoints.yaml": catalog.vpc_endpoints,

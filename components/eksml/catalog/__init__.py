@@ -23,6 +23,7 @@ from eksml.catalog.kubernetes_versions import (
     kubernetes_versions,
     usable_kubernetes_versions,
 )
+from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
@@ -40,6 +41,7 @@ __all__ = [
     "Image",
     "InstanceType",
     "KubernetesVersion",
+    "Orchestrator",
     "PodSize",
     "Region",
     "Replacement",
@@ -62,6 +64,7 @@ __all__ = [
     "karpenter_node",
     "kubernetes_versions",
     "managed_policy_arn",
+    "orchestrators",
     "partition",
     "priced_regions",
     "regions",
