@@ -302,6 +302,13 @@ def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_po
             ],
         ),
         (
+            {"waivers": {"not-publik:web": "because we can", "not-public:": "because we can"}},
+            [
+                'waivers["not-public:"]: no resource after the colon: give its name as the finding has it, or',
+                "waivers[\"not-publik:web\"]: there is no such check, did you mean 'not-public'?",
+            ],
+        ),
+        (
             {"pools": {"system": {"size": 0}}},
             [
                 "pools: no managed pool with accelerator: none and a size of at least 1: CoreDNS, Karpenter and other",
@@ -366,11 +373,12 @@ def test_an_instance_type_is_offered_where_the_platform_is() -> None:
     check_problems(found(pools, region="eu-central-1"), [line])
 
 
-def test_the_whole_internet_may_be_let_in_for_a_reason() -> None:
+@pytest.mark.parametrize("waiver", ["open-public-endpoint", "open-public-endpoint:eksml-lab"])
+def test_the_whole_internet_may_be_let_in_for_a_reason(waiver: str) -> None:
     settings = {
         "profile": "research",
         "cluster": {"publicAccessCidrs": ["0.0.0.0/0"]},
-        "waivers": {"open-public-endpoint": "students without fixed addresses"},
+        "waivers": {waiver: "students without fixed addresses"},
     }
     assert one(platform(settings), "eks:index:Cluster").inputs["publicAccessCidrs"] == ["0.0.0.0/0"]
 

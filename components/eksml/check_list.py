@@ -1,6 +1,6 @@
 """Every check of a Plan, by its identifier: how much it matters, and why.
 
-What each check looks for is in `eksml.checks`; a stack file names them here, in its waivers.
+What each check looks for is in `eksml.checks`; the waivers of a stack file name them, `check` or `check:resource`.
 """
 
 from enum import StrEnum
@@ -40,6 +40,9 @@ CHECKS: dict[str, CheckInfo] = {
     "chart-value-exists": CheckInfo(_ERROR, "A chart ignores a value that it does not know, a misspelt one too."),
     "image-registry": CheckInfo(_ERROR, "With a registry of one's own, nothing should be fetched from elsewhere."),
     "not-public": CheckInfo(_ERROR, "Nothing may be reached from the internet that the stack file did not open."),
+    "open-public-endpoint": CheckInfo(
+        _ERROR, "An API server that the whole internet reaches is one stolen key away from anybody."
+    ),
     "encrypted": CheckInfo(_ERROR, "Data at rest is encrypted."),
     "network-policy-enforced": CheckInfo(
         _ERROR, "A network policy does nothing where the network does not enforce it."
@@ -57,4 +60,5 @@ CHECKS: dict[str, CheckInfo] = {
     "nothing-left-behind": CheckInfo(_ERROR, "What a controller made must be gone before the controller is."),
     "name-fits": CheckInfo(_ERROR, "AWS and Kubernetes refuse names that are too long, after ten minutes of work."),
     "tagged": CheckInfo(_WARNING, "What has no tag is found on no bill."),
+    "waiver-used": CheckInfo(_WARNING, "A waiver that allows nothing today hides what goes wrong tomorrow."),
 }

@@ -80,7 +80,7 @@ class PlatformSpec(Spec):
     image_registry: Registry | None = None
     """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
-    """What is allowed against advice, each with its reason."""
+    """What is allowed against advice, each with its reason: by `check`, or by `check:resource` for one resource."""
 
     def rules(self) -> Iterator[Problem]:
         """What the parts ask of each other."""

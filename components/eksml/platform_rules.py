@@ -11,6 +11,7 @@ from eksml import catalog, names
 from eksml.accelerators.dcgm_host_engine import DcgmHostEngine
 from eksml.accelerators.device_plugin import DevicePluginSpec
 from eksml.accelerators.gpu_operator import GpuOperatorSpec
+from eksml.addresses import is_open
 from eksml.check_list import CHECKS
 from eksml.cluster.eks_addon import EFS_CSI, FSX_CSI, NODE_MONITORING_AGENT
 from eksml.cluster.existing_cluster import ExistingClusterSpec
@@ -27,17 +28,11 @@ from eksml.tenancy.quotas import PoolQuota, capacity
 if TYPE_CHECKING:
     from eksml.platform import PlatformSpec
 
-WAIVERS = ("open-public-endpoint", *CHECKS)
-"""What a stack file may allow against the advice of this library, given a reason: an open endpoint, and every check."""
-
 _MOST_TAGS = 40
 # https://karpenter.sh/docs/concepts/nodeclasses/#spectags
 _TAGS_OF_OTHERS = ("aws:", "eks:", "eksml:", "karpenter.", "kubernetes.io/cluster/")
 
 _TAKEN_NAMESPACES = ("default", names.GPU_NAMESPACE, names.KUEUE_NAMESPACE)
-
-# A wider range is as good as the whole internet, or a piece of it that others complete.
-_WIDEST_PUBLIC_RANGE = 8
 
 
 def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
@@ -120,8 +115,9 @@ def _zone_misfit(zone: str, region_name: str) -> str | None:
 def _address_problems(spec: PlatformSpec) -> Iterator[Problem]:
     if not isinstance(spec.cluster, NewClusterSpec):
         return
+    is_waived = any(waiver.partition(":")[0] == "open-public-endpoint" for waiver in spec.waivers)
     for index, cidr in enumerate(spec.cluster.public_access_cidrs):
-        if IPv4Network(cidr).prefixlen < _WIDEST_PUBLIC_RANGE and "open-public-endpoint" not in spec.waivers:
+        if is_open(cidr) and not is_waived:
             yield Problem(
                 ("cluster", "publicAccessCidrs", index),
                 f"'{cidr}' opens the API server to the internet: give your own ranges, or say why under "
@@ -312,6 +308,10 @@ def _tag_and_waiver_problems(spec: PlatformSpec) -> Iterator[Problem]:
         if key == "Name" or key.lower().startswith(_TAGS_OF_OTHERS):
             yield Problem(("tags", key), "AWS, EKS, Karpenter or this library set this tag themselves, take another")
     for waiver in spec.waivers:
-        if waiver not in WAIVERS:
-            suggestion = nearest(waiver, WAIVERS) or f", there is {listed(WAIVERS)}"
+        check, colon, resource = waiver.partition(":")
+        if check not in CHECKS:
+            suggestion = nearest(check, CHECKS) or f", there is {listed(CHECKS)}"
             yield Problem(("waivers", waiver), f"there is no such check{suggestion}")
+        elif colon and not resource:
+            reason = f"give its name as the finding has it, or {check} for all"
+            yield Problem(("waivers", waiver), f"no resource after the colon: {reason}")

@@ -193,8 +193,13 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "web: a load balancer that the internet reaches",
     ),
     (
-        "not-public",
+        "open-public-endpoint",
         change("eks:index:Cluster", "", "endpointPublicAccess", True),
+        "eksml-production: the API server is reachable from the whole internet",
+    ),
+    (
+        "open-public-endpoint",
+        change("eks:index:Cluster", "", "endpointPublicAccess", None),
         "eksml-production: the API server is reachable from the whole internet",
     ),
     (
@@ -300,6 +305,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "c: its label team has 64 characters, Kubernetes allows 63",
     ),
     (
+        "waiver-used",
+        change("eksml:platform:Platform", "", "spec/waivers", {"tagged": "cost allocation is by account here"}),
+        "eksml-production: the waiver 'tagged' allows nothing",
+    ),
+    (
         "tagged",
         change("aws:sqs/queue:Queue", "", "tags", {"Name": "q"}),
         "eksml-production-karpenter-interruption: has no tag eksml:platform",
@@ -391,6 +401,52 @@ def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
             "waiver": "the account has a quota",
         }
     ]
+
+
+def with_waivers(waivers: dict[str, str], *faults: Callable[[dict[str, Resource]], None]) -> Plan:
+    def fault(resources: dict[str, Resource]) -> None:
+        for each in faults:
+            each(resources)
+        the(resources, "eksml:platform:Platform").inputs["spec"]["waivers"] = waivers
+
+    return planted(fault)
+
+
+def test_a_waiver_of_one_resource_hides_no_other() -> None:
+    public = [add("kubernetes:core/v1:Service", name, SERVICE) for name in ("web", "forgotten")]
+    report = run_checks(with_waivers({"not-public:web": "the demo is public on purpose"}, *public))
+    assert [finding.resource for finding in report.findings if finding.check == "not-public"] == ["forgotten"]
+    assert [(finding.resource, reason) for finding, reason in report.waived] == [
+        ("web", "the demo is public on purpose")
+    ]
+
+
+def test_the_waiver_of_one_resource_gives_the_reason_where_all_are_waived() -> None:
+    public = [add("kubernetes:core/v1:Service", name, SERVICE) for name in ("web", "other")]
+    waivers = {"not-public": "a course for everybody", "not-public:web": "the demo is public on purpose"}
+    report = run_checks(with_waivers(waivers, *public))
+    assert [reason for _, reason in report.waived] == ["a course for everybody", "the demo is public on purpose"]
+
+
+@pytest.mark.parametrize("waiver", ["not-public", "not-public:web"])
+def test_a_waiver_that_allows_nothing_is_told(waiver: str) -> None:
+    text = f"eksml-production: the waiver '{waiver}' allows nothing"
+    assert any(line.startswith(text) for line in found(with_waivers({waiver: "until the end of May"}), "waiver-used"))
+
+
+def test_what_is_told_of_waivers_can_be_waived_too() -> None:
+    report = run_checks(with_waivers({"tagged": "until the end of May", "waiver-used": "there is a branch for it"}))
+    assert report.findings == ()
+    assert [finding.check for finding, _ in report.waived] == ["waiver-used"]
+
+
+def test_the_public_api_server_of_a_stack_file_is_shown_with_its_reason() -> None:
+    open_to_all = change("eks:index:Cluster", "", "publicAccessCidrs", ["203.0.113.0/24", "0.0.0.0/0"])
+    opened = change("eks:index:Cluster", "", "endpointPublicAccess", True)
+    report = run_checks(with_waivers({"open-public-endpoint": "students without fixed addresses"}, opened, open_to_all))
+    ((finding, _),) = report.waived
+    assert finding.text == "the API server is reachable from 0.0.0.0/0: give your own ranges under publicAccessCidrs"
+    assert report.findings == ()
 
 
 def test_warnings_are_no_errors() -> None:

@@ -40,6 +40,11 @@ def test_a_stack_file_says_only_what_differs_from_its_profile() -> None:
     assert errors({"profile": "research", "pools": {"train": None}, "cluster": {"kubernetesVersion": "1.35"}}) == []
 
 
+def test_a_waiver_is_of_a_check_or_of_one_resource() -> None:
+    waivers = {"tagged": "by account", "not-public:web": "the demo is public"}
+    assert errors({"profile": "research", "waivers": waivers}) == []
+
+
 def test_what_the_pulumi_cli_writes_is_known() -> None:
     assert errors({"profile": "research"}, encryptionsalt="v1:abc", secretsprovider="awskms://alias/pulumi") == []
 
@@ -54,6 +59,9 @@ def test_what_the_pulumi_cli_writes_is_known() -> None:
         {"profile": "research", "network": {"natGateways": "two"}},
         {"profile": "research", "region": "us-west-2"},
         {"profile": "research", "cluster": {"deletionProtection": "yes"}},
+        {"profile": "research", "waivers": {"not-publik": "the demo is public"}},
+        {"profile": "research", "waivers": {"not-publik:web": "the demo is public"}},
+        {"profile": "research", "waivers": {"not-public:": "the demo is public"}},
     ],
 )
 def test_a_mistake_is_underlined_while_it_is_typed(platform: dict[str, Any]) -> None:

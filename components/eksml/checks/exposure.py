@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from eksml.addresses import is_open
 from eksml.checks.finding import Found
 from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
@@ -14,7 +15,7 @@ _INTERNAL = "service.beta.kubernetes.io/aws-load-balancer-internal"
 
 
 def not_public(plan: Plan) -> Iterator[Found]:
-    """No load balancer, endpoint or bucket is public that the Spec did not ask for."""
+    """No load balancer or bucket is public."""
     for service in plan.of_type("kubernetes:core/v1:Service"):
         annotations = (service.inputs.get("metadata") or {}).get("annotations") or {}
         spec = service.inputs.get("spec") or {}
@@ -27,13 +28,23 @@ def not_public(plan: Plan) -> Iterator[Found]:
     for balancer in plan.of_type("aws:lb/loadBalancer:LoadBalancer"):
         if not balancer.inputs.get("internal"):
             yield Found(balancer, "a load balancer that the internet reaches: make it internal")
-    for cluster in plan.of_type(_CLUSTER):
-        if cluster.inputs.get("endpointPublicAccess") and not cluster.inputs.get("publicAccessCidrs"):
-            yield Found(cluster, "the API server is reachable from the whole internet: give publicAccessCidrs")
     closed = _buckets_with(plan, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", _blocks_all)
     for bucket in plan.of_type("aws:s3/bucket:Bucket"):
         if bucket.urn not in closed:
             yield Found(bucket, "public access to the bucket is not blocked")
+
+
+def open_public_endpoint(plan: Plan) -> Iterator[Found]:
+    """No API server is reachable from the whole internet, which it is where nothing else is said."""
+    for cluster in filter(is_shown, plan.of_type(_CLUSTER)):
+        ranges = cluster.inputs.get("publicAccessCidrs") or ()
+        if not cluster.inputs.get("endpointPublicAccess", True):
+            continue
+        if not ranges:
+            yield Found(cluster, "the API server is reachable from the whole internet: give publicAccessCidrs")
+        for cidr in filter(is_open, ranges):
+            text = f"the API server is reachable from {cidr}: give your own ranges under publicAccessCidrs"
+            yield Found(cluster, text)
 
 
 def encrypted(plan: Plan) -> Iterator[Found]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from eksml.check_list import CHECKS, Severity
 from eksml.checks.charts import chart_value_exists, image_registry, pinned
-from eksml.checks.exposure import encrypted, narrow_policy, network_policy_enforced, not_public
+from eksml.checks.exposure import encrypted, narrow_policy, network_policy_enforced, not_public, open_public_endpoint
 from eksml.checks.finding import Finding, Found
 from eksml.checks.images import image_fits_nodes
 from eksml.checks.naming import name_fits, tagged
@@ -22,7 +22,26 @@ from eksml.checks.placement import (
     workload_has_nodes,
 )
 from eksml.checks.quotas import identity_used, quotas_fit_pools
-from eksml.plan import Plan
+from eksml.plan import Plan, Resource
+from eksml.plan.canonical import is_shown
+
+
+def _waiver_used(plan: Plan) -> Iterator[Found]:
+    """Every waiver allows something; where only a part of a Plan is shown, the rest may be what it is for."""
+    for platform, waiver, _ in _waivers(plan) if all(map(is_shown, plan.resources)) else ():
+        check, _, name = waiver.partition(":")
+        if check == "waiver-used":
+            continue
+        if not any(name in ("", each.resource.name) for each in _FUNCTIONS[check](plan)):
+            yield Found(platform, f"the waiver '{waiver}' allows nothing that {check} finds: take it away")
+
+
+def _waivers(plan: Plan) -> Iterator[tuple[Resource, str, str]]:
+    """Each waiver of a platform, and its reason."""
+    for platform in plan.of_type("eksml:platform:Platform"):
+        for waiver, reason in (platform.inputs.get("spec") or {}).get("waivers", {}).items():
+            yield platform, waiver, reason
+
 
 _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "workload-has-nodes": workload_has_nodes,
@@ -35,6 +54,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "chart-value-exists": chart_value_exists,
     "image-registry": image_registry,
     "not-public": not_public,
+    "open-public-endpoint": open_public_endpoint,
     "encrypted": encrypted,
     "network-policy-enforced": network_policy_enforced,
     "quotas-fit-pools": quotas_fit_pools,
@@ -46,6 +66,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "nothing-left-behind": nothing_left_behind,
     "name-fits": name_fits,
     "tagged": tagged,
+    "waiver-used": _waiver_used,
 }
 
 
@@ -65,15 +86,18 @@ class Report:
 
 def run_checks(plan: Plan, checks: Iterable[str] = tuple(CHECKS)) -> Report:
     """The findings of every check, or of some, in the order of the checks and by resource."""
-    waivers = _waivers(plan)
+    reasons = {waiver: reason for _, waiver, reason in _waivers(plan)}
     found = [
         Finding(check, each.resource.name, each.text, each.resource.urn)
         for check in checks
         for each in sorted(_FUNCTIONS[check](plan), key=lambda each: (each.resource.urn, each.text))
     ]
+    waived = [
+        (finding, reasons.get(f"{finding.check}:{finding.resource}", reasons.get(finding.check))) for finding in found
+    ]
     return Report(
-        findings=tuple(finding for finding in found if finding.check not in waivers),
-        waived=tuple((finding, waivers[finding.check]) for finding in found if finding.check in waivers),
+        findings=tuple(finding for finding, reason in waived if reason is None),
+        waived=tuple((finding, reason) for finding, reason in waived if reason is not None),
     )
 
 
@@ -91,12 +115,3 @@ def as_json(report: Report) -> list[dict[str, Any]]:
         }
         for finding, reason in reasons.items()
     ]
-
-
-def _waivers(plan: Plan) -> dict[str, str]:
-    platforms = plan.of_type("eksml:platform:Platform")
-    return {
-        check: reason
-        for each in platforms
-        for check, reason in (each.inputs.get("spec") or {}).get("waivers", {}).items()
-    }

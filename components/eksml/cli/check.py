@@ -17,8 +17,8 @@ def check(
 ) -> None:
     """Check a stack before `pulumi up`.
 
-    Exit code 1 if there is an error. A finding that is meant so is allowed by its check's identifier, with a reason,
-    under waivers in the stack file. `eksml preview` runs the same checks at its end.
+    Exit code 1 if there is an error. A finding that is meant so is allowed under waivers in the stack file, by `check` or
+    `check:resource`, with a reason. `eksml preview` runs the same checks at its end.
 
     \b
     Examples:

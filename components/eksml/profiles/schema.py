@@ -3,6 +3,7 @@
 from typing import Any
 
 from eksml import catalog
+from eksml.check_list import CHECKS
 from eksml.config_keys import PLATFORM, SECRETS
 from eksml.platform import PlatformSpec
 
@@ -75,7 +76,7 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_choices(key: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Names of the catalog, so that an editor offers them."""
+    """Names of the catalog and of checks, so that an editor offers them."""
     match key:
         case "instanceTypes":
             return schema | {"items": {"enum": sorted(catalog.instance_types())}}
@@ -83,5 +84,8 @@ def _with_choices(key: str, schema: dict[str, Any]) -> dict[str, Any]:
             return schema | {"items": {"enum": list(catalog.vpc_endpoints().services)}}
         case "kubernetesVersion":
             return schema | {"enum": list(catalog.usable_kubernetes_versions())}
+        case "waivers":
+            of_a_resource = {"pattern": f"^({'|'.join(CHECKS)}):."}
+            return schema | {"propertyNames": {"anyOf": [{"enum": list(CHECKS)}, of_a_resource]}}
         case _:
             return schema
