@@ -1,5 +1,6 @@
 """The stacks on a real control plane: every object is admitted, every pod lands where it should."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def simulated(node: Node) -> dict[str, Any]:
     }
 
 
-def pods_of(workload: Workload, index: int, nodes: list[Node]) -> dict[str, tuple[dict[str, Any], set[str]]]:
+def pods_of(workload: Workload, index: int, nodes: Sequence[Node]) -> dict[str, tuple[dict[str, Any], set[str]]]:
     """The pods of a workload by name, each with the nodes on which it may land: of a DaemonSet, one on every node."""
     meant = {
         "gpu": [node for node in nodes if node.fact.gpu],

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eksml import names
@@ -44,9 +45,10 @@ class Node:
         }
 
 
-def nodes_of(plan: Plan) -> list[Node]:
+@lru_cache(maxsize=1)
+def nodes_of(plan: Plan) -> tuple[Node, ...]:
     """Every kind of node that the pools of a Plan can have. Types that the catalog lacks are left out."""
-    return [*_managed(plan), *_elastic(plan)]
+    return (*_managed(plan), *_elastic(plan))
 
 
 def has_all_nodes(plan: Plan) -> bool:

@@ -1,7 +1,8 @@
 """Where pods run: that there is a node for each, with room, and that GPU nodes are for those that need them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from eksml import names
 from eksml.checks.finding import Found
@@ -14,7 +15,7 @@ from eksml.plan import Plan
 def workload_has_nodes(plan: Plan) -> Iterator[Found]:
     """Every workload's selector, affinity and tolerations are met by a pool, with the GPUs that it asks for."""
     nodes = nodes_of(plan)
-    for workload in queued(plan, workloads_of(plan)) if has_all_nodes(plan) else ():
+    for workload in queued(plan) if has_all_nodes(plan) else ():
         if _is_optional(workload, nodes):
             continue
         chosen = [node for node in nodes if is_chosen(workload.pod, node)]
@@ -35,7 +36,7 @@ _DEVICES = (names.GPU_RESOURCE, names.EFA_RESOURCE)
 
 def request_fits_node(plan: Plan) -> Iterator[Found]:
     """Each request fits the largest node of its pools, after what the kubelet and DaemonSets take."""
-    nodes, workloads = nodes_of(plan), queued(plan, workloads_of(plan))
+    nodes, workloads = nodes_of(plan), queued(plan)
     daemon_sets = [workload for workload in workloads if workload.kind == "DaemonSet"]
     for workload in workloads if has_all_nodes(plan) else ():
         usable = [node for node in nodes if may_run(workload.pod, node)]
@@ -102,21 +103,22 @@ def requests_and_limits(plan: Plan) -> Iterator[Found]:
 _RESOURCES = {"requests": {"cpu", "memory"}, "limits": {"memory"}}
 
 
-def queued(plan: Plan, workloads: list[Workload]) -> list[Workload]:
+@lru_cache(maxsize=1)
+def queued(plan: Plan) -> tuple[Workload, ...]:
     """The workloads as Kueue lets them go: a job in a queue gets the toleration of the pool that it is sent to."""
     queues = {each.inputs["metadata"].get("namespace") for each in plan.of_type(_LOCAL_QUEUE)}
-    return [
+    return tuple(
         replace(each, pod={**each.pod, "tolerations": [*(each.pod.get("tolerations") or ()), names.gpu_toleration()]})
         if each.kind == "Job" and (each.resource.inputs.get("metadata") or {}).get("namespace") in queues
         else each
-        for each in workloads
-    ]
+        for each in workloads_of(plan)
+    )
 
 
 _LOCAL_QUEUE = "kubernetes:kueue.x-k8s.io/v1beta2:LocalQueue"
 
 
-def _is_optional(workload: Workload, nodes: list[Node]) -> bool:
+def _is_optional(workload: Workload, nodes: Iterable[Node]) -> bool:
     """Whether it does no harm that a workload has no node: a DaemonSet for nodes that the Plan does not have."""
     if workload.kind != "DaemonSet":
         return False

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property, lru_cache
 from typing import Any
 
 from eksml.catalog import Chart, ChartWorkload, chart_values, charts, eks_addons, images
@@ -34,7 +35,7 @@ class Workload:
     is_complete: bool = True
     """Whether all of its spec is known; that of an add-on is only where its configuration sets it."""
 
-    @property
+    @cached_property
     def requests(self) -> dict[str, int]:
         """What a pod asks for: cores in thousandths, memory in MiB, others whole."""
         total = _asked(self.pod.get("containers") or ())
@@ -54,17 +55,19 @@ def _asked(containers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return total
 
 
-def workloads_of(plan: Plan) -> list[Workload]:
+@lru_cache(maxsize=1)
+def workloads_of(plan: Plan) -> tuple[Workload, ...]:
     """Every workload of a Plan."""
-    found: list[Workload] = []
-    for resource in plan.resources:
-        if resource.type == RELEASE:
-            found += _of_release(resource)
-        elif resource.type == ADDON:
-            found += _of_addon(resource)
-        elif resource.package == "kubernetes" and resource.inputs.get("kind") not in _NOT_WORKLOADS:
-            found += _of_object(resource)
-    return found
+    return tuple(workload for resource in plan.resources for workload in _of(resource))
+
+
+def _of(resource: Resource) -> Iterator[Workload]:
+    if resource.type == RELEASE:
+        yield from _of_release(resource)
+    elif resource.type == ADDON:
+        yield from _of_addon(resource)
+    elif resource.package == "kubernetes" and resource.inputs.get("kind") not in _NOT_WORKLOADS:
+        yield from _of_object(resource)
 
 
 def chart_of(release: Resource) -> tuple[str, Chart] | None:

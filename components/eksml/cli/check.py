@@ -17,7 +17,7 @@ def check(
 ) -> None:
     """Check a stack before `pulumi up`.
 
-    Exit code 1 if there is an error. A finding that is meant so is allowed under waivers in the stack file, by `check` or
+    Exit code 1 if there is an error. What is meant so is allowed under waivers in the stack file, by `check` or
     `check:resource`, with a reason. `eksml preview` runs the same checks at its end.
 
     \b

@@ -52,6 +52,10 @@ class Plan:
         """A Plan of resources in any order: registration order means nothing, so they are sorted by URN."""
         return cls(stack, tuple(sorted(resources, key=lambda resource: resource.urn)), dict(exports or {}))
 
+    def __hash__(self) -> int:
+        # So that what is made of a Plan can be kept, although inputs cannot be hashed.
+        return hash((self.stack, len(self.resources)))
+
     @cached_property
     def by_urn(self) -> dict[str, Resource]:
         """The resources by URN."""
