@@ -49,6 +49,7 @@ def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path
     for workload in catalog.charts()[name].workloads:
         paths = (
             workload.image_value,
+            workload.image_tag,
             workload.node_selector,
             workload.affinity,
             workload.tolerations,

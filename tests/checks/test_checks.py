@@ -1,5 +1,6 @@
 """Every check: quiet on the three stacks, and loud about a fault that is planted in one of them."""
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -13,7 +14,7 @@ from eksml import catalog
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
 from eksml.checks.run import _FUNCTIONS, as_json
-from eksml.checks.workloads import amount_of
+from eksml.checks.workloads import Workload, amount_of, workloads_of
 from eksml.plan import Plan, Resource
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
@@ -83,6 +84,11 @@ def job(name: str = "job", **pod: Any) -> Callable[[dict[str, Resource]], None]:
     spec = {"containers": [container | pod.pop("container", {})], **pod}
     inputs = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
     return add(JOB, name, inputs)
+
+
+def chart(values: dict[str, Any], name: str = "portal") -> Callable[[dict[str, Resource]], None]:
+    """A chart that the catalog does not know."""
+    return add(RELEASE, name, {"chart": f"oci://example.com/charts/{name}", "version": "1.0.0", "values": values})
 
 
 def asking(**resources: str) -> dict[str, Any]:
@@ -182,6 +188,22 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "job: job: image localhost:5000/busybox:latest",
     ),
     (
+        "pinned",
+        change(RELEASE, "kueue-kueue", "values/controllerManager/manager/image", {"tag": "main"}),
+        "eksml-production-kueue-kueue: kueue-controller-manager: image registry.k8s.io/kueue/kueue:main has no fixed",
+    ),
+    (
+        "pinned",
+        change(RELEASE, "dcgm-exporter", "values/image", {"repository": "example.com/dcgm", "tag": "latest"}),
+        "eksml-production-gpus-dcgm-exporter: dcgm-exporter: image example.com/dcgm:latest has no fixed tag",
+    ),
+    (
+        "pinned",
+        chart({"web": {"image": {"repository": "example.com/web", "tag": "latest"}}}),
+        "portal: image example.com/web:latest has no fixed tag",
+    ),
+    ("pinned", job(initContainers=[{"name": "first", "image": "busybox"}]), "job: job: image busybox has no fixed tag"),
+    (
         "chart-value-exists",
         change(RELEASE, "kueue-kueue", "values/controllerManager/replica", 3),
         "eksml-production-kueue-kueue: chart kueue has no value controllerManager.replica",
@@ -276,6 +298,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ("requests-and-limits", job(container={"resources": {}}), "job: job: container main has no requests and no limits"),
     (
         "requests-and-limits",
+        job(initContainers=[{"name": "proxy", "image": "busybox:1.37", "restartPolicy": "Always"}]),
+        "job: job: container proxy has no requests and no limits",
+    ),
+    (
+        "requests-and-limits",
         change(RELEASE, "gpus-nvidia-device-plugin", "values/resources", {"limits": {"memory": "1Gi"}}),
         "eksml-production-gpus-nvidia-device-plugin: gpu-feature-discovery: container gpu-feature-discovery has no req",
     ),
@@ -347,7 +374,8 @@ def test_with_a_registry_of_ones_own_what_comes_from_elsewhere_is_found() -> Non
     assert any(
         "chart oci://registry.k8s.io/kueue/charts/kueue is not from registry.example.com" in line for line in lines
     )
-    assert any("image public.ecr.aws/karpenter/controller is not from" in line for line in lines)
+    karpenter = catalog.images()["karpenter-controller"]
+    assert any(f"image {karpenter.repository}:{karpenter.tag} is not from" in line for line in lines)
     assert "job: job: image busybox:1.37 is not from registry.example.com" in lines
 
 
@@ -370,6 +398,34 @@ def test_an_image_that_does_not_run_on_its_nodes_is_found(
     lines = found(stack("research"), "image-fits-nodes")
     assert bool(lines) == bool(text), lines
     assert text is None or any(line.endswith(text) for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"container": {"image": "NAME"}}, {"initContainers": [{"name": "first", "image": "NAME"}]}],
+    ids=["container", "initContainer"],
+)
+@pytest.mark.parametrize("name", ["example.com/tool:1.0", "registry.example.com/example.com/tool:1.0@sha256:0000"])
+def test_an_image_is_known_before_the_others_run_and_from_a_registry_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, where: dict[str, Any], name: str
+) -> None:
+    tool = catalog.images()["nvidia-device-plugin"].model_copy(
+        update={"repository": "example.com/tool", "tag": "1.0", "architectures": ("arm64",)}
+    )
+    monkeypatch.setattr("eksml.checks.images.images", lambda: {"tool": tool})
+    pod = json.loads(json.dumps(where).replace("NAME", name))
+    (line,) = found(planted(job(**pod)), "image-fits-nodes")
+    assert line.startswith(f"job: job: image {name} on m7i.xlarge: it is built for arm64")
+
+
+def test_the_operators_images_are_in_folders() -> None:
+    release = Resource("urn", RELEASE, "gpus", None, True, inputs={"chart": "gpu-operator", "values": {
+        "devicePlugin": {"repository": "example.com/nvidia", "version": "sha256:0000"},
+        "migManager": {"version": "main"},
+    }})  # fmt: skip
+    images = {each.name: each.containers[0]["image"] for each in workloads_of(Plan.of("s", [release]))}
+    assert images["nvidia-device-plugin-daemonset"] == "example.com/nvidia/k8s-device-plugin@sha256:0000"
+    assert images["nvidia-mig-manager"] == "nvcr.io/nvidia/cloud-native/k8s-mig-manager:main"
 
 
 def test_a_driver_that_is_too_old_for_an_image_is_named() -> None:
@@ -485,6 +541,18 @@ def test_what_runs_before_the_containers_counts_too() -> None:
     assert line.startswith("job: job: asks for 500000 thousandths of a core, 1073741824 MiB of memory")
 
 
+def test_a_sidecar_counts_beside_the_containers_and_beside_what_runs_after_it_began() -> None:
+    def asks(cpu: str, **more: str) -> dict[str, Any]:
+        return {"resources": {"requests": {"cpu": cpu}}, **more}
+
+    resource = Resource("urn", "kubernetes:core/v1:Pod", "pod", None, True)
+    inits = [asks("4"), asks("1", restartPolicy="Always"), asks("5")]
+    pod = {"containers": [asks("2"), asks("500m")], "initContainers": inits}
+    assert Workload(resource, "pod", "Pod", pod).requests == {"cpu": 6000}
+    assert Workload(resource, "pod", "Pod", pod | {"initContainers": inits[:2]}).requests == {"cpu": 4000}
+    assert Workload(resource, "pod", "Pod", pod | {"initContainers": inits[1:2]}).requests == {"cpu": 3500}
+
+
 @pytest.mark.parametrize(
     ("annotations", "is_public"),
     [
@@ -505,7 +573,8 @@ def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
 @pytest.mark.parametrize(
     ("resource", "amount", "whole"),
     [
-        ("cpu", "500u", 0),
+        # Kubernetes rounds up to the next thousandth.
+        ("cpu", "500u", 1),
         ("cpu", "1500m", 1500),
         ("cpu", 2, 2000),
         ("memory", "1Pi", 2**30),
@@ -513,6 +582,9 @@ def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
         ("memory", "1e9", 953),
         ("nvidia.com/gpu", "4", 4),
         ("memory", "much", 0),
+        ("memory", "1.2.3", 0),
+        ("memory", "1e3Ki", 0),
+        ("nvidia.com/gpu", "1E99999", 2**63 - 1),
     ],
 )
 def test_quantities_are_read_as_kubernetes_reads_them(resource: str, amount: Any, whole: int) -> None:

@@ -19,6 +19,8 @@ class ChartWorkload(Fact):
     """Where the values hold the repository of the image."""
     image_value_is: Literal["repository", "folder"] = "repository"
     """Whether that value names the repository whole, or only the folder that it is in."""
+    image_tag: str | None
+    """Where they hold its tag."""
     node_selector: str | None
     affinity: str | None
     tolerations: str | None

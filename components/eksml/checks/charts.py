@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eksml.catalog import Chart, chart_values, charts, images
+from eksml.catalog import Chart, chart_values
 from eksml.checks.finding import Found
-from eksml.checks.workloads import RELEASE, chart_of, workloads_of
-from eksml.image_registry import is_in_ecr, value_at
+from eksml.checks.workloads import RELEASE, Workload, chart_of, workloads_of
+from eksml.image_registry import is_in_ecr
 from eksml.plan import Plan
 
 _MOVING_TAG = re.compile(r"$|(.*[-._])?(latest|main|master|nightly|stable|edge|dev)([-._]|$)")
@@ -18,11 +18,30 @@ def pinned(plan: Plan) -> Iterator[Found]:
     for release in plan.of_type(RELEASE):
         if not re.fullmatch(r"v?\d+\.\d+\.\d+\S*", str(release.inputs.get("version") or "")):
             yield Found(release, f"chart {release.inputs.get('chart')} has no version")
+        for image in _named(release.inputs.get("values")) if chart_of(release) is None else ():
+            if not _is_fixed(image):
+                yield Found(release, f"image {image} has no fixed tag")
     for workload in workloads_of(plan):
-        for image in _images(workload.pod):
-            tag = image.rpartition("/")[2].partition(":")[2]
-            if "@sha256:" not in image and _MOVING_TAG.match(tag):
+        for image in _images(workload):
+            if not _is_fixed(image):
                 yield Found(workload.resource, f"{workload.name}: image {image} has no fixed tag")
+
+
+def _is_fixed(image: str) -> bool:
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "@sha256:" in image or not _MOVING_TAG.match(tag)
+
+
+def _named(values: Any) -> Iterator[str]:
+    """The images of values that are not known, where they give both a repository and a tag, as most charts want it."""
+    if isinstance(values, list):
+        for item in values:
+            yield from _named(item)
+    elif isinstance(values, Mapping):
+        if values.get("repository") and values.get("tag") and not values.get("digest"):
+            yield f"{values['repository']}:{values['tag']}"
+        for item in values.values():
+            yield from _named(item)
 
 
 def chart_value_exists(plan: Plan) -> Iterator[Found]:
@@ -49,7 +68,7 @@ def image_registry(plan: Plan) -> Iterator[Found]:
             for release in plan.of_type(RELEASE):
                 yield from (Found(release, text) for text in _from_elsewhere(release.inputs, registry))
             for workload in workloads_of(plan):
-                for image in _images(workload.pod) if workload.meant_for is None else ():
+                for image in _images(workload):
                     if not _is_within(image, registry):
                         yield Found(workload.resource, f"{workload.name}: image {image} is not from {registry}")
 
@@ -61,11 +80,6 @@ def _from_elsewhere(release: Mapping[str, Any], registry: str) -> Iterator[str]:
     name = address.rpartition("/")[2]
     if name not in chart_values():
         yield f"chart {name} is not in the catalog, so where its images come from is not known"
-        return
-    for workload in charts()[name].workloads:
-        given = value_at(release.get("values") or {}, workload.image_value) if workload.image_value else None
-        if not _is_within(given or images()[workload.image].repository, registry):
-            yield f"{workload.name}: image {given or images()[workload.image].repository} is not from {registry}"
 
 
 def _is_within(address: str, registry: str) -> bool:
@@ -83,7 +97,7 @@ def _unknown(given: Any, known: Any, path: str) -> Iterator[str]:
             yield from _unknown(value, known[key], f"{path}{key}.")
 
 
-def _images(pod: Mapping[str, Any]) -> Iterator[str]:
-    for container in (*pod.get("containers", ()), *(pod.get("initContainers") or ())):
+def _images(workload: Workload) -> Iterator[str]:
+    for container in workload.containers:
         if container.get("image"):
             yield str(container["image"])

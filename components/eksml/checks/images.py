@@ -13,11 +13,12 @@ from eksml.plan import Plan
 def image_fits_nodes(plan: Plan) -> Iterator[Found]:
     """Image, CPU architecture, driver and compute capability go together, as far as the catalog knows them."""
     known = {f"{image.repository}:{image.tag}": image for image in images().values()}
-    nodes = nodes_of(plan)
     for workload in workloads_of(plan):
-        usable = [node for node in nodes if may_run(workload.pod, node)]
-        for container in workload.pod.get("containers", ()):
-            image = known.get(str(container.get("image")))
+        usable = [node for node in nodes_of(plan) if may_run(workload.pod, node)]
+        for container in workload.containers:
+            name = str(container.get("image")).partition("@")[0]
+            # A registry of one's own has them below its address.
+            image = next((fact for address, fact in known.items() if f"/{name}".endswith(f"/{address}")), None)
             for node in usable if image else ():
                 driver = ami_families()[node.ami_family].nvidia_driver
                 if image and (reason := image.misfit(node.fact, driver)):

@@ -8,7 +8,7 @@ from eksml import names
 from eksml.checks.finding import Found
 from eksml.checks.nodes import NODE_POOL, Node, has_all_nodes, nodes_of
 from eksml.checks.scheduling import is_chosen, is_tolerated, may_run
-from eksml.checks.workloads import Workload, workloads_of
+from eksml.checks.workloads import Workload, in_words, workloads_of
 from eksml.plan import Plan
 
 
@@ -42,14 +42,9 @@ def request_fits_node(plan: Plan) -> Iterator[Found]:
         usable = [node for node in nodes if may_run(workload.pod, node)]
         if workload.kind == "DaemonSet" or not usable or _fits_somewhere(workload, usable, daemon_sets):
             continue
-        asked = ", ".join(
-            f"{amount} {_UNITS.get(each, each)}" for each, amount in sorted(workload.requests.items()) if amount
-        )
+        asked = ", ".join(in_words(each, amount) for each, amount in sorted(workload.requests.items()))
         types = ", ".join(sorted({node.instance_type for node in usable}))
         yield Found(workload.resource, f"{workload.name}: asks for {asked}, more than is left on any of {types}")
-
-
-_UNITS = {"cpu": "thousandths of a core", "memory": "MiB of memory"}
 
 
 def daemon_set_on_gpu_nodes(plan: Plan) -> Iterator[Found]:
@@ -89,9 +84,9 @@ def elastic_pool_limited(plan: Plan) -> Iterator[Found]:
 
 
 def requests_and_limits(plan: Plan) -> Iterator[Found]:
-    """Every container says what it asks for, and how much memory it may take."""
+    """Every container, init containers and sidecars too, says what it asks for, and how much memory it may take."""
     for workload in workloads_of(plan):
-        for container in workload.pod.get("containers", ()) if workload.is_complete else ():
+        for container in workload.containers if workload.is_complete else ():
             resources = container.get("resources") or {}
             missing = [part for part, keys in _RESOURCES.items() if not keys & set(resources.get(part) or {})]
             # Of a chart whose values cannot set them nothing is known, and nothing can be done.

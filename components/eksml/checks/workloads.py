@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import cached_property, lru_cache
+from math import ceil
 from typing import Any
 
 from eksml.catalog import Chart, ChartWorkload, chart_values, charts, eks_addons, images
@@ -35,24 +37,32 @@ class Workload:
     is_complete: bool = True
     """Whether all of its spec is known; that of an add-on is only where its configuration sets it."""
 
+    @property
+    def containers(self) -> tuple[Mapping[str, Any], ...]:
+        """Its containers, those that run before the others or beside them as sidecars too."""
+        return (*(self.pod.get("containers") or ()), *(self.pod.get("initContainers") or ()))
+
     @cached_property
-    def requests(self) -> dict[str, int]:
-        """What a pod asks for: cores in thousandths, memory in MiB, others whole."""
-        total = _asked(self.pod.get("containers") or ())
+    def requests(self) -> Mapping[str, int]:
+        """What a pod asks for: cores in thousandths, memory and disk in MiB, others whole.
+
+        Init containers run one after the other before the rest; a sidecar is one that goes on running from then on.
+        Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+        """
+        most, sidecars = Counter[str](), Counter[str]()
         for container in self.pod.get("initContainers") or ():
-            # They run before the others, one after the other.
-            for resource, amount in _asked([container]).items():
-                total[resource] = max(total.get(resource, 0), amount)
-        return total
+            if container.get("restartPolicy") == "Always":
+                sidecars += _asked(container)
+                most |= sidecars
+            else:
+                most |= sidecars + _asked(container)
+        return most | sum(map(_asked, self.pod.get("containers") or ()), sidecars)
 
 
-def _asked(containers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for container in containers:
-        resources = container.get("resources") or {}
-        for resource, amount in {**(resources.get("limits") or {}), **(resources.get("requests") or {})}.items():
-            total[resource] = total.get(resource, 0) + amount_of(resource, amount)
-    return total
+def _asked(container: Mapping[str, Any]) -> Counter[str]:
+    resources = container.get("resources") or {}
+    asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return Counter({resource: amount_of(resource, amount) for resource, amount in asked.items()})
 
 
 @lru_cache(maxsize=1)
@@ -77,26 +87,39 @@ def chart_of(release: Resource) -> tuple[str, Chart] | None:
 
 
 def amount_of(resource: str, amount: Any) -> int:
-    """A quantity of Kubernetes: cores in thousandths, memory in MiB, others whole; 0 for what is no quantity.
+    """A quantity of Kubernetes: cores in thousandths, memory and disk in MiB, others whole; 0 for what is no quantity.
 
+    Like Kubernetes it rounds up and goes no further than 64 bits, but a part of a MiB does not count.
     Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
     """
-    match = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?", str(amount))
+    match = _QUANTITY.fullmatch(str(amount))
     if match is None:
         return 0
-    number, unit = Decimal(match[1]), match[2] or ""
-    whole = (
-        number * _DECIMAL_UNITS[unit] if unit in _DECIMAL_UNITS else number * 1024 ** (_BINARY_UNITS.index(unit) + 1)
-    )
+    whole = _EXACT.multiply(_EXACT.create_decimal(match["number"]), _UNITS[match["unit"] or ""])
+    whole = max(-_MOST, min(whole, _MOST))
     if resource == "cpu":
-        return int(whole * 1000)
-    return int(whole / 2**20) if resource in ("memory", "ephemeral-storage") else int(whole)
+        return ceil(_EXACT.multiply(whole, 1000))
+    return int(_EXACT.divide(whole, 2**20)) if resource in ("memory", "ephemeral-storage") else ceil(whole)
 
 
-_BINARY_UNITS = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
-_DECIMAL_UNITS = {unit: Decimal(10) ** power for unit, power in {
-    "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
-}.items()}  # fmt: skip
+def in_words(resource: str, amount: int) -> str:
+    """An amount with its unit."""
+    return f"{amount} {_IN_WORDS.get(resource, resource)}"
+
+
+_IN_WORDS = {"cpu": "thousandths of a core", "memory": "MiB of memory", "ephemeral-storage": "MiB of disk"}
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]+)?)"
+    r"(?(exponent)|(?P<unit>[numkMGTPE]|[KMGTPE]i)?)"
+)
+_EXACT = Context(prec=100, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+_MOST = Decimal(2**63 - 1)
+_UNITS = {
+    **{
+        unit: Decimal(10) ** power for power, unit in zip(range(-9, 19, 3), ("n", "u", "m", "", *"kMGTPE"), strict=True)
+    },
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
+}
 
 
 def _of_object(resource: Resource) -> Iterator[Workload]:
@@ -138,7 +161,6 @@ def _pod_of(workload: ChartWorkload, values: Mapping[str, Any]) -> dict[str, Any
     def at(path: str | None) -> Any:
         return value_at(values, path) if path else None
 
-    image = images()[workload.image]
     return {
         "nodeSelector": at(workload.node_selector) or {},
         "affinity": at(workload.affinity) or {},
@@ -146,11 +168,21 @@ def _pod_of(workload: ChartWorkload, values: Mapping[str, Any]) -> dict[str, Any
         "containers": [
             {
                 "name": workload.name,
-                "image": f"{image.repository}:{image.tag}",
+                "image": _image_of(workload, values),
                 "resources": at(workload.resources) or {},
             }
         ],
     }
+
+
+def _image_of(workload: ChartWorkload, values: Mapping[str, Any]) -> str:
+    """The image that the values name; what they leave to the chart is the catalog's."""
+    fact = images()[workload.image]
+    repository = workload.image_value and value_at(values, workload.image_value)
+    if repository and workload.image_value_is == "folder":
+        repository = f"{repository}/{fact.repository.rpartition('/')[2]}"
+    tag = str((workload.image_tag and value_at(values, workload.image_tag)) or fact.tag)
+    return f"{repository or fact.repository}{'@' if tag.startswith('sha256:') else ':'}{tag}"
 
 
 def laid_over(base: Any, top: Any) -> Any:
