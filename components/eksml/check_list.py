@@ -48,11 +48,13 @@ CHECKS: dict[str, CheckInfo] = {
         _ERROR, "A network policy does nothing where the network does not enforce it."
     ),
     "quotas-fit-pools": CheckInfo(_WARNING, "What is promised to all teams together should be there."),
+    "job-fits-quota": CheckInfo(_ERROR, "A job that asks for more than its queue may ever have waits for ever."),
     "custom-resource-after-crd": CheckInfo(_ERROR, "An object comes after the definition of its kind."),
     "own-cluster-provider": CheckInfo(
         _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
     ),
     "identity-used": CheckInfo(_WARNING, "An identity that no service account uses is a right that nobody needs."),
+    "one-identity": CheckInfo(_ERROR, "EKS gives a service account one identity, and refuses a second one."),
     "narrow-policy": CheckInfo(_ERROR, "A policy with every action on every resource is a key to the account."),
     "requests-and-limits": CheckInfo(
         _WARNING, "A pod without requests is placed blindly; without a memory limit it takes all."

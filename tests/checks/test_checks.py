@@ -75,14 +75,31 @@ def add(resource_type: str, name: str, inputs: dict[str, Any], **more: Any) -> C
     return fault
 
 
-def job(name: str = "job", **pod: Any) -> Callable[[dict[str, Resource]], None]:
+def take_away(resource_type: str) -> Callable[[dict[str, Resource]], None]:
+    """A fault: no resource of a type is there."""
+
+    def fault(resources: dict[str, Resource]) -> None:
+        for urn in [each.urn for each in resources.values() if each.type == resource_type]:
+            del resources[urn]
+
+    return fault
+
+
+def job(
+    name: str = "job", metadata: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **pod: Any
+) -> Callable[[dict[str, Resource]], None]:
     container = {
         "name": "main",
         "image": "busybox:1.37",
         "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
     }
-    spec = {"containers": [container | pod.pop("container", {})], **pod}
-    inputs = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
+    template = {"spec": {"containers": [container | pod.pop("container", {})], **pod}}
+    inputs = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, **(metadata or {})},
+        "spec": {"template": template, **(spec or {})},
+    }
     return add(JOB, name, inputs)
 
 
@@ -96,6 +113,7 @@ def asking(**resources: str) -> dict[str, Any]:
     return {"resources": {"requests": dict(resources), "limits": {"memory": "1Gi", **limits}}}
 
 
+IN_TRAINING = {"namespace": "training"}
 GPU = {"nvidia.com/gpu": "1", "memory": "1Gi"}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
 DAEMON_SET = {
@@ -260,6 +278,58 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "eksml-production-kueue-resourceflavor-burst: teams are promised 16 GPUs of pool burst, which holds 8",
     ),
     (
+        "quotas-fit-pools",
+        change("aws:eks/nodeGroup:NodeGroup", "system", "scalingConfig/desiredSize", 1),
+        "eksml-production-kueue-resourceflavor-system: teams are promised 5880 thousandths of a core of pool system, "
+        "which holds 3920; 21244 MiB of memory of pool system, which holds",
+    ),
+    (
+        "quotas-fit-pools",
+        change(NODE_POOL, "burst", "spec/limits", {"nvidia.com/gpu": 16, "memory": "1000Gi"}),
+        "eksml-production-kueue-resourceflavor-burst: teams are promised 1440628 MiB of memory of pool burst",
+    ),
+    (
+        "quotas-fit-pools",
+        take_away("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue"),
+        "eksml-production-serving-quota: all namespaces together are promised 48 GPUs, of which the pools hold 32; ",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING, spec={"parallelism": 9}, container=asking(**GPU | {"nvidia.com/gpu": "2"})),
+        "job: job: 9 pods ask for 9216 MiB of memory, 18 nvidia.com/gpu, more than queue training may ever have of "
+        "system, train or burst",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING, nodeSelector={"eksml.dev/pool": "train"}, container=asking(cpu="100", memory="1Gi")),
+        "job: job: asks for 100000 thousandths of a core, 1024 MiB of memory, more than queue training may ever have "
+        "of train",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING, container=asking(**GPU | {"vpc.amazonaws.com/efa": "1"})),
+        "job: job: asks for vpc.amazonaws.com/efa, of which queue training has no quota",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING, nodeSelector={"eksml.dev/pool": "serve"}, container=asking(**GPU)),
+        "job: job: runs on no nodes that queue training has a quota of: system, train, burst",
+    ),
+    (
+        "job-fits-quota",
+        job(metadata=IN_TRAINING | {"labels": {"kueue.x-k8s.io/queue-name": "fast"}}, container=asking(**GPU)),
+        "job: job: waits in queue fast, which namespace training does not have",
+    ),
+    (
+        "one-identity",
+        add(
+            ASSOCIATION,
+            "second",
+            {"clusterName": "eksml-production", "namespace": "training", "serviceAccount": "workload"},
+        ),
+        "eksml-production-training-workload: training/workload has an identity already, by second",
+    ),
+    (
         "custom-resource-after-crd",
         add(
             "kubernetes:karpenter.sh/v1:NodePool",
@@ -294,6 +364,25 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
             "arn:aws:iam::aws:policy/AdministratorAccess",
         ),
         "eksml-production-storage-ebs-csi-AmazonEBSCSIDriverPolicy: AdministratorAccess allows every action",
+    ),
+    (
+        "narrow-policy",
+        add("aws:iam/role:Role", "inline", {"inlinePolicies": [{"name": "a", "policy": EVERYTHING}]}),
+        "inline: 'All' allows every action on every resource",
+    ),
+    (
+        "narrow-policy",
+        add("aws:iam/role:Role", "managed", {"managedPolicyArns": ["arn:aws-cn:iam::aws:policy/PowerUserAccess"]}),
+        "managed: PowerUserAccess allows every action but those of IAM on every resource",
+    ),
+    (
+        "narrow-policy",
+        add(
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            "wide",
+            {"policyArn": "arn:aws:iam::aws:policy/AmazonS3FullAccess"},
+        ),
+        "wide: AmazonS3FullAccess allows every action of its service on every resource",
     ),
     ("requests-and-limits", job(container={"resources": {}}), "job: job: container main has no requests and no limits"),
     (
@@ -533,6 +622,48 @@ def test_a_job_in_a_queue_needs_no_toleration_of_its_own() -> None:
         the(resources, JOB).inputs["metadata"]["namespace"] = "training"
 
     assert found(planted(fault), "workload-has-nodes") == []
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        job(metadata=IN_TRAINING, spec={"parallelism": 8}, container=asking(**GPU | {"nvidia.com/gpu": "2"})),
+        job(metadata=IN_TRAINING, spec={"parallelism": 99, "completions": 1}, container=asking(**GPU)),
+        job(
+            metadata=IN_TRAINING | {"annotations": {"kueue.x-k8s.io/job-min-parallelism": "4"}},
+            spec={"parallelism": 99},
+            container=asking(**GPU),
+        ),
+        job(metadata=IN_TRAINING, container=asking(**{"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"})),
+        job(spec={"parallelism": 99}, container=asking(cpu="1", memory="1Gi")),
+    ],
+    ids=["with what may be borrowed", "one after the other", "fewer at once", "disk is not counted", "in no queue"],
+)
+def test_a_job_that_its_queue_lets_go_is_not_found(right: Callable[[dict[str, Resource]], None]) -> None:
+    assert found(planted(right), "job-fits-quota") == []
+
+
+def test_the_parts_of_a_job_are_let_go_together_or_not_at_all() -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        the(resources, "eksml:tenancy:Kueue").inputs["spec"]["frameworks"] = ["kubeflow.org/pytorchjob"]
+        pods = {"spec": {"containers": [asking(**GPU | {"nvidia.com/gpu": "4"})]}}
+        parts = {part: {"replicas": 4, "template": pods} for part in ("Master", "Worker")}
+        spec = {
+            "kind": "PyTorchJob",
+            "metadata": {"name": "fit", **IN_TRAINING},
+            "spec": {"pytorchReplicaSpecs": parts},
+        }
+        add("kubernetes:kubeflow.org/v1:PyTorchJob", "fit", spec)(resources)
+
+    assert found(planted(fault), "job-fits-quota") == [
+        "fit: fit-pytorchReplicaSpecs-Master: its pods ask for 32 nvidia.com/gpu together, more than queue training "
+        "may ever have"
+    ]
+
+
+def test_a_policy_of_the_account_is_judged_by_what_it_says_not_by_its_name() -> None:
+    own = add("aws:iam/role:Role", "own", {"managedPolicyArns": ["arn:aws:iam::123456789012:policy/TeamFullAccess"]})
+    assert found(planted(own), "narrow-policy") == []
 
 
 def test_what_runs_before_the_containers_counts_too() -> None:

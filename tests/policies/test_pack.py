@@ -164,14 +164,13 @@ def test_the_pack_says_what_the_checks_say_and_of_which_resource(engine: analyze
     assert answer == expected(plan)
     assert {(check, urn.rpartition("::")[2], severity) for check, urn, _, severity in answer} == {
         ("elastic-pool-limited", "eksml-production-serve", Severity.ERROR),
-        ("quotas-fit-pools", "eksml-production-kueue-resourceflavor-serve", Severity.WARNING),
         ("tagged", "eksml-production-karpenter-interruption", Severity.WARNING),
     }
 
 
 def test_a_waiver_silences_a_policy(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
     plan = with_faults({"elastic-pool-limited": "the account has a quota"})
-    assert {check for check, *_ in reported(ask(engine, plan))} == {"quotas-fit-pools", "tagged"}
+    assert {check for check, *_ in reported(ask(engine, plan))} == {"tagged"}
 
 
 def test_a_second_stack_is_judged_by_itself(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:

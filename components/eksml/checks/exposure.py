@@ -1,6 +1,5 @@
-"""What can be reached, read and done by whom."""
+"""What can be reached and read by whom."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -81,17 +80,6 @@ def network_policy_enforced(plan: Plan) -> Iterator[Found]:
             yield Found(cluster, f"does not enforce the network policies of the stack ({len(policies)} of them)")
 
 
-def narrow_policy(plan: Plan) -> Iterator[Found]:
-    """No IAM policy allows every action on every resource."""
-    for resource in plan.resources:
-        if resource.type in ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"):
-            for statement in _statements(resource.inputs.get("policy")):
-                if statement.get("Effect") == "Allow" and _is_everything(statement):
-                    yield Found(resource, f"'{statement.get('Sid', '')}' allows every action on every resource")
-        elif str(resource.inputs.get("policyArn")).endswith(":policy/AdministratorAccess"):
-            yield Found(resource, "AdministratorAccess allows every action on every resource")
-
-
 _ENCRYPTION_FIELDS = {
     "aws:ebs/volume:Volume": "encrypted",
     "aws:efs/fileSystem:FileSystem": "encrypted",
@@ -130,18 +118,3 @@ def _buckets_with(plan: Plan, resource_type: str, is_enough: Any) -> set[str]:
 def _blocks_all(block: Resource) -> bool:
     fields = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     return all(block.inputs.get(field) for field in fields)
-
-
-def _statements(document: Any) -> list[Mapping[str, Any]]:
-    try:
-        found = (json.loads(document) if isinstance(document, str) else document or {}).get("Statement", [])
-    except (ValueError, AttributeError):
-        return []
-    return [found] if isinstance(found, Mapping) else list(found)
-
-
-def _is_everything(statement: Mapping[str, Any]) -> bool:
-    actions, resources = statement.get("Action", []), statement.get("Resource", [])
-    is_every_action = "NotAction" in statement or {"*", "*:*"} & set([actions] if isinstance(actions, str) else actions)
-    is_everywhere = "NotResource" in statement or "*" in ([resources] if isinstance(resources, str) else resources)
-    return bool(is_every_action and is_everywhere)

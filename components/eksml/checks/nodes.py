@@ -44,6 +44,12 @@ class Node:
             names.EFA_RESOURCE: self.efa,
         }
 
+    @property
+    def capacity(self) -> dict[str, int]:
+        """What it has in all, as Karpenter counts it against the limits of a pool."""
+        memory = int(self.fact.memory_gib * 1024)
+        return {"cpu": self.fact.vcpu * 1000, "memory": memory, names.GPU_RESOURCE: self.gpus}
+
 
 @lru_cache(maxsize=1)
 def nodes_of(plan: Plan) -> tuple[Node, ...]:

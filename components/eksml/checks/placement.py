@@ -1,12 +1,11 @@
 """Where pods run: that there is a node for each, with room, and that GPU nodes are for those that need them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from functools import lru_cache
 
 from eksml import names
 from eksml.checks.finding import Found
 from eksml.checks.nodes import NODE_POOL, Node, has_all_nodes, nodes_of
+from eksml.checks.queues import queued
 from eksml.checks.scheduling import is_chosen, is_tolerated, may_run
 from eksml.checks.workloads import Workload, in_words, workloads_of
 from eksml.plan import Plan
@@ -96,21 +95,6 @@ def requests_and_limits(plan: Plan) -> Iterator[Found]:
 
 
 _RESOURCES = {"requests": {"cpu", "memory"}, "limits": {"memory"}}
-
-
-@lru_cache(maxsize=1)
-def queued(plan: Plan) -> tuple[Workload, ...]:
-    """The workloads as Kueue lets them go: a job in a queue gets the toleration of the pool that it is sent to."""
-    queues = {each.inputs["metadata"].get("namespace") for each in plan.of_type(_LOCAL_QUEUE)}
-    return tuple(
-        replace(each, pod={**each.pod, "tolerations": [*(each.pod.get("tolerations") or ()), names.gpu_toleration()]})
-        if each.kind == "Job" and (each.resource.inputs.get("metadata") or {}).get("namespace") in queues
-        else each
-        for each in workloads_of(plan)
-    )
-
-
-_LOCAL_QUEUE = "kubernetes:kueue.x-k8s.io/v1beta2:LocalQueue"
 
 
 def _is_optional(workload: Workload, nodes: Iterable[Node]) -> bool:

@@ -1,63 +1,96 @@
-"""What is promised to teams, and given to pods."""
+"""What is promised to teams, and what the pools hold."""
+
+from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from math import inf
 
 from eksml import names
 from eksml.checks.finding import Found
-from eksml.checks.nodes import NODE_GROUP, nodes_of
-from eksml.checks.workloads import amount_of
-from eksml.plan import Plan
+from eksml.checks.nodes import NODE_GROUP, Node, has_all_nodes, nodes_of
+from eksml.checks.queues import FLAVOR, cluster_queues, nodes_of_flavor
+from eksml.checks.workloads import amount_of, in_words
+from eksml.plan import Plan, Resource
 
-_QUEUE = "kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue"
-_FLAVOR = "kubernetes:kueue.x-k8s.io/v1beta2:ResourceFlavor"
+_RESOURCES = (names.GPU_RESOURCE, "cpu", "memory")
+
+# Shares of nodes are rounded up.
+_ROUNDING = 1.01
 
 
 def quotas_fit_pools(plan: Plan) -> Iterator[Found]:
-    """The GPUs that are always some team's add up to at most what the pools hold."""
-    held = _held(plan)
-    promised: dict[str, int] = defaultdict(int)
-    for queue in plan.of_type(_QUEUE):
-        for flavor in _flavors(queue.inputs):
-            for resource in flavor["resources"]:
-                if resource["name"] == names.GPU_RESOURCE:
-                    promised[flavor["name"]] += amount_of(resource["name"], resource["nominalQuota"])
-    for flavor in plan.of_type(_FLAVOR):
+    """What is always some team's adds up to at most what the pools hold, of GPUs, CPU and memory.
+
+    Without Kueue it is what the ResourceQuotas of all namespaces allow, and nobody lends.
+    """
+    if cluster_queues(plan):
+        yield from _of_queues(plan)
+    elif has_all_nodes(plan):
+        yield from _of_namespaces(plan)
+
+
+def _of_queues(plan: Plan) -> Iterator[Found]:
+    promised: dict[tuple[str, str], int] = defaultdict(int)
+    for queue in cluster_queues(plan).values():
+        for flavor in (each for group in queue.get("resourceGroups") or () for each in group["flavors"]):
+            for quota in flavor["resources"]:
+                promised[flavor["name"], quota["name"]] += amount_of(quota["name"], quota["nominalQuota"])
+    for flavor in plan.of_type(FLAVOR):
         name = flavor.inputs["metadata"]["name"]
-        pool = (flavor.inputs["spec"].get("nodeLabels") or {}).get(names.POOL_LABEL, name)
-        if pool in held and promised[name] > held[pool]:
-            yield Found(flavor, f"teams are promised {promised[name]} GPUs of pool {pool}, which holds {held[pool]}")
+        nodes = nodes_of_flavor(name, plan)
+        held = {resource: _held(nodes, resource) for resource in _RESOURCES if nodes}
+        excess = [
+            f"{_in_words(resource, promised[name, resource])} of pool {name}, which holds {most:.0f}"
+            for resource, most in held.items()
+            if promised[name, resource] > most * _ROUNDING
+        ]
+        if excess:
+            yield Found(flavor, f"teams are promised {'; '.join(excess)}")
 
 
-def identity_used(plan: Plan) -> Iterator[Found]:
-    """Every Pod Identity belongs to a service account that the Plan makes, or may be one of a chart's or add-on's."""
-    made = [each.inputs.get("metadata") or {} for each in plan.of_type("kubernetes:core/v1:ServiceAccount")]
-    accounts = {(metadata.get("namespace"), metadata.get("name")) for metadata in made}
-    unseen = {str(each.inputs.get("namespace")) for each in plan.of_type("kubernetes:helm.sh/v3:Release")}
-    unseen |= {names.SYSTEM_NAMESPACE}
-    for association in plan.of_type("aws:eks/podIdentityAssociation:PodIdentityAssociation"):
-        namespace, account = association.inputs.get("namespace"), association.inputs.get("serviceAccount")
-        if (namespace, account) not in accounts and namespace not in unseen:
-            yield Found(association, f"no service account {namespace}/{account} is made by the stack")
+def _of_namespaces(plan: Plan) -> Iterator[Found]:
+    quotas = plan.of_type("kubernetes:core/v1:ResourceQuota")
+    promised = {resource: sum(_allowed(quota, resource) for quota in quotas) for resource in _RESOURCES}
+    held = {resource: _held(nodes_of(plan), resource) for resource in _RESOURCES}
+    if excess := [resource for resource in _RESOURCES if promised[resource] > held[resource] * _ROUNDING]:
+        largest = max(quotas, key=lambda quota: _allowed(quota, excess[0]))
+        amounts = [f"{_in_words(each, promised[each])}, of which the pools hold {held[each]:.0f}" for each in excess]
+        yield Found(largest, f"all namespaces together are promised {'; '.join(amounts)}")
 
 
-def _held(plan: Plan) -> dict[str, int]:
-    """The GPUs of each pool, by the pool's label."""
-    held: dict[str, int] = {}
-    for node in nodes_of(plan):
-        pool = node.labels.get(names.POOL_LABEL)
-        if pool is None:
-            continue
-        if node.pool.type == NODE_GROUP:
-            most = (node.most or 0) * node.gpus
-            held[pool] = min(held.get(pool, most), most)
-        else:
-            limits = node.pool.inputs["spec"].get("limits") or {}
-            held[pool] = amount_of(names.GPU_RESOURCE, limits.get(names.GPU_RESOURCE, 0))
-    return held
+def _allowed(quota: Resource, resource: str) -> int:
+    hard = quota.inputs["spec"].get("hard") or {}
+    return amount_of(resource, hard.get(f"requests.{resource}", hard.get(resource, 0)))
 
 
-def _flavors(queue: Any) -> Iterator[Any]:
-    for group in queue["spec"].get("resourceGroups", ()):
-        yield from group["flavors"]
+def _in_words(resource: str, amount: int) -> str:
+    return f"{amount} GPUs" if resource == names.GPU_RESOURCE else in_words(resource, amount)
+
+
+def _held(nodes: Iterable[Node], resource: str) -> float:
+    """The most of a resource that pools can hold at once; infinite where a pool has no limit."""
+    pools: dict[str, list[Node]] = defaultdict(list)
+    for node in nodes:
+        pools[node.pool.urn].append(node)
+    return sum(_held_by_pool(of_pool, resource) for of_pool in pools.values())
+
+
+def _held_by_pool(nodes: list[Node], resource: str) -> float:
+    each = [node.allocatable[resource] for node in nodes]
+    pool, size = nodes[0].pool, nodes[0].most
+    if pool.type == NODE_GROUP:
+        # EKS takes whichever type it can get. The least GPUs are certain; of the rest quotas are generous.
+        per_node = min(each) if resource == names.GPU_RESOURCE else max(each)
+        return inf if size is None else size * per_node
+    # Karpenter counts all that a node has, pods get what the kubelet leaves of it.
+    bounds = [
+        amount_of(limited, limit) * max(_ratio(node.allocatable[resource], node.capacity[limited]) for node in nodes)
+        for limited, limit in (pool.inputs["spec"].get("limits") or {}).items()
+        if limited in _RESOURCES
+    ]
+    return min(bounds, default=inf)
+
+
+def _ratio(amount: int, capacity: int) -> float:
+    return amount / capacity if capacity else (inf if amount else 0)

@@ -8,8 +8,9 @@ from typing import Any
 
 from eksml.check_list import CHECKS, Severity
 from eksml.checks.charts import chart_value_exists, image_registry, pinned
-from eksml.checks.exposure import encrypted, narrow_policy, network_policy_enforced, not_public, open_public_endpoint
+from eksml.checks.exposure import encrypted, network_policy_enforced, not_public, open_public_endpoint
 from eksml.checks.finding import Finding, Found
+from eksml.checks.identities import identity_used, narrow_policy, one_identity
 from eksml.checks.images import image_fits_nodes
 from eksml.checks.naming import name_fits, tagged
 from eksml.checks.order import custom_resource_after_crd, nothing_left_behind, own_cluster_provider
@@ -21,7 +22,8 @@ from eksml.checks.placement import (
     requests_and_limits,
     workload_has_nodes,
 )
-from eksml.checks.quotas import identity_used, quotas_fit_pools
+from eksml.checks.queues import job_fits_quota
+from eksml.checks.quotas import quotas_fit_pools
 from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
 
@@ -58,9 +60,11 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "encrypted": encrypted,
     "network-policy-enforced": network_policy_enforced,
     "quotas-fit-pools": quotas_fit_pools,
+    "job-fits-quota": job_fits_quota,
     "custom-resource-after-crd": custom_resource_after_crd,
     "own-cluster-provider": own_cluster_provider,
     "identity-used": identity_used,
+    "one-identity": one_identity,
     "narrow-policy": narrow_policy,
     "requests-and-limits": requests_and_limits,
     "nothing-left-behind": nothing_left_behind,

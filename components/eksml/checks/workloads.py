@@ -34,6 +34,8 @@ class Workload:
     """The pod's spec."""
     meant_for: str | None = None
     """The nodes that it is meant for: gpu, efa, all or cpu; None: whichever it chooses itself."""
+    count: int = 1
+    """How many of them run at once, as far as it is said."""
     is_complete: bool = True
     """Whether all of its spec is known; that of an add-on is only where its configuration sets it."""
 
@@ -128,23 +130,35 @@ def _of_object(resource: Resource) -> Iterator[Workload]:
     if kind == "Pod":
         yield Workload(resource, name, kind, resource.inputs.get("spec", {}))
         return
-    for path, pod in _pod_templates(resource.inputs.get("spec", {}), ()):
-        yield Workload(resource, "-".join((name, *path)), kind, pod)
+    for path, pod, count in _pod_templates(resource.inputs.get("spec", {}), (), 1):
+        yield Workload(resource, "-".join((name, *path)), kind, pod, count=count)
 
 
-def _pod_templates(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """Every pod template at any depth, with the keys of mappings and lists on the way that tell it from the others."""
+def _pod_templates(
+    value: Any, path: tuple[str, ...], count: int
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any], int]]:
+    """Every pod template at any depth, with the keys on the way that tell it from the others, and how many it makes."""
     if isinstance(value, Mapping):
-        template = value.get("template")
+        template, count = value.get("template"), count * _times(value)
         if isinstance(template, Mapping) and "containers" in (template.get("spec") or {}):
-            yield path, template["spec"]
+            yield path, template["spec"], count
             return
         for key, item in value.items():
             is_plain = key in ("spec", "template", "jobTemplate")
-            yield from _pod_templates(item, path if is_plain else (*path, key))
+            yield from _pod_templates(item, path if is_plain else (*path, key), count)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _pod_templates(item, (*path, str(index)))
+            yield from _pod_templates(item, (*path, str(index)), count)
+
+
+def _times(value: Mapping[str, Any]) -> int:
+    """How often a part of a workload is there: its replicas, or as many pods of a Job as run at once."""
+    if isinstance(value.get("replicas"), int):
+        return value["replicas"]
+    at_once, completions = value.get("parallelism"), value.get("completions")
+    if not isinstance(at_once, int):
+        return 1
+    return min(at_once, completions) if isinstance(completions, int) else at_once
 
 
 def _of_release(release: Resource) -> Iterator[Workload]:

@@ -1,0 +1,175 @@
+"""Jobs in the queues of Kueue: where it lets them go, and whether it ever does.
+
+Source: https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from itertools import groupby
+from math import inf
+from typing import Any
+
+from eksml import names
+from eksml.checks.finding import Found
+from eksml.checks.nodes import Node, nodes_of
+from eksml.checks.scheduling import may_run
+from eksml.checks.workloads import Workload, amount_of, in_words, workloads_of
+from eksml.errors import listed
+from eksml.plan import Plan
+
+_KIND = f"kubernetes:{names.KUEUE_API_VERSION}"
+FLAVOR = f"{_KIND}:ResourceFlavor"
+_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+# With it Kueue lets a job go with fewer pods at once.
+_LEAST_PARALLELISM = "kueue.x-k8s.io/job-min-parallelism"
+
+# The most of each resource that a queue may have of each flavor of a group of resources.
+_Group = dict[str, dict[str, float]]
+
+
+def job_fits_quota(plan: Plan) -> Iterator[Found]:
+    """Each job asks for no more than its queue may ever have, on nodes that it can use."""
+    waiting = [(each, queue) for each in queued(plan) if (queue := _queue_of(each, plan))]
+    for (_, queue), pods in groupby(waiting, key=lambda each: (each[0].resource.urn, each[1])):
+        job = [workload for workload, _ in pods]
+        for text in _obstacles(job, queue, plan):
+            yield Found(job[0].resource, text)
+
+
+@lru_cache(maxsize=1)
+def queued(plan: Plan) -> tuple[Workload, ...]:
+    """The workloads as Kueue lets them go: a job gets the tolerations that the flavors of its queue bring."""
+    return tuple(_let_go(each, plan) for each in workloads_of(plan))
+
+
+@lru_cache(maxsize=1)
+def cluster_queues(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """The specs of the queues that have quotas, by name."""
+    return {each.inputs["metadata"]["name"]: each.inputs["spec"] for each in plan.of_type(f"{_KIND}:ClusterQueue")}
+
+
+@lru_cache(maxsize=1)
+def flavors(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """The specs of the flavors, by name: each stands for some nodes."""
+    return {each.inputs["metadata"]["name"]: each.inputs["spec"] for each in plan.of_type(FLAVOR)}
+
+
+def nodes_of_flavor(name: str, plan: Plan) -> list[Node]:
+    """The nodes with the labels of a flavor; none where it has none, for then it may be any."""
+    labels = flavors(plan).get(name, {}).get("nodeLabels") or {}
+    return [node for node in nodes_of(plan) if labels and labels.items() <= node.labels.items()]
+
+
+@lru_cache(maxsize=1)
+def _local_queues(plan: Plan) -> dict[tuple[str | None, str], str]:
+    """By namespace and name of each queue of a namespace, the name of the one that has its quotas."""
+    return {
+        (each.inputs["metadata"].get("namespace"), each.inputs["metadata"]["name"]): each.inputs["spec"]["clusterQueue"]
+        for each in plan.of_type(f"{_KIND}:LocalQueue")
+    }
+
+
+@lru_cache(maxsize=1)
+def _queued_kinds(plan: Plan) -> set[str]:
+    frameworks = [each.inputs["spec"].get("frameworks", ()) for each in plan.of_type("eksml:tenancy:Kueue")]
+    return {"job", "cronjob"} | {name.rpartition("/")[2] for each in frameworks for name in each}
+
+
+def _queue_of(workload: Workload, plan: Plan) -> tuple[str | None, str] | None:
+    """The namespace and name of the queue that a workload waits in, if it does."""
+    metadata = workload.resource.inputs.get("metadata") or {}
+    namespace, labels = metadata.get("namespace"), metadata.get("labels") or {}
+    there = [name for each, name in _local_queues(plan) if each == namespace]
+    name = labels.get(_QUEUE_LABEL, names.LOCAL_QUEUE if names.LOCAL_QUEUE in there else None)
+    return (namespace, name) if there and name and workload.kind.lower() in _queued_kinds(plan) else None
+
+
+def _let_go(workload: Workload, plan: Plan) -> Workload:
+    queue = _queue_of(workload, plan)
+    if queue is None:
+        return workload
+    groups = _groups(_local_queues(plan).get(queue), plan)
+    brought = [
+        toleration
+        for group in groups or ()
+        for flavor in group
+        for toleration in flavors(plan).get(flavor, {}).get("tolerations") or ()
+    ]
+    if groups is None:
+        # Its quotas are not in the Plan: what they bring is not known.
+        brought = [names.gpu_toleration()]
+    return replace(workload, pod={**workload.pod, "tolerations": [*(workload.pod.get("tolerations") or ()), *brought]})
+
+
+def _groups(queue: str | None, plan: Plan) -> list[_Group] | None:
+    """What a queue may have, by groups of resources: a pod gets those of one group from one flavor."""
+    spec = cluster_queues(plan).get(queue or "")
+    if spec is None:
+        return None
+    return [
+        {
+            flavor["name"]: {each["name"]: _most(each, bool(spec.get("cohortName"))) for each in flavor["resources"]}
+            for flavor in group["flavors"]
+        }
+        for group in spec.get("resourceGroups") or ()
+    ]
+
+
+def _most(quota: Mapping[str, Any], may_borrow: bool) -> float:
+    limit = quota.get("borrowingLimit", inf) if may_borrow else 0
+    return amount_of(quota["name"], quota["nominalQuota"]) + (inf if limit == inf else amount_of(quota["name"], limit))
+
+
+def _obstacles(job: list[Workload], queue: tuple[str | None, str], plan: Plan) -> Iterator[str]:
+    """Why Kueue will never let a job go, if it will not."""
+    namespace, name = queue
+    if queue not in _local_queues(plan):
+        yield f"{job[0].name}: waits in queue {name}, which namespace {namespace} does not have"
+        return
+    name = _local_queues(plan)[queue]
+    groups = _groups(name, plan)
+    if groups is None:
+        return
+    for part in job:
+        yield from (f"{part.name}: {text}" for text in _misfits(part, name, groups, plan))
+    together = sum(map(_asked, job), Counter[str]())
+    for group in groups if len(job) > 1 else ():
+        for resource in sorted({each for most in group.values() for each in most}):
+            if together[resource] > sum(most.get(resource, 0) for most in group.values()):
+                asked = in_words(resource, together[resource])
+                yield f"{job[0].name}: its pods ask for {asked} together, more than queue {name} may ever have"
+
+
+def _misfits(part: Workload, queue: str, groups: list[_Group], plan: Plan) -> Iterator[str]:
+    asked = _asked(part)
+    covered = {resource for group in groups for most in group.values() for resource in most}
+    for resource in sorted(asked):
+        # Kueue is often told not to count the others.
+        if resource not in covered and (resource in ("cpu", "memory") or "/" in resource):
+            yield f"asks for {resource}, of which queue {queue} has no quota"
+    for group in groups:
+        usable = {name: most for name, most in group.items() if _can_use(part.pod, name, plan)}
+        if not usable and any(may_run(part.pod, node) for node in nodes_of(plan)):
+            yield f"runs on no nodes that queue {queue} has a quota of: {', '.join(group)}"
+        elif usable and not any(all(asked[each] <= most[each] for each in most) for most in usable.values()):
+            amounts = ", ".join(in_words(each, asked[each]) for each in sorted(asked))
+            pods = f"{_count(part)} pods ask for" if _count(part) > 1 else "asks for"
+            yield f"{pods} {amounts}, more than queue {queue} may ever have of {listed(usable)}"
+
+
+def _asked(part: Workload) -> Counter[str]:
+    return Counter({resource: amount * _count(part) for resource, amount in part.requests.items()})
+
+
+def _count(part: Workload) -> int:
+    least = ((part.resource.inputs.get("metadata") or {}).get("annotations") or {}).get(_LEAST_PARALLELISM, part.count)
+    return min(part.count, int(least)) if str(least).isdecimal() else part.count
+
+
+def _can_use(pod: Mapping[str, Any], flavor: str, plan: Plan) -> bool:
+    nodes = nodes_of_flavor(flavor, plan)
+    return not nodes or any(may_run(pod, node) for node in nodes)
