@@ -16,6 +16,7 @@ from eksml.checks import run_checks
 from eksml.checks.run import _FUNCTIONS, as_json
 from eksml.checks.workloads import Workload, amount_of, workloads_of
 from eksml.plan import Plan, Resource
+from eksml.plan.model import UNKNOWN
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
@@ -138,6 +139,7 @@ DAEMON_SET = {
 PUBLIC = "service.beta.kubernetes.io/aws-load-balancer-scheme"
 INTERNAL = "service.beta.kubernetes.io/aws-load-balancer-internal"
 EVERYTHING = '{"Statement": {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}}'
+INTERNET_FACING = {"scheme": "internet-facing"}
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "LoadBalancer"}}
 NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
 NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
@@ -231,6 +233,41 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "not-public",
         add("aws:lb/loadBalancer:LoadBalancer", "web", {}),
         "web: a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        add("kubernetes:gateway.k8s.aws/v1beta1:LoadBalancerConfiguration", "web", {"spec": INTERNET_FACING}),
+        "web: a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        add("kubernetes:elbv2.k8s.aws/v1beta1:IngressClassParams", "web", {"spec": INTERNET_FACING}),
+        "web: a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": True, "storageEncrypted": True}),
+        "experiments: has an address that the internet reaches: set publiclyAccessible to false",
+    ),
+    (
+        "not-public",
+        chart({"proxy": {"service": {"type": "LoadBalancer", "annotations": {}}}}),
+        "portal: its value proxy.service makes a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        chart({"servers": [{"serviceType": "LoadBalancer", "serviceAnnotations": {PUBLIC: "internet-facing"}}]}),
+        "portal: its value servers.0 makes a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        chart({"ingress": {"annotations": {"alb.ingress.kubernetes.io/scheme": "internet-facing"}}}),
+        "portal: its value ingress.annotations makes a load balancer that the internet reaches",
+    ),
+    (
+        "not-public",
+        chart({"extraObjects": [SERVICE]}),
+        "portal: its value extraObjects.0 makes a load balancer that the internet reaches",
     ),
     (
         "open-public-endpoint",
@@ -699,6 +736,24 @@ def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
 ) -> None:
     service = {**SERVICE, "metadata": {"name": "web", "annotations": annotations}}
     assert bool(found(planted(add("kubernetes:core/v1:Service", "web", service)), "not-public")) is is_public
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        chart({"service": {"type": "LoadBalancer", "annotations": {PUBLIC: "internal"}}}),
+        chart({"service": {"type": "LoadBalancer", "loadBalancerClass": "service.k8s.aws/nlb"}}),
+        chart({"service": {"enabled": False, "type": "LoadBalancer"}}),
+        chart({"extraObjects": [SERVICE | {"metadata": {"annotations": {PUBLIC: "internal"}}}]}),
+        chart({"service": {"type": "ClusterIP"}, "note": "type: LoadBalancer"}),
+        add("kubernetes:elbv2.k8s.aws/v1beta1:IngressClassParams", "web", {"spec": {"scheme": "internal"}}),
+        add("kubernetes:gateway.k8s.aws/v1beta1:LoadBalancerConfiguration", "web", {"spec": {}}),
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": False}),
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": UNKNOWN}),
+    ],
+)
+def test_what_the_internet_does_not_reach_is_not_public(right: Callable[[dict[str, Resource]], None]) -> None:
+    assert found(planted(right), "not-public") == []
 
 
 @pytest.mark.parametrize(

@@ -5,28 +5,25 @@ from typing import Any
 
 from eksml.addresses import is_open
 from eksml.checks.finding import Found
+from eksml.checks.workloads import RELEASE
 from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
 
 _CLUSTER = "eks:index:Cluster"
-_SCHEME = "service.beta.kubernetes.io/aws-load-balancer-scheme"
-_INTERNAL = "service.beta.kubernetes.io/aws-load-balancer-internal"
 
 
 def not_public(plan: Plan) -> Iterator[Found]:
-    """No load balancer or bucket is public."""
-    for service in plan.of_type("kubernetes:core/v1:Service"):
-        annotations = (service.inputs.get("metadata") or {}).get("annotations") or {}
-        spec = service.inputs.get("spec") or {}
-        if spec.get("type") == "LoadBalancer" and not _is_internal(annotations, spec):
-            yield Found(service, "a load balancer that the internet reaches: make its scheme internal")
-    for ingress in plan.of_type("kubernetes:networking.k8s.io/v1:Ingress"):
-        annotations = (ingress.inputs.get("metadata") or {}).get("annotations") or {}
-        if annotations.get("alb.ingress.kubernetes.io/scheme") == "internet-facing":
-            yield Found(ingress, "a load balancer that the internet reaches: make its scheme internal")
-    for balancer in plan.of_type("aws:lb/loadBalancer:LoadBalancer"):
-        if not balancer.inputs.get("internal"):
-            yield Found(balancer, "a load balancer that the internet reaches: make it internal")
+    """No load balancer, database or bucket is public."""
+    for resource in plan.resources:
+        if resource.package == "kubernetes" and _is_public(resource.type.rpartition(":")[2], resource.inputs):
+            yield Found(resource, "a load balancer that the internet reaches: make its scheme internal")
+        if resource.type in _LOAD_BALANCERS and not resource.inputs.get("internal"):
+            yield Found(resource, "a load balancer that the internet reaches: make it internal")
+        if resource.package == "aws" and resource.inputs.get("publiclyAccessible") is True:
+            yield Found(resource, "has an address that the internet reaches: set publiclyAccessible to false")
+    for release in plan.of_type(RELEASE):
+        for path in _public_values(release.inputs.get("values"), ()):
+            yield Found(release, f"its value {path} makes a load balancer that the internet reaches: make it internal")
     closed = _buckets_with(plan, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", _blocks_all)
     for bucket in plan.of_type("aws:s3/bucket:Bucket"):
         if bucket.urn not in closed:
@@ -89,16 +86,58 @@ _ENCRYPTION_FIELDS = {
 }
 
 
-def _is_internal(annotations: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
-    """Whether a Service's load balancer is internal: by its scheme, else the older annotation, else the controller.
+_LOAD_BALANCERS = tuple(f"aws:{module}/loadBalancer:LoadBalancer" for module in ("lb", "alb", "elb"))
+_SCHEME = "service.beta.kubernetes.io/aws-load-balancer-scheme"
+_INTERNAL = "service.beta.kubernetes.io/aws-load-balancer-internal"
+_INGRESS_SCHEME = "alb.ingress.kubernetes.io/scheme"
+_PUBLIC = "internet-facing"
 
-    Source: https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/annotations/
+
+def _is_public(kind: str, item: Mapping[str, Any]) -> bool:
+    """Whether an object of Kubernetes gets a load balancer that the internet reaches, or lets others get one.
+
+    Source: https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/
     """
+    spec, annotations = item.get("spec") or {}, (item.get("metadata") or {}).get("annotations") or {}
+    match kind:
+        case "Service":
+            return spec.get("type") == "LoadBalancer" and not _is_internal(annotations, spec)
+        case "Ingress":
+            return annotations.get(_INGRESS_SCHEME) == _PUBLIC
+        case "IngressClassParams" | "LoadBalancerConfiguration":
+            return spec.get("scheme") == _PUBLIC
+        case _:
+            return False
+
+
+def _is_internal(annotations: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
+    """Whether a Service's load balancer is internal: by its scheme, else the older annotation, else the controller."""
     if _SCHEME in annotations:
         return annotations[_SCHEME] == "internal"
     if _INTERNAL in annotations:
         return str(annotations[_INTERNAL]).lower() in ("true", "0.0.0.0/0")
     return str(spec.get("loadBalancerClass", "")).startswith("service.k8s.aws/")
+
+
+def _public_values(values: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """Where values, of a chart that need not be known, ask for a load balancer that the internet reaches."""
+    if isinstance(values, list):
+        for index, item in enumerate(values):
+            yield from _public_values(item, (*path, str(index)))
+    elif isinstance(values, Mapping) and values.get("enabled") is not False:
+        is_object = {"apiVersion", "kind"} <= set(values)
+        if _is_public(str(values["kind"]), values) if is_object else _asks_for_public(values):
+            yield ".".join(path)
+        elif not is_object:
+            for key, item in values.items():
+                yield from _public_values(item, (*path, str(key)))
+
+
+def _asks_for_public(values: Mapping[str, Any]) -> bool:
+    if _PUBLIC in (values.get(_SCHEME), values.get(_INGRESS_SCHEME)):
+        return True
+    annotations = {**(values.get("annotations") or {}), **(values.get("serviceAnnotations") or {})}
+    return "LoadBalancer" in (values.get("type"), values.get("serviceType")) and not _is_internal(annotations, values)
 
 
 def _all_encrypted(mappings: Any) -> bool:
