@@ -13,8 +13,10 @@ import pytest
 from eksml import catalog
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
+from eksml.checks.nodes import nodes_of
+from eksml.checks.quantities import amount_of
 from eksml.checks.run import _FUNCTIONS, as_json
-from eksml.checks.workloads import Workload, amount_of, workloads_of
+from eksml.checks.workloads import Workload, workloads_of
 from eksml.plan import Plan, Resource
 from eksml.plan.model import UNKNOWN
 from eksml.plan.project import find_stack
@@ -104,6 +106,15 @@ def job(
     return add(JOB, name, inputs)
 
 
+def required(*terms: dict[str, Any]) -> dict[str, Any]:
+    """An affinity to nodes."""
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}}
+
+
+def by_name(operator: str) -> dict[str, Any]:
+    return required({"matchFields": [{"key": "metadata.name", "operator": operator, "values": ["ip-10-0-0-1"]}]})
+
+
 def chart(values: dict[str, Any], name: str = "portal") -> Callable[[dict[str, Resource]], None]:
     """A chart that the catalog does not know."""
     return add(RELEASE, name, {"chart": f"oci://example.com/charts/{name}", "version": "1.0.0", "values": values})
@@ -114,10 +125,11 @@ def asking(**resources: str) -> dict[str, Any]:
     return {"resources": {"requests": dict(resources), "limits": {"memory": "1Gi", **limits}}}
 
 
+DISK = {"cpu": "1", "memory": "1Gi"}
 IN_TRAINING = {"namespace": "training"}
 GPU = {"nvidia.com/gpu": "1", "memory": "1Gi"}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
-DAEMON_SET = {
+DAEMON_SET: dict[str, Any] = {
     "apiVersion": "apps/v1",
     "kind": "DaemonSet",
     "metadata": {"name": "logs"},
@@ -162,6 +174,26 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "workload-has-nodes",
         change(RELEASE, "kueue-kueue", "values/controllerManager/nodeSelector", {"disk": "ssd"}),
         "eksml-production-kueue-kueue: kueue-controller-manager: no pool has the labels",
+    ),
+    (
+        "workload-has-nodes",
+        job(affinity=by_name("In")),
+        "job: job: asks for a node by its name, which none has before it is",
+    ),
+    ("workload-has-nodes", job(affinity=required({})), "job: job: no pool has the labels that it asks for"),
+    (
+        "request-fits-node",
+        job(nodeSelector={"eksml.dev/pool": "system"}, container=asking(**DISK | {"ephemeral-storage": "45Gi"})),
+        "job: job: asks for 1000 thousandths of a core, 46080 MiB of disk, 1024 MiB of memory, more than is left on",
+    ),
+    (
+        "request-fits-node",
+        job(
+            nodeSelector={"eksml.dev/pool": "burst"},
+            tolerations=[TOLERATION],
+            container=asking(**DISK | {"ephemeral-storage": "4Ti"}),
+        ),
+        "job: job: asks for 1000 thousandths of a core, 4194304 MiB of disk, 1024 MiB of memory, more than is left on",
     ),
     (
         "request-fits-node",
@@ -647,10 +679,50 @@ def test_warnings_are_no_errors() -> None:
         job(nodeSelector={"karpenter.sh/capacity-type": "spot"}),
         job(container={"image": "example.com/a@sha256:0000"}),
         job(container={"image": "example.com/latest/a:1.0-mainline"}),
+        job(affinity=by_name("NotIn")),
+        job(container=asking(**DISK | {"ephemeral-storage": "40Gi"})),
     ],
 )
 def test_what_only_looks_wrong_is_not_found(right: Callable[[dict[str, Resource]], None]) -> None:
     assert run_checks(planted(right)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "selector", "is_found"),
+    [
+        ([TOLERATION], {}, True),
+        ([{"operator": "Exists"}], {}, False),
+        ([{"operator": "Exists", "effect": "NoSchedule"}], {}, False),
+        ([TOLERATION], {"nvidia.com/gpu.present": "true"}, False),
+        ([], {}, False),
+    ],
+    ids=["names the taint", "is on every node", "is on every node until evicted", "chooses GPU nodes", "keeps off"],
+)
+def test_an_agent_of_every_node_may_run_on_gpu_nodes_too(
+    tolerations: list[dict[str, Any]], selector: dict[str, str], is_found: bool
+) -> None:
+    agent = deepcopy(DAEMON_SET)
+    agent["spec"]["template"]["spec"] |= {"tolerations": tolerations, "nodeSelector": selector}
+    lines = found(planted(add("kubernetes:apps/v1:DaemonSet", "logs", agent)), "daemon-set-on-gpu-nodes")
+    assert bool(lines) is is_found
+
+
+def test_pods_have_the_disk_of_their_pool_or_the_instance_store_that_joins_it() -> None:
+    disks = {(node.labels["eksml.dev/pool"], node.instance_type): node for node in nodes_of(stack("production"))}
+    gib = {key: node.allocatable["ephemeral-storage"] / 1024 for key, node in disks.items()}
+    # 50 GiB, of which a tenth stays free and the kubelet keeps one.
+    assert gib["system", "m7i.xlarge"] == 44
+    nvme = catalog.instance_types()["g6.12xlarge"].nvme_gb * 10**9 / 2**30
+    assert gib["train", "g6.12xlarge"] == pytest.approx(nvme * 0.9 - 1, abs=1)
+    volume = change(NODE_CLASS, "burst-class", "spec/blockDeviceMappings/0/ebs/volumeSize", UNKNOWN)
+    whole = change(NODE_CLASS, "burst-class", "spec/instanceStorePolicy", None)
+
+    def fault(resources: dict[str, Resource]) -> None:
+        volume(resources)
+        whole(resources)
+
+    unknown = [node for node in nodes_of(planted(fault)) if node.labels["eksml.dev/pool"] == "burst"]
+    assert [node.allocatable.get("ephemeral-storage") for node in unknown] == [None] * len(unknown)
 
 
 def test_a_job_in_a_queue_needs_no_toleration_of_its_own() -> None:

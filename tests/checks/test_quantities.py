@@ -6,7 +6,7 @@ from math import ceil
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eksml.checks.workloads import amount_of
+from eksml.checks.quantities import amount_of
 
 UNITS = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 FACTORS = {

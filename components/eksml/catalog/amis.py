@@ -17,9 +17,17 @@ class AmiFamily(SourcedFact):
     """The device that holds images and pods."""
     os_device: str | None
     """The device of the operating system, where it has one of its own."""
+    reserved_disk_gib: int | None
+    """What the kubelet keeps for itself of the disk of pods; None: not known."""
+    free_disk_percent: int
+    """The share of that disk which stays free: with less the kubelet evicts pods, so they cannot ask for it."""
     has_device_plugin: bool
     nvidia_driver: str | None
     gpus_not_found_by_driver: tuple[str, ...]
+
+    def pod_disk_mib(self, disk_mib: int) -> int:
+        """What pods can ask for of a disk, in MiB."""
+        return disk_mib * (100 - self.free_disk_percent) // 100 - (self.reserved_disk_gib or 0) * 1024
 
 
 @cache

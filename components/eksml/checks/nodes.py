@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from eksml import names
 from eksml.catalog import InstanceType, ami_families, gpus, instance_types
+from eksml.checks.quantities import amount_of
 from eksml.plan import Plan, Resource
 
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
@@ -31,17 +32,21 @@ class Node:
     gpus: int
     """GPUs, or shares of GPUs, that pods can ask for."""
     efa: int
+    disk_mib: int | None
+    """The disk of its pods; None: not known."""
     most: int | None
     """The most nodes of this type that the pool can have; None: as many as it likes."""
 
     @property
     def allocatable(self) -> dict[str, int]:
-        """What pods can ask for: cores in thousandths, memory in MiB, others whole."""
+        """What pods can ask for, as far as it is known: cores in thousandths, memory and disk in MiB, others whole."""
+        family = ami_families()[self.ami_family]
         return {
             "cpu": self.fact.pod_millicpu,
             "memory": self.fact.pod_memory_mib,
             names.GPU_RESOURCE: self.gpus,
             names.EFA_RESOURCE: self.efa,
+            **({} if self.disk_mib is None else {"ephemeral-storage": family.pod_disk_mib(self.disk_mib)}),
         }
 
     @property
@@ -54,7 +59,7 @@ class Node:
 @lru_cache(maxsize=1)
 def nodes_of(plan: Plan) -> tuple[Node, ...]:
     """Every kind of node that the pools of a Plan can have. Types that the catalog lacks are left out."""
-    return (*_managed(plan), *_elastic(plan))
+    return tuple(node for template in (*_managed(plan), *_elastic(plan)) for node in _nodes(template))
 
 
 def has_all_nodes(plan: Plan) -> bool:
@@ -63,22 +68,44 @@ def has_all_nodes(plan: Plan) -> bool:
     return bool(makes_cluster and (plan.of_type(NODE_GROUP) or plan.of_type(NODE_POOL)))
 
 
-def _managed(plan: Plan) -> Iterator[Node]:
+class _Template(NamedTuple):
+    """What a pool says of its nodes, in one form for both kinds."""
+
+    pool: Resource
+    types: list[str]
+    labels: Mapping[str, str]
+    taints: tuple[Mapping[str, str], ...]
+    family: str
+    user_data: str
+    has_efa: bool
+    volumes: Mapping[str, int]
+    """The size of each disk in MiB, by device."""
+    joins_instance_store: bool
+    """Whether the NVMe disks of a node, where it has any, become one that pods use."""
+    most: int | None = None
+
+
+def _managed(plan: Plan) -> Iterator[_Template]:
     for group in plan.of_type(NODE_GROUP):
         template = _template_of(group, plan)
-        ami_type = str(group.inputs.get("amiType", ""))
-        family = "bottlerocket" if ami_type.startswith("BOTTLEROCKET") else "al2023"
-        taints = tuple(
-            {**taint, "effect": _kubernetes_effect(taint["effect"])} for taint in group.inputs.get("taints", ())
-        )
         user_data = base64.b64decode(template.get("userData", "")).decode(errors="replace")
-        types = group.inputs.get("instanceTypes") or [str(template.get("instanceType"))]
-        has_efa = any("efa" in str(each.get("interfaceType")) for each in template.get("networkInterfaces") or ())
-        size = group.inputs.get("scalingConfig", {}).get("desiredSize")
-        yield from _nodes(group, types, group.inputs.get("labels", {}), taints, family, user_data, has_efa, size)
+        yield _Template(
+            group,
+            types=group.inputs.get("instanceTypes") or [str(template.get("instanceType"))],
+            labels=group.inputs.get("labels", {}),
+            taints=tuple(
+                {**taint, "effect": _kubernetes_effect(taint["effect"])} for taint in group.inputs.get("taints", ())
+            ),
+            family="bottlerocket" if str(group.inputs.get("amiType")).startswith("BOTTLEROCKET") else "al2023",
+            user_data=user_data,
+            has_efa=any("efa" in str(each.get("interfaceType")) for each in template.get("networkInterfaces") or ()),
+            volumes=_volumes(template.get("blockDeviceMappings"), "Gi"),
+            joins_instance_store="strategy: RAID0" in user_data,
+            most=group.inputs.get("scalingConfig", {}).get("desiredSize"),
+        )
 
 
-def _elastic(plan: Plan) -> Iterator[Node]:
+def _elastic(plan: Plan) -> Iterator[_Template]:
     classes = {each.inputs["metadata"].get("name"): each.inputs["spec"] for each in plan.of_type(NODE_CLASS)}
     for pool in plan.of_type(NODE_POOL):
         template = pool.inputs["spec"].get("template", {})
@@ -86,24 +113,22 @@ def _elastic(plan: Plan) -> Iterator[Node]:
         wanted = {each["key"]: each.get("values", []) for each in spec.get("requirements", ())}
         node_class = classes.get(spec.get("nodeClassRef", {}).get("name"), {})
         alias = next((term.get("alias", "") for term in node_class.get("amiSelectorTerms", ())), "")
-        has_efa = any(each.get("interfaceType") == "efa-only" for each in node_class.get("networkInterfaces") or ())
-        labels = {**labels, names.KARPENTER_POOL_LABEL: pool.inputs["metadata"].get("name", pool.name)}
-        types = wanted.get(names.INSTANCE_TYPE_LABEL, [])
-        family, user_data = alias.partition("@")[0], node_class.get("userData", "")
-        yield from _nodes(pool, types, labels, tuple(spec.get("taints", ())), family, user_data, has_efa, None)
+        yield _Template(
+            pool,
+            types=wanted.get(names.INSTANCE_TYPE_LABEL, []),
+            labels={**labels, names.KARPENTER_POOL_LABEL: pool.inputs["metadata"].get("name", pool.name)},
+            taints=tuple(spec.get("taints", ())),
+            family=alias.partition("@")[0],
+            user_data=node_class.get("userData", ""),
+            has_efa=any(each.get("interfaceType") == "efa-only" for each in node_class.get("networkInterfaces") or ()),
+            volumes=_volumes(node_class.get("blockDeviceMappings"), ""),
+            joins_instance_store=node_class.get("instanceStorePolicy") == "RAID0",
+        )
 
 
-def _nodes(
-    pool: Resource,
-    types: list[str],
-    labels: Mapping[str, str],
-    taints: tuple[Mapping[str, str], ...],
-    family: str,
-    user_data: str,
-    has_efa: bool,
-    most: int | None,
-) -> Iterator[Node]:
-    for name in types:
+def _nodes(template: _Template) -> Iterator[Node]:
+    family = template.family if template.family in ami_families() else "al2023"
+    for name in template.types:
         fact = instance_types().get(name)
         if fact is None:
             continue
@@ -113,17 +138,28 @@ def _nodes(
             names.OPERATING_SYSTEM_LABEL: "linux",
         }
         whole = fact.gpu.count if fact.gpu else 0
+        instance_store = fact.nvme_gb * 10**9 // 2**20 if template.joins_instance_store else 0
         yield Node(
-            pool,
+            template.pool,
             name,
             fact,
-            {**own, **labels},
-            taints,
-            family if family in ami_families() else "al2023",
-            gpus=whole * _shares(fact, labels, user_data),
-            efa=fact.efa_interfaces if has_efa else 0,
-            most=most,
+            {**own, **template.labels},
+            template.taints,
+            family,
+            gpus=whole * _shares(fact, template.labels, template.user_data),
+            efa=fact.efa_interfaces if template.has_efa else 0,
+            disk_mib=instance_store or template.volumes.get(ami_families()[family].pod_device),
+            most=template.most,
         )
+
+
+def _volumes(mappings: Any, unit: str) -> dict[str, int]:
+    sizes = {
+        each.get("deviceName", ""): amount_of("memory", f"{(each.get('ebs') or {}).get('volumeSize')}{unit}")
+        for each in mappings or ()
+    }
+    # One that is not known yet is no quantity.
+    return {device: size for device, size in sizes.items() if size}
 
 
 def _shares(fact: InstanceType, labels: Mapping[str, str], user_data: str) -> int:

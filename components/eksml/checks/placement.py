@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from eksml import names
 from eksml.checks.finding import Found
 from eksml.checks.nodes import NODE_POOL, Node, has_all_nodes, nodes_of
+from eksml.checks.quantities import in_words
 from eksml.checks.queues import queued
-from eksml.checks.scheduling import is_chosen, is_tolerated, may_run
-from eksml.checks.workloads import Workload, in_words, workloads_of
+from eksml.checks.scheduling import is_chosen, is_tolerated, may_run, required_affinity
+from eksml.checks.workloads import Workload, workloads_of
 from eksml.plan import Plan
 
 
@@ -21,7 +22,9 @@ def workload_has_nodes(plan: Plan) -> Iterator[Found]:
         tolerated = [node for node in chosen if is_tolerated(workload.pod, node)]
         asked = workload.requests
         able = [node for node in tolerated if all(not asked.get(each) or node.allocatable[each] for each in _DEVICES)]
-        if not chosen:
+        if not chosen and "matchFields" in str(required_affinity(workload.pod)):
+            yield Found(workload.resource, f"{workload.name}: asks for a node by its name, which none has before it is")
+        elif not chosen:
             yield Found(workload.resource, f"{workload.name}: no pool has the labels that it asks for")
         elif not tolerated:
             yield Found(workload.resource, f"{workload.name}: does not tolerate the taints of the pools it chooses")
@@ -47,7 +50,7 @@ def request_fits_node(plan: Plan) -> Iterator[Found]:
 
 
 def daemon_set_on_gpu_nodes(plan: Plan) -> Iterator[Found]:
-    """DaemonSets meant for GPU nodes tolerate their taint, and others that need no GPU do not."""
+    """DaemonSets meant for GPU nodes tolerate their taint; what has no business there does not."""
     tainted = [node for node in nodes_of(plan) if _is_tainted(node)]
     if not tainted:
         return
@@ -56,12 +59,22 @@ def daemon_set_on_gpu_nodes(plan: Plan) -> Iterator[Found]:
         if workload.kind == "DaemonSet" and workload.meant_for in ("gpu", "all", "efa") and not tolerates:
             text = f"{workload.name}: runs on GPU nodes, but does not tolerate {names.GPU_TAINT_KEY}"
             yield Found(workload.resource, text)
-        is_for_all = workload.kind == "DaemonSet" and workload.meant_for is None
-        # One that chooses GPU nodes by their label is meant for them.
-        needs_no_gpu = workload.meant_for == "cpu" or (is_for_all and names.GPU_LABEL not in str(workload.pod))
-        if needs_no_gpu and tolerates and not workload.requests.get(names.GPU_RESOURCE):
+        if tolerates and _needs_no_gpu(workload) and not workload.requests.get(names.GPU_RESOURCE):
             text = f"{workload.name}: needs no GPU, but tolerates {names.GPU_TAINT_KEY} and takes room on GPU nodes"
             yield Found(workload.resource, text)
+
+
+def _needs_no_gpu(workload: Workload) -> bool:
+    """Whether a workload has no business on GPU nodes: one that is meant for others, or a DaemonSet without a reason.
+
+    To choose GPU nodes by their label is a reason. So is to tolerate every taint, as agents of all nodes do, such as those
+    of networks, logs and metrics: without them a GPU node would be one that nobody sees.
+    """
+    if workload.meant_for is not None or workload.kind != "DaemonSet":
+        return workload.meant_for == "cpu"
+    tolerations = workload.pod.get("tolerations") or ()
+    is_agent = any(each.get("operator") == "Exists" and not each.get("key") for each in tolerations)
+    return not is_agent and names.GPU_LABEL not in str(workload.pod)
 
 
 def gpu_pool_tainted(plan: Plan) -> Iterator[Found]:

@@ -16,8 +16,9 @@ from typing import Any
 from eksml import names
 from eksml.checks.finding import Found
 from eksml.checks.nodes import Node, nodes_of
+from eksml.checks.quantities import amount_of, in_words
 from eksml.checks.scheduling import may_run
-from eksml.checks.workloads import Workload, amount_of, in_words, workloads_of
+from eksml.checks.workloads import Workload, workloads_of
 from eksml.errors import listed
 from eksml.plan import Plan
 

@@ -9,8 +9,8 @@ from math import inf
 from eksml import names
 from eksml.checks.finding import Found
 from eksml.checks.nodes import NODE_GROUP, Node, has_all_nodes, nodes_of
+from eksml.checks.quantities import amount_of, in_words
 from eksml.checks.queues import FLAVOR, cluster_queues, nodes_of_flavor
-from eksml.checks.workloads import amount_of, in_words
 from eksml.plan import Plan, Resource
 
 _RESOURCES = (names.GPU_RESOURCE, "cpu", "memory")

@@ -19,11 +19,14 @@ def is_chosen(pod: Mapping[str, Any], node: Node) -> bool:
     selector = pod.get("nodeSelector") or {}
     if any(node.labels.get(key) != value for key, value in selector.items() if not _is_unknown(key, node)):
         return False
-    required = ((pod.get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    ) or {}
-    terms = required.get("nodeSelectorTerms") or []
-    return not terms or any(_all_hold(term, node) for term in terms)
+    required = required_affinity(pod)
+    return not required or any(_all_hold(term, node) for term in required.get("nodeSelectorTerms") or ())
+
+
+def required_affinity(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a pod's affinity decides on which nodes it may run; empty where it has none."""
+    affinity = (pod.get("affinity") or {}).get("nodeAffinity") or {}
+    return affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
 
 
 def is_tolerated(pod: Mapping[str, Any], node: Node) -> bool:
@@ -45,8 +48,13 @@ def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, str]) -> bool:
 
 
 def _all_hold(term: Mapping[str, Any], node: Node) -> bool:
-    known = [each for each in term.get("matchExpressions") or [] if not _is_unknown(each["key"], node)]
-    return all(_holds(expression, node.labels) for expression in known)
+    expressions, fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
+    if not expressions and not fields:
+        return False
+    # The only field is a node's name, and no node has the name that somebody gives before it is there.
+    return all(_holds(each, node.labels) for each in expressions if not _is_unknown(each["key"], node)) and all(
+        _holds(each, {}) for each in fields
+    )
 
 
 def _is_unknown(key: str, node: Node) -> bool:
