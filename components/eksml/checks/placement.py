@@ -67,8 +67,8 @@ def daemon_set_on_gpu_nodes(plan: Plan) -> Iterator[Found]:
 def _needs_no_gpu(workload: Workload) -> bool:
     """Whether a workload has no business on GPU nodes: one that is meant for others, or a DaemonSet without a reason.
 
-    To choose GPU nodes by their label is a reason. So is to tolerate every taint, as agents of all nodes do, such as those
-    of networks, logs and metrics: without them a GPU node would be one that nobody sees.
+    To choose GPU nodes by their label is a reason. So is to tolerate every taint, as agents of all nodes do: a GPU node
+    without those of networks, logs and metrics would be one that nobody sees.
     """
     if workload.meant_for is not None or workload.kind != "DaemonSet":
         return workload.meant_for == "cpu"
