@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from eksml import catalog
 from eksml.check_list import CHECKS, Severity
@@ -752,9 +753,34 @@ def test_a_job_that_its_queue_lets_go_is_not_found(right: Callable[[dict[str, Re
     assert found(planted(right), "job-fits-quota") == []
 
 
+def queue(resources: dict[str, Resource], *frameworks: str) -> None:
+    """Has Kueue queue other kinds."""
+    values = the(resources, RELEASE, "kueue-kueue").inputs["values"]["managerConfig"]
+    configuration = yaml.safe_load(values["controllerManagerConfigYaml"])
+    configuration["integrations"]["frameworks"] = list(frameworks)
+    values["controllerManagerConfigYaml"] = yaml.safe_dump(configuration)
+
+
+@pytest.mark.parametrize(
+    ("frameworks", "gpus", "is_found"), [(["pod"], "16", False), (["pod"], "17", True), (["batch/job"], "17", False)]
+)
+def test_the_pods_of_a_deployment_wait_one_by_one(frameworks: list[str], gpus: str, is_found: bool) -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        queue(resources, *frameworks)
+        template = {"spec": {"containers": [asking(**GPU | {"nvidia.com/gpu": gpus})]}}
+        inputs = {
+            "kind": "Deployment",
+            "metadata": {"name": "server", **IN_TRAINING},
+            "spec": {"replicas": 9, "template": template},
+        }
+        add("kubernetes:apps/v1:Deployment", "server", inputs)(resources)
+
+    assert bool(found(planted(fault), "job-fits-quota")) is is_found
+
+
 def test_the_parts_of_a_job_are_let_go_together_or_not_at_all() -> None:
     def fault(resources: dict[str, Resource]) -> None:
-        the(resources, "eksml:tenancy:Kueue").inputs["spec"]["frameworks"] = ["kubeflow.org/pytorchjob"]
+        queue(resources, "kubeflow.org/pytorchjob")
         pods = {"spec": {"containers": [asking(**GPU | {"nvidia.com/gpu": "4"})]}}
         parts = {part: {"replicas": 4, "template": pods} for part in ("Master", "Worker")}
         spec = {

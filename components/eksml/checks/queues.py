@@ -1,4 +1,4 @@
-"""Jobs in the queues of Kueue: where it lets them go, and whether it ever does.
+"""Jobs and pods in the queues of Kueue: where it lets them go, and whether it ever does.
 
 Source: https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/
 """
@@ -13,13 +13,16 @@ from itertools import groupby
 from math import inf
 from typing import Any
 
+import yaml
+
 from eksml import names
 from eksml.checks.finding import Found
 from eksml.checks.nodes import Node, nodes_of
 from eksml.checks.quantities import amount_of, in_words
 from eksml.checks.scheduling import may_run
-from eksml.checks.workloads import Workload, workloads_of
+from eksml.checks.workloads import RELEASE, Workload, workloads_of
 from eksml.errors import listed
+from eksml.image_registry import value_at
 from eksml.plan import Plan
 
 _KIND = f"kubernetes:{names.KUEUE_API_VERSION}"
@@ -43,7 +46,7 @@ def job_fits_quota(plan: Plan) -> Iterator[Found]:
 
 @lru_cache(maxsize=1)
 def queued(plan: Plan) -> tuple[Workload, ...]:
-    """The workloads as Kueue lets them go: a job gets the tolerations that the flavors of its queue bring."""
+    """The workloads as Kueue lets them go: with the tolerations that the flavors of their queue bring."""
     return tuple(_let_go(each, plan) for each in workloads_of(plan))
 
 
@@ -76,17 +79,29 @@ def _local_queues(plan: Plan) -> dict[tuple[str | None, str], str]:
 
 @lru_cache(maxsize=1)
 def _queued_kinds(plan: Plan) -> set[str]:
-    frameworks = [each.inputs["spec"].get("frameworks", ()) for each in plan.of_type("eksml:tenancy:Kueue")]
-    return {"job", "cronjob"} | {name.rpartition("/")[2] for each in frameworks for name in each}
+    """What Kueue queues, in small letters, by its own configuration; Jobs where that is not in the Plan."""
+    kinds = {"job"}
+    for release in plan.of_type(RELEASE):
+        text = value_at(release.inputs.get("values") or {}, "managerConfig.controllerManagerConfigYaml")
+        for framework in value_at(yaml.safe_load(text), "integrations.frameworks") or () if text else ():
+            kinds.add(framework.rpartition("/")[2])
+    return kinds
+
+
+def _is_whole(workload: Workload, plan: Plan) -> bool:
+    """Whether Kueue queues a workload as a whole, a CronJob by each of its Jobs; else it may queue its single pods."""
+    return workload.kind.lower().removeprefix("cron") in _queued_kinds(plan) - {"pod", "deployment"}
 
 
 def _queue_of(workload: Workload, plan: Plan) -> tuple[str | None, str] | None:
     """The namespace and name of the queue that a workload waits in, if it does."""
+    if not _is_whole(workload, plan) and "pod" not in _queued_kinds(plan):
+        return None
     metadata = workload.resource.inputs.get("metadata") or {}
     namespace, labels = metadata.get("namespace"), metadata.get("labels") or {}
     there = [name for each, name in _local_queues(plan) if each == namespace]
     name = labels.get(_QUEUE_LABEL, names.LOCAL_QUEUE if names.LOCAL_QUEUE in there else None)
-    return (namespace, name) if there and name and workload.kind.lower() in _queued_kinds(plan) else None
+    return (namespace, name) if there and name else None
 
 
 def _let_go(workload: Workload, plan: Plan) -> Workload:
@@ -103,7 +118,8 @@ def _let_go(workload: Workload, plan: Plan) -> Workload:
     if groups is None:
         # Its quotas are not in the Plan: what they bring is not known.
         brought = [names.gpu_toleration()]
-    return replace(workload, pod={**workload.pod, "tolerations": [*(workload.pod.get("tolerations") or ()), *brought]})
+    pod = {**workload.pod, "tolerations": [*(workload.pod.get("tolerations") or ()), *brought]}
+    return replace(workload, pod=pod, count=workload.count if _is_whole(workload, plan) else 1)
 
 
 def _groups(queue: str | None, plan: Plan) -> list[_Group] | None:
@@ -138,7 +154,7 @@ def _obstacles(job: list[Workload], queue: tuple[str | None, str], plan: Plan) -
     for part in job:
         yield from (f"{part.name}: {text}" for text in _misfits(part, name, groups, plan))
     together = sum(map(_asked, job), Counter[str]())
-    for group in groups if len(job) > 1 else ():
+    for group in groups if len(job) > 1 and _is_whole(job[0], plan) else ():
         for resource in sorted({each for most in group.values() for each in most}):
             if together[resource] > sum(most.get(resource, 0) for most in group.values()):
                 asked = in_words(resource, together[resource])
