@@ -173,6 +173,26 @@ def test_a_waiver_silences_a_policy(engine: analyzer_pb2_grpc.AnalyzerStub) -> N
     assert {check for check, *_ in reported(ask(engine, plan))} == {"tagged"}
 
 
+def test_a_waiver_of_one_resource_silences_the_policy_for_it_only(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    def checks(resource: str) -> set[str]:
+        plan = with_faults({f"elastic-pool-limited:{resource}": "the account has a quota"})
+        return {check for check, *_ in reported(ask(engine, plan))}
+
+    assert checks("eksml-production-serve") == {"tagged"}
+    assert checks("eksml-production-burst") == {"elastic-pool-limited", "tagged", "waiver-used"}
+
+
+def test_a_waiver_of_what_the_engine_does_not_show_is_not_called_unused(
+    engine: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    def shown(resource: Resource) -> Mapping[str, Any]:
+        return {} if resource.type in REMOTE_TYPES else resource.inputs
+
+    plan = with_faults({"open-public-endpoint": "students without fixed addresses"})
+    assert "waiver-used" not in {check for check, *_ in reported(ask(engine, plan, shown))}
+    assert "waiver-used" in {check for check, *_ in reported(ask(engine, plan))}
+
+
 def test_a_second_stack_is_judged_by_itself(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
     assert reported(ask(engine, with_faults()))
     assert reported(ask(engine, stack("production"))) == []
