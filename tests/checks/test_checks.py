@@ -762,6 +762,24 @@ def queue(resources: dict[str, Resource], *frameworks: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cohort", "limit", "is_found"),
+    [("lab", None, False), ("lab", "8", True), ("lab", "24", False), (None, None, True)],
+)
+def test_what_may_be_borrowed_counts_and_without_a_limit_it_is_anything(
+    cohort: str | None, limit: str | None, is_found: bool
+) -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        spec = the(resources, "kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue", "training-queue").inputs["spec"]
+        spec["cohortName"] = cohort
+        (burst,) = [each for each in spec["resourceGroups"][0]["flavors"] if each["name"] == "burst"]
+        (gpus,) = [each for each in burst["resources"] if each["name"] == "nvidia.com/gpu"]
+        gpus["borrowingLimit"] = limit
+        job(metadata=IN_TRAINING, spec={"parallelism": 8}, container=asking(**GPU | {"nvidia.com/gpu": "4"}))(resources)
+
+    assert bool(found(planted(fault), "job-fits-quota")) is is_found
+
+
+@pytest.mark.parametrize(
     ("frameworks", "gpus", "is_found"), [(["pod"], "16", False), (["pod"], "17", True), (["batch/job"], "17", False)]
 )
 def test_the_pods_of_a_deployment_wait_one_by_one(frameworks: list[str], gpus: str, is_found: bool) -> None:

@@ -80,12 +80,12 @@ def _local_queues(plan: Plan) -> dict[tuple[str | None, str], str]:
 @lru_cache(maxsize=1)
 def _queued_kinds(plan: Plan) -> set[str]:
     """What Kueue queues, in small letters, by its own configuration; Jobs where that is not in the Plan."""
-    kinds = {"job"}
-    for release in plan.of_type(RELEASE):
-        text = value_at(release.inputs.get("values") or {}, "managerConfig.controllerManagerConfigYaml")
-        for framework in value_at(yaml.safe_load(text), "integrations.frameworks") or () if text else ():
-            kinds.add(framework.rpartition("/")[2])
-    return kinds
+    texts = [
+        value_at(release.inputs.get("values") or {}, "managerConfig.controllerManagerConfigYaml")
+        for release in plan.of_type(RELEASE)
+    ]
+    frameworks = [value_at(yaml.safe_load(text), "integrations.frameworks") or () for text in texts if text]
+    return {name.rpartition("/")[2] for each in frameworks for name in each} or {"job"}
 
 
 def _is_whole(workload: Workload, plan: Plan) -> bool:
@@ -137,8 +137,9 @@ def _groups(queue: str | None, plan: Plan) -> list[_Group] | None:
 
 
 def _most(quota: Mapping[str, Any], may_borrow: bool) -> float:
-    limit = quota.get("borrowingLimit", inf) if may_borrow else 0
-    return amount_of(quota["name"], quota["nominalQuota"]) + (inf if limit == inf else amount_of(quota["name"], limit))
+    name, limit = quota["name"], quota.get("borrowingLimit")
+    borrowed = (inf if limit is None else amount_of(name, limit)) if may_borrow else 0
+    return amount_of(name, quota["nominalQuota"]) + borrowed
 
 
 def _obstacles(job: list[Workload], queue: tuple[str | None, str], plan: Plan) -> Iterator[str]:
