@@ -1,7 +1,7 @@
 """Measures what training jobs cost: `uv run python tests/benchmarks/jobs.py`.
 
-100 jobs of mixed kinds may cost at most 1.5 times what plain resources with the same inputs do, and 400 jobs at most 1.2
-times per job what 100 do. Exit code 1 where a limit is broken.
+100 jobs of mixed kinds may cost at most 1.5 times what plain resources with the same inputs do, and 400 jobs at most
+1.2 times per job what 100 do. Exit code 1 where a limit is broken.
 """
 
 import gc

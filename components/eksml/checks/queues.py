@@ -68,7 +68,7 @@ def nodes_of_flavor(name: str, plan: Plan) -> list[Node]:
 
 
 @lru_cache(maxsize=1)
-def local_queues(plan: Plan) -> dict[tuple[str | None, str], str]:
+def _local_queues(plan: Plan) -> dict[tuple[str | None, str], str]:
     """By namespace and name of each queue of a namespace, the name of the one that has its quotas."""
     return {
         (each.inputs["metadata"].get("namespace"), each.inputs["metadata"]["name"]): each.inputs["spec"]["clusterQueue"]
@@ -98,7 +98,7 @@ def _queue_of(workload: Workload, plan: Plan) -> tuple[str | None, str] | None:
         return None
     metadata = workload.resource.inputs.get("metadata") or {}
     namespace, labels = metadata.get("namespace"), metadata.get("labels") or {}
-    there = [name for each, name in local_queues(plan) if each == namespace]
+    there = [name for each, name in _local_queues(plan) if each == namespace]
     name = labels.get(names.QUEUE_LABEL, names.LOCAL_QUEUE if names.LOCAL_QUEUE in there else None)
     return (namespace, name) if there and name else None
 
@@ -107,7 +107,7 @@ def _let_go(workload: Workload, plan: Plan) -> Workload:
     queue = _queue_of(workload, plan)
     if queue is None:
         return workload
-    groups = _groups(local_queues(plan).get(queue), plan)
+    groups = _groups(_local_queues(plan).get(queue), plan)
     brought = [
         toleration
         for group in groups or ()
@@ -144,10 +144,10 @@ def _most(quota: Mapping[str, Any], may_borrow: bool) -> float:
 def _obstacles(job: list[Workload], queue: tuple[str | None, str], plan: Plan) -> Iterator[str]:
     """Why Kueue will never let a job go, if it will not."""
     namespace, name = queue
-    if queue not in local_queues(plan):
+    if queue not in _local_queues(plan):
         yield f"{job[0].name}: waits in queue {name}, which namespace {namespace} does not have"
         return
-    name = local_queues(plan)[queue]
+    name = _local_queues(plan)[queue]
     groups = _groups(name, plan)
     if groups is None:
         return
