@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
+    from eksml.kustomization import Kustomization as Kustomization
+    from eksml.kustomization import KustomizationSpec as KustomizationSpec
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
     from eksml.network.vpc import NatGateways as NatGateways
     from eksml.network.vpc import NewVpcSpec as NewVpcSpec
@@ -80,6 +82,16 @@ if TYPE_CHECKING:
     from eksml.tenancy.team import TeamVolumes as TeamVolumes
     from eksml.tenancy.team_queue import TeamQueue as TeamQueue
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
+    from eksml.training.kuberay import KubeRay as KubeRay
+    from eksml.training.kuberay import KubeRaySpec as KubeRaySpec
+    from eksml.training.mpi_operator import MpiOperator as MpiOperator
+    from eksml.training.mpi_operator import MpiOperatorSpec as MpiOperatorSpec
+    from eksml.training.operators import TrainingOperators as TrainingOperators
+    from eksml.training.operators import TrainingSpec as TrainingSpec
+    from eksml.training.trainer import Trainer as Trainer
+    from eksml.training.trainer import TrainerSpec as TrainerSpec
+    from eksml.training.training_operator import TrainingOperator as TrainingOperator
+    from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
@@ -93,6 +105,7 @@ _PUBLIC = {
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
+    "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
@@ -113,6 +126,11 @@ _PUBLIC = {
     "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
+    "eksml.training.kuberay": ("KubeRay", "KubeRaySpec"),
+    "eksml.training.mpi_operator": ("MpiOperator", "MpiOperatorSpec"),
+    "eksml.training.operators": ("TrainingOperators", "TrainingSpec"),
+    "eksml.training.trainer": ("Trainer", "TrainerSpec"),
+    "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

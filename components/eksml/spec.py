@@ -177,6 +177,13 @@ Registry = Annotated[
         "the address of a registry without https://, such as 123456789012.dkr.ecr.us-west-2.amazonaws.com",
     ),
 ]
+OverlayAddress = Annotated[
+    str,
+    _pattern(
+        r"^(https|ssh)://[^/\s]+/\S+//\S+\?(\S+&)?ref=[^&\s]+\S*$",
+        "an address of kustomize at a tag or commit, https://HOST/REPOSITORY//FOLDER?ref=TAG",
+    ),
+]
 KeyArn = Annotated[str, _pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
 BucketName = Annotated[
     str,

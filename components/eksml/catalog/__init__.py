@@ -22,6 +22,7 @@ from eksml.catalog.kubernetes_versions import (
     kubernetes_versions,
     usable_kubernetes_versions,
 )
+from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomizations
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
@@ -38,6 +39,8 @@ __all__ = [
     "Image",
     "InstanceType",
     "KubernetesVersion",
+    "Overlay",
+    "OverlayWorkload",
     "Region",
     "Replacement",
     "VpcEndpoints",
@@ -55,6 +58,7 @@ __all__ = [
     "instance_types",
     "karpenter_node",
     "kubernetes_versions",
+    "kustomizations",
     "managed_policy_arn",
     "partition",
     "priced_regions",

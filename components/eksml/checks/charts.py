@@ -1,4 +1,4 @@
-"""Charts and images: pinned, from where they should come, with values that they know."""
+"""Charts, overlays and images: pinned, from where they should come, with values that they know."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,18 +9,24 @@ from eksml.checks.finding import Found
 from eksml.checks.workloads import RELEASE, Workload, chart_of, workloads_of
 from eksml.image_registry import is_in_ecr
 from eksml.plan import Plan
+from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 
 _MOVING_TAG = re.compile(r"$|(.*[-._])?(latest|main|master|nightly|stable|edge|dev)([-._]|$)")
 
 
 def pinned(plan: Plan) -> Iterator[Found]:
-    """Every chart has a version, and every image a tag that does not move or a digest."""
+    """Every chart has a version, every overlay a tag or commit, and every image a tag that does not move or a digest."""
     for release in plan.of_type(RELEASE):
         if not re.fullmatch(r"v?\d+\.\d+\.\d+\S*", str(release.inputs.get("version") or "")):
             yield Found(release, f"chart {release.inputs.get('chart')} has no version")
         for image in _named(release.inputs.get("values")) if chart_of(release) is None else ():
             if not _is_fixed(image):
                 yield Found(release, f"image {image} has no fixed tag")
+    for overlay in plan.of_type(KUSTOMIZE_DIRECTORY):
+        address = str(overlay.inputs.get("overlay") or overlay.inputs.get("directory") or "")
+        ref = re.search(r"[?&]ref=([^&]+)", address)
+        if "://" in address and (ref is None or _MOVING_TAG.match(ref[1])):
+            yield Found(overlay, f"overlay {address} has no fixed tag")
     for workload in workloads_of(plan):
         for image in _images(workload):
             if not _is_fixed(image):

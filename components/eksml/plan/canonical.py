@@ -10,7 +10,9 @@ from typing import Any
 
 from eksml.plan.model import SECRET, Resource
 
-REMOTE_TYPES = frozenset({"eks:index:Cluster"})
+CLUSTER = "eks:index:Cluster"
+KUSTOMIZE_DIRECTORY = "kubernetes:kustomize/v2:Directory"
+REMOTE_TYPES = frozenset({CLUSTER, KUSTOMIZE_DIRECTORY})
 """Components that a provider makes: their children are the provider's, and the engine does not show their inputs."""
 
 _AUTONAMED = "pulumi.com/autonamed"
@@ -25,7 +27,9 @@ def canonical(resources: Iterable[Resource]) -> list[Resource]:
     return [
         replace(
             resource,
-            inputs=_inputs(resource),
+            # The engine does not say with which provider a remote component is made.
+            provider=None if resource.type in REMOTE_TYPES else resource.provider,
+            inputs=_inputs(resource, everything),
             dependencies=_dependencies(resource.urn, resource.dependencies, everything, kept),
             property_dependencies={
                 key: _dependencies(resource.urn, urns, everything, kept)
@@ -63,13 +67,22 @@ def _dependencies(
     return tuple(sorted(visible))
 
 
-def _inputs(resource: Resource) -> dict[str, Any]:
+def _inputs(resource: Resource, everything: Mapping[str, Resource]) -> dict[str, Any]:
     inputs = {key: value for key, value in resource.inputs.items() if key not in _ADDED_BY_PROVIDERS}
     if resource.type.startswith("pulumi:providers:"):
         inputs.pop("version", None)
+    if resource.type == KUSTOMIZE_DIRECTORY:
+        return _directory_inputs(inputs, everything.get(resource.parent or ""))
     if resource.package == "kubernetes":
         inputs = _kubernetes_inputs(resource.type, inputs)
     return inputs
+
+
+def _directory_inputs(inputs: dict[str, Any], parent: Resource | None) -> dict[str, Any]:
+    """A folder that a Kustomization wrote is a path of one machine: what is in it stands in that one's Spec."""
+    if parent is None or parent.type != "eksml:kustomization:Kustomization":
+        return inputs
+    return {key: value for key, value in inputs.items() if key != "directory"} | parent.inputs.get("spec", {})
 
 
 def _kubernetes_inputs(resource_type: str, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Training: jobs of every framework in one vocabulary, and what runs them."""
