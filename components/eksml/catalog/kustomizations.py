@@ -25,6 +25,8 @@ class OverlayWorkload(Fact):
     name: str
     kind: Literal["DaemonSet", "Deployment"]
     nodes: Nodes
+    labels: dict[str, str]
+    """Labels that tell its pods from all others in its namespace."""
     container: str
     """The name of its container."""
     image: str
@@ -54,6 +56,10 @@ class Overlay(SourcedFact):
     def address(self) -> str:
         """Its address as kustomize reads it."""
         return f"{self.folder}?ref={self.ref}&timeout={_FETCH_SECONDS}s&submodules=false"
+
+    def workload(self, name: str) -> OverlayWorkload:
+        """One of its workloads."""
+        return next(each for each in self.workloads if each.name == name)
 
     @property
     def crds(self) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from functools import cache
 
 from eksml.catalog._facts import SourcedFact, load
 
-
 # Of the Kubernetes provider, but no object of Kubernetes.
 _NO_OBJECTS = ("kubernetes:helm.sh/v3:Release", "kubernetes:kustomize/v2:Directory")
 

@@ -15,7 +15,7 @@ _MOVING_TAG = re.compile(r"$|(.*[-._])?(latest|main|master|nightly|stable|edge|d
 
 
 def pinned(plan: Plan) -> Iterator[Found]:
-    """Every chart has a version, every overlay a tag or commit, and every image a tag that does not move or a digest."""
+    """Every chart has a version, every overlay a tag or commit, every image a tag that does not move or a digest."""
     for release in plan.of_type(RELEASE):
         if not re.fullmatch(r"v?\d+\.\d+\.\d+\S*", str(release.inputs.get("version") or "")):
             yield Found(release, f"chart {release.inputs.get('chart')} has no version")

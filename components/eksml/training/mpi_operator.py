@@ -15,9 +15,8 @@ from eksml.tenancy.kueue import Framework
 from eksml.training.controllers import affinity, disruption_budget, operator_namespace, resources
 
 _OPERATOR = "mpi-operator"
-_LABELS = {"app": _OPERATOR}
 _HEALTH_PORT = 8080
-_METRICS_PORT = 8443
+_METRICS_PORT = 8081
 
 
 class MpiOperatorSpec(Spec):
@@ -49,15 +48,18 @@ class MpiOperator(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:training:MpiOperator", name, spec, opts, image_registry=image_registry)
-        namespace = str(kustomizations()[_OPERATOR].namespace)
+        fact = kustomizations()[_OPERATOR]
+        namespace, labels = str(fact.namespace), fact.workload(_OPERATOR).labels
         made = operator_namespace(self, namespace)
-        overlay = KustomizationSpec.of_catalog(_OPERATOR, *_patches(spec, namespace), image_registry=image_registry)
+        overlay = KustomizationSpec.of_catalog(
+            _OPERATOR, *_patches(spec, namespace, labels), image_registry=image_registry
+        )
         operator = Kustomization(name, overlay, opts=self.child(depends_on=[made]))
-        disruption_budget(self, spec.replicas, namespace, _LABELS, needs=[operator])
+        disruption_budget(self, spec.replicas, namespace, labels, needs=[operator])
         self.register_outputs({})
 
 
-def _patches(spec: MpiOperatorSpec, namespace: str) -> tuple[Mapping[str, Any], ...]:
+def _patches(spec: MpiOperatorSpec, namespace: str, labels: Mapping[str, str]) -> tuple[Mapping[str, Any], ...]:
     return (
         # It is made beside the overlay, with labels.
         {"$patch": "delete", "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
@@ -65,12 +67,12 @@ def _patches(spec: MpiOperatorSpec, namespace: str) -> tuple[Mapping[str, Any], 
             "apiVersion": "apps/v1",
             "kind": "Deployment",
             "metadata": {"name": _OPERATOR, "namespace": namespace},
-            "spec": {"replicas": spec.replicas, "template": {"spec": _pod(namespace)}},
+            "spec": {"replicas": spec.replicas, "template": {"spec": _pod(namespace, labels)}},
         },
     )
 
 
-def _pod(namespace: str) -> dict[str, Any]:
+def _pod(namespace: str, labels: Mapping[str, str]) -> dict[str, Any]:
     probe = {"httpGet": {"path": "/healthz", "port": _HEALTH_PORT}}
     container = {
         "name": _OPERATOR,
@@ -89,7 +91,7 @@ def _pod(namespace: str) -> dict[str, Any]:
         },
     }
     return {
-        "affinity": affinity(_LABELS),
+        "affinity": affinity(labels),
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
     }

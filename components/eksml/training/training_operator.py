@@ -17,7 +17,6 @@ from eksml.tenancy.kueue import Framework
 from eksml.training.controllers import affinity, disruption_budget, operator_namespace, resources
 
 _OPERATOR = "training-operator"
-_LABELS = {"control-plane": "kubeflow-training-operator"}
 # Not mpijob: its CRD, v1, has the name of the MPI operator's, v2beta1, and only one of them can be in a cluster.
 _FRAMEWORKS: tuple[Framework, ...] = (
     "kubeflow.org/jaxjob",
@@ -57,41 +56,42 @@ class TrainingOperator(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:training:TrainingOperator", name, spec, opts, image_registry=image_registry)
-        namespace = str(kustomizations()[_OPERATOR].namespace)
+        fact = kustomizations()[_OPERATOR]
+        namespace, labels = str(fact.namespace), fact.workload(_OPERATOR).labels
         made = operator_namespace(self, namespace)
         binding = self._leases(namespace, made)
         overlay = KustomizationSpec.of_catalog(
-            _OPERATOR, *_patches(spec, namespace, image_registry), image_registry=image_registry
+            _OPERATOR, *_patches(spec, namespace, labels, image_registry), image_registry=image_registry
         )
         operator = Kustomization(name, overlay, opts=self.child(depends_on=[made, binding]))
-        disruption_budget(self, spec.replicas, namespace, _LABELS, needs=[operator])
+        disruption_budget(self, spec.replicas, namespace, labels, needs=[operator])
         self.register_outputs({})
 
     def _leases(self, namespace: str, made: pulumi.Resource) -> k8s.rbac.v1.RoleBinding:
         """Lets the controllers choose one of them, which the overlay's own rights leave out."""
-        metadata = {"name": f"{_OPERATOR}-leader-election", "namespace": namespace}
+        name = f"{_OPERATOR}-leader-election"
+        metadata = k8s.meta.v1.ObjectMetaArgs(name=name, namespace=namespace)
+        rule = k8s.rbac.v1.PolicyRuleArgs(
+            api_groups=["coordination.k8s.io"], resources=["leases"], verbs=["get", "create", "update"]
+        )
         role = k8s.rbac.v1.Role(
             f"{self.resource_name}-leader-election",
             metadata=metadata,
-            rules=[
-                {
-                    "api_groups": ["coordination.k8s.io"],
-                    "resources": ["leases"],
-                    "verbs": ["get", "create", "update"],
-                }
-            ],
+            rules=[rule],
             opts=self.child(depends_on=[made]),
         )
         return k8s.rbac.v1.RoleBinding(
             f"{self.resource_name}-leader-election",
             metadata=metadata,
-            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]},
+            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
             subjects=[{"kind": "ServiceAccount", "name": _OPERATOR, "namespace": namespace}],
             opts=self.child(depends_on=[role]),
         )
 
 
-def _patches(spec: TrainingOperatorSpec, namespace: str, image_registry: str | None) -> tuple[Mapping[str, Any], ...]:
+def _patches(
+    spec: TrainingOperatorSpec, namespace: str, labels: Mapping[str, str], image_registry: str | None
+) -> tuple[Mapping[str, Any], ...]:
     return (
         # It is made beside the overlay, with labels.
         {"$patch": "delete", "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
@@ -105,12 +105,12 @@ def _patches(spec: TrainingOperatorSpec, namespace: str, image_registry: str | N
             "apiVersion": "apps/v1",
             "kind": "Deployment",
             "metadata": {"name": _OPERATOR, "namespace": namespace},
-            "spec": {"replicas": spec.replicas, "template": {"spec": _pod(image_registry)}},
+            "spec": {"replicas": spec.replicas, "template": {"spec": _pod(labels, image_registry)}},
         },
     )
 
 
-def _pod(image_registry: str | None) -> dict[str, Any]:
+def _pod(labels: Mapping[str, str], image_registry: str | None) -> dict[str, Any]:
     container = {
         "name": _OPERATOR,
         "args": [
@@ -129,7 +129,7 @@ def _pod(image_registry: str | None) -> dict[str, Any]:
         },
     }
     return {
-        "affinity": affinity(_LABELS),
+        "affinity": affinity(labels),
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
     }
