@@ -1,14 +1,15 @@
 """Charts, overlays and images: pinned, from where they should come, with values that they know."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eksml.catalog import Chart, chart_values
+from eksml.catalog import Chart, chart_values, images
 from eksml.checks.finding import Found
-from eksml.checks.workloads import RELEASE, Workload, chart_of, workloads_of
+from eksml.checks.workloads import RELEASE, Workload, chart_of, overlay_of, workloads_of
 from eksml.image_registry import is_in_ecr
-from eksml.plan import Plan
+from eksml.plan import Plan, Resource
 from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 
 _MOVING_TAG = re.compile(r"$|(.*[-._])?(latest|main|master|nightly|stable|edge|dev)([-._]|$)")
@@ -77,6 +78,10 @@ def image_registry(plan: Plan) -> Iterator[Found]:
                 for image in _images(workload):
                     if not _is_within(image, registry):
                         yield Found(workload.resource, f"{workload.name}: image {image} is not from {registry}")
+            for overlay in plan.of_type(KUSTOMIZE_DIRECTORY):
+                for image in _images_of_jobs(overlay):
+                    if not _is_within(image, registry):
+                        yield Found(overlay, f"image {image}, for pods of jobs, is not from {registry}")
 
 
 def _from_elsewhere(release: Mapping[str, Any], registry: str) -> Iterator[str]:
@@ -86,6 +91,16 @@ def _from_elsewhere(release: Mapping[str, Any], registry: str) -> Iterator[str]:
     name = address.rpartition("/")[2]
     if name not in chart_values():
         yield f"chart {name} is not in the catalog, so where its images come from is not known"
+
+
+def _images_of_jobs(overlay: Resource) -> Iterator[str]:
+    """The images that an operator starts in the pods of jobs: as an argument of its says, or else its own."""
+    known, patches = overlay_of(overlay), json.dumps(overlay.inputs.get("patches") or ())
+    for workload in known.workloads if known else ():
+        for name in workload.job_images:
+            repository = images()[name].repository
+            told = re.search(rf'=([^"\s]*{re.escape(repository)}:[^"\s]+)', patches)
+            yield told[1] if told else repository
 
 
 def _is_within(address: str, registry: str) -> bool:

@@ -23,12 +23,13 @@ _SECRET_DATA = ("data", "stringData")
 def canonical(resources: Iterable[Resource]) -> list[Resource]:
     """The resources that the program itself registered, each in its canonical form."""
     everything = {resource.urn: resource for resource in resources}
+    made_with = {each.parent: each.provider for each in everything.values() if each.provider}
     kept = {urn: resource for urn, resource in everything.items() if not _is_hidden(resource, everything)}
     return [
         replace(
             resource,
-            # The engine does not say with which provider a remote component is made.
-            provider=None if resource.type in REMOTE_TYPES else resource.provider,
+            # Of a folder of kustomize the engine does not say it, but of the objects in it.
+            provider=_provider(resource, made_with),
             inputs=_inputs(resource, everything),
             dependencies=_dependencies(resource.urn, resource.dependencies, everything, kept),
             property_dependencies={
@@ -39,6 +40,10 @@ def canonical(resources: Iterable[Resource]) -> list[Resource]:
         )
         for resource in kept.values()
     ]
+
+
+def _provider(resource: Resource, made_with: Mapping[str | None, str]) -> str | None:
+    return made_with.get(resource.urn, resource.provider) if resource.type == KUSTOMIZE_DIRECTORY else resource.provider
 
 
 def is_shown(resource: Resource) -> bool:
