@@ -551,7 +551,7 @@ def frameworks(plan: Plan) -> list[str]:
 def test_each_profile_has_the_operators_of_its_team() -> None:
     assert release(research(), "kuberay-operator")
     made = {each.name for each in production().of_type("kubernetes:kustomize/v2:Directory")}
-    assert made == {"lab-training-training-operator", "lab-training-mpi-operator"}
+    assert made == {"lab-training-operator", "lab-mpi-operator"}
     assert platform({"profile": "startup"}).of_type("eksml:training:TrainingOperators") == []
 
 
@@ -603,7 +603,7 @@ def test_a_cluster_by_its_kubeconfig_can_have_operators() -> None:
     settings = {**BY_KUBECONFIG, "training": {"trainingOperator": {"replicas": 2}}}
     plan = platform(settings, kubeconfig="their kubeconfig")
     assert release(plan, "kuberay-operator")
-    assert one(plan, "kubernetes:kustomize/v2:Directory", "lab-training-training-operator")
+    assert one(plan, "kubernetes:kustomize/v2:Directory", "lab-training-operator")
 
 
 @pytest.mark.parametrize(

@@ -345,8 +345,8 @@ class Platform(Component):
         if self._spec.training is None:
             return []
         opts = self.child(depends_on=needs, providers=[provider])
-        name, registry = f"{self.resource_name}-training", self._spec.image_registry
-        return [TrainingOperators(name, self._spec.training, image_registry=registry, opts=opts)]
+        registry = self._spec.image_registry
+        return [TrainingOperators(self.resource_name, self._spec.training, image_registry=registry, opts=opts)]
 
     def _teams(
         self,

@@ -201,12 +201,12 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "workload-has-nodes",
         change(DIRECTORY, "training-operator", "patches/2/spec/template/spec/nodeSelector", {"disk": "ssd"}),
-        "eksml-production-training-training-operator: training-operator: no pool has the labels",
+        "eksml-production-training-operator: training-operator: no pool has the labels",
     ),
     (
         "request-fits-node",
         change(DIRECTORY, "mpi-operator", "patches/1/spec/template/spec/containers/0/resources/requests/cpu", "5"),
-        "eksml-production-training-mpi-operator: mpi-operator: asks for 5000 thousandths of a core",
+        "eksml-production-mpi-operator: mpi-operator: asks for 5000 thousandths of a core",
     ),
     (
         "request-fits-node",
@@ -231,7 +231,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "daemon-set-on-gpu-nodes",
         change(DIRECTORY, "training-operator", "patches/2/spec/template/spec/tolerations", [TOLERATION]),
-        "eksml-production-training-training-operator: training-operator: needs no GPU, but tolerates",
+        "eksml-production-training-operator: training-operator: needs no GPU, but tolerates",
     ),
     ("daemon-set-on-gpu-nodes", add("kubernetes:apps/v1:DaemonSet", "logs", DAEMON_SET), "logs: logs: needs no GPU"),
     (
@@ -276,12 +276,12 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "pinned",
         change(DIRECTORY, "mpi-operator", "overlay", f"{THEIR_MPI}?ref=master"),
-        f"eksml-production-training-mpi-operator: overlay {THEIR_MPI}?ref=master has no fixed tag",
+        f"eksml-production-mpi-operator: overlay {THEIR_MPI}?ref=master has no fixed tag",
     ),
     (
         "pinned",
         change(DIRECTORY, "mpi-operator", "images", {"mpioperator/mpi-operator": "mpioperator/mpi-operator:latest"}),
-        "eksml-production-training-mpi-operator: mpi-operator: image mpioperator/mpi-operator:latest has no fixed",
+        "eksml-production-mpi-operator: mpi-operator: image mpioperator/mpi-operator:latest has no fixed",
     ),
     (
         "chart-value-exists",
@@ -495,7 +495,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "requests-and-limits",
         change(DIRECTORY, "mpi-operator", "patches/1/spec/template/spec/containers/0/resources/limits", {"cpu": "1"}),
-        "eksml-production-training-mpi-operator: mpi-operator: container mpi-operator has no limits",
+        "eksml-production-mpi-operator: mpi-operator: container mpi-operator has no limits",
     ),
     (
         "requests-and-limits",
@@ -573,7 +573,7 @@ def test_with_a_registry_of_ones_own_what_comes_from_elsewhere_is_found() -> Non
     karpenter = catalog.images()["karpenter-controller"]
     assert any(f"image {karpenter.repository}:{karpenter.tag} is not from" in line for line in lines)
     assert "job: job: image busybox:1.37 is not from registry.example.com" in lines
-    operator = "eksml-production-training-training-operator"
+    operator = "eksml-production-training-operator"
     init = "docker.io/library/alpine:3.10"
     assert f"{operator}: image {init}, for pods of jobs, is not from registry.example.com" in lines
     assert any(line.startswith(f"{operator}: training-operator: image ghcr.io/kubeflow/") for line in lines)
