@@ -62,10 +62,10 @@ class Trainer(Component):
         disruption_budget(self, spec.replicas, namespace, _LABELS, needs=[trainer])
         # Not the chart's own: a Job applies them with a kubectl that it fetches from the internet.
         for runtime, runtime_spec in _runtimes(image_registry).items():
-            self._runtime(runtime, runtime_spec, trainer)
+            self._add_runtime(runtime, runtime_spec, trainer)
         self.register_outputs({})
 
-    def _runtime(self, runtime: str, runtime_spec: dict[str, Any], trainer: pulumi.Resource) -> None:
+    def _add_runtime(self, runtime: str, runtime_spec: dict[str, Any], trainer: pulumi.Resource) -> None:
         labels = {
             "trainer.kubeflow.org/framework": runtime.partition("-")[0],
             # As the chart has it for its own: the controller need not judge them.
