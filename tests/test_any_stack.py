@@ -114,6 +114,15 @@ SETTINGS = some(
     ),
     accelerators=some(kind=st.sampled_from(["devicePlugin", "gpuOperator"])),
     queueing=st.one_of(st.none(), some(replicas=st.integers(1, 3))),
+    training=st.one_of(
+        st.none(),
+        some(
+            trainingOperator=st.one_of(st.none(), some(replicas=st.integers(1, 3))),
+            mpiOperator=st.one_of(st.none(), some(replicas=st.integers(1, 3))),
+            kubeRay=some(watchNamespaces=st.lists(st.sampled_from(["vision", "nobody"]), max_size=2)),
+            trainer=some(replicas=st.integers(0, 3), installJobSet=st.booleans()),
+        ),
+    ),
     imageRegistry=st.sampled_from(["registry.example.com", "123456789012.dkr.ecr.us-west-2.amazonaws.com/x"]),
     waivers=st.dictionaries(
         st.sampled_from(["tagged", "nothing"]), st.sampled_from(["a good reason", "no"]), max_size=1

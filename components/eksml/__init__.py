@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
+    from eksml.kustomization import Kustomization as Kustomization
+    from eksml.kustomization import KustomizationSpec as KustomizationSpec
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
     from eksml.network.vpc import NatGateways as NatGateways
     from eksml.network.vpc import NewVpcSpec as NewVpcSpec
@@ -96,10 +98,16 @@ if TYPE_CHECKING:
     from eksml.training.jax_training import JaxTrainingSpec as JaxTrainingSpec
     from eksml.training.job import JobSpec as JobSpec
     from eksml.training.job import SecretKey as SecretKey
+    from eksml.training.kuberay import KubeRay as KubeRay
+    from eksml.training.kuberay import KubeRaySpec as KubeRaySpec
+    from eksml.training.mpi_operator import MpiOperator as MpiOperator
+    from eksml.training.mpi_operator import MpiOperatorSpec as MpiOperatorSpec
     from eksml.training.mpi_training import MpiTraining as MpiTraining
     from eksml.training.mpi_training import MpiTrainingSpec as MpiTrainingSpec
     from eksml.training.native_training import NativeTraining as NativeTraining
     from eksml.training.native_training import NativeTrainingSpec as NativeTrainingSpec
+    from eksml.training.operators import TrainingOperators as TrainingOperators
+    from eksml.training.operators import TrainingSpec as TrainingSpec
     from eksml.training.pytorch_training import Launcher as Launcher
     from eksml.training.pytorch_training import PyTorchTraining as PyTorchTraining
     from eksml.training.pytorch_training import PyTorchTrainingSpec as PyTorchTrainingSpec
@@ -108,9 +116,13 @@ if TYPE_CHECKING:
     from eksml.training.ray_training import RayTrainingSpec as RayTrainingSpec
     from eksml.training.tensorflow_training import TensorFlowTraining as TensorFlowTraining
     from eksml.training.tensorflow_training import TensorFlowTrainingSpec as TensorFlowTrainingSpec
+    from eksml.training.trainer import Trainer as Trainer
+    from eksml.training.trainer import TrainerSpec as TrainerSpec
     from eksml.training.trainer_training import TrainerTraining as TrainerTraining
     from eksml.training.trainer_training import TrainerTrainingSpec as TrainerTrainingSpec
     from eksml.training.training_job import TrainingJob as TrainingJob
+    from eksml.training.training_operator import TrainingOperator as TrainingOperator
+    from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
     from eksml.training.volumes import ClaimVolume as ClaimVolume
     from eksml.training.volumes import FileSystemVolume as FileSystemVolume
     from eksml.training.volumes import S3Volume as S3Volume
@@ -127,6 +139,7 @@ _PUBLIC = {
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
+    "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
@@ -201,6 +214,11 @@ _PUBLIC = {
         "FileSystemVolume",
         "S3Volume",
     ),
+    "eksml.training.kuberay": ("KubeRay", "KubeRaySpec"),
+    "eksml.training.mpi_operator": ("MpiOperator", "MpiOperatorSpec"),
+    "eksml.training.operators": ("TrainingOperators", "TrainingSpec"),
+    "eksml.training.trainer": ("Trainer", "TrainerSpec"),
+    "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -16,6 +16,13 @@ def mirrored(address: str, registry: str) -> str:
     return f"{registry}/{address}"
 
 
+def image_of(name: str, registry: str | None) -> str:
+    """An image of the catalog with its tag, from a registry if there is one."""
+    image = images()[name]
+    repository = mirrored(image.repository, registry) if registry and not is_in_ecr(image.repository) else None
+    return f"{repository or image.repository}:{image.tag}"
+
+
 def is_in_ecr(address: str) -> bool:
     """Whether an image or chart is in a registry of AWS, which nodes reach as they reach one of your own there."""
     return ".dkr.ecr." in address
@@ -35,7 +42,11 @@ def with_mirrored_images(values: Mapping[str, Any], chart: Chart, registry: str)
             given = value_at(values, workload.image_value) or images()[workload.image].repository
             if is_in_ecr(given):
                 continue
-            address = given.rpartition("/")[0] if workload.image_value_is == "folder" else given
+            address = {
+                "repository": given,
+                "folder": given.rpartition("/")[0],
+                "registry": given.partition("/")[0],
+            }[workload.image_value_is]
             changed = _with(changed, workload.image_value.split("."), mirrored(address, registry))
     return changed
 

@@ -89,6 +89,7 @@ KARPENTER_CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"
 INSTANCE_TYPE_LABEL = "node.kubernetes.io/instance-type"
 ARCHITECTURE_LABEL = "kubernetes.io/arch"
 OPERATING_SYSTEM_LABEL = "kubernetes.io/os"
+HOST_LABEL = "kubernetes.io/hostname"
 
 CLUSTER_NAME_TAG = "aws:eks:cluster-name"
 """The tag that EKS puts on a cluster's own security group."""

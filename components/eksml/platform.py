@@ -47,6 +47,7 @@ from eksml.tenancy.kueue import Kueue, KueueSpec
 from eksml.tenancy.quotas import shares_of, total_of
 from eksml.tenancy.team import ModelAccess, Team, TeamSpec
 from eksml.tenancy.team_queue import TeamQueue, TeamQueueSpec
+from eksml.training.operators import TrainingOperators, TrainingSpec
 
 Profile = Literal["research", "production", "startup"]
 Pool = Annotated[ManagedPoolSpec | KarpenterPoolSpec, Field(discriminator="kind")]
@@ -77,6 +78,8 @@ class PlatformSpec(Spec):
     """Teams by name, which is that of their namespace too: what each may use and who belongs to it."""
     queueing: KueueSpec | None = None
     """How the jobs and pods of teams are queued; null: they are not, and each team has its quota only."""
+    training: TrainingSpec | None = None
+    """The operators that run training jobs, whose kinds are queued too; null: none, for plain Jobs with torchrun."""
     image_registry: Registry | None = None
     """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
@@ -169,9 +172,10 @@ class Platform(Component):
             nodes = self._nodes(cluster, network)
             storage = self._storage(cluster, network, needs=nodes.system)
         self._accelerators(cluster.provider, needs=nodes.system)
+        operators = self._training(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
         needs = [*nodes.everything, *([storage] if storage else [])]
-        self._teams(cluster, network, storage, needs=needs)
+        self._teams(cluster, network, storage, needs=needs, operators=operators)
         self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
         self.register_outputs(self.exports)
 
@@ -337,12 +341,20 @@ class Platform(Component):
             efa_spec = EfaDevicePluginSpec(region=spec.region)
             EfaDevicePlugin(f"{name}-efa", efa_spec, image_registry=spec.image_registry, opts=opts)
 
+    def _training(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        if self._spec.training is None:
+            return []
+        opts = self.child(depends_on=needs, providers=[provider])
+        registry = self._spec.image_registry
+        return [TrainingOperators(self.resource_name, self._spec.training, image_registry=registry, opts=opts)]
+
     def _teams(
         self,
         cluster: NewCluster | ExistingCluster | KubeconfigCluster,
         network: Vpc | ExistingVpcSpec | None,
         storage: SharedStorage | None,
         needs: list[pulumi.Resource],
+        operators: list[pulumi.Resource],
     ) -> None:
         spec = self._spec
         queueing = [self._queueing(spec.queueing, cluster.provider, needs)] if spec.queueing else []
@@ -367,15 +379,17 @@ class Platform(Component):
                 cluster_name=None if isinstance(cluster, KubeconfigCluster) else cluster.cluster_name,
                 models=_model_access(team, storage),
                 tags=self.own_tags,
-                opts=self.child(depends_on=[*needs, *queueing, *queues], providers=[cluster.provider]),
+                opts=self.child(depends_on=[*needs, *operators, *queueing, *queues], providers=[cluster.provider]),
             )
 
     def _queueing(
         self, queueing: KueueSpec, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]
     ) -> pulumi.Resource:
+        brought = self._spec.training.frameworks if self._spec.training else ()
+        frameworks = tuple(dict.fromkeys((*queueing.frameworks, *brought)))
         return Kueue(
             f"{self.resource_name}-kueue",
-            queueing,
+            queueing.model_copy(update={"frameworks": frameworks}),
             flavors={name: _flavor(name, pool) for name, pool in self._spec.pools.items()},
             image_registry=self._spec.image_registry,
             opts=self.child(depends_on=needs, providers=[provider]),

@@ -32,7 +32,13 @@ _MOST_TAGS = 40
 # https://karpenter.sh/docs/concepts/nodeclasses/#spectags
 _TAGS_OF_OTHERS = ("aws:", "eks:", "eksml:", "karpenter.", "kubernetes.io/cluster/")
 
-_TAKEN_NAMESPACES = ("default", names.GPU_NAMESPACE, names.KUEUE_NAMESPACE)
+# Of the platform's own parts, whether they are there or not: they may come later.
+_TAKEN_NAMESPACES = {
+    "default",
+    names.GPU_NAMESPACE,
+    *(chart.namespace for chart in catalog.charts().values()),
+    *(overlay.namespace for overlay in catalog.kustomizations().values() if overlay.namespace),
+}
 
 
 def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
@@ -47,6 +53,7 @@ def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _registry_problems(spec)
     yield from _storage_problems(spec)
     yield from _team_problems(spec)
+    yield from _training_problems(spec)
     yield from _tag_and_waiver_problems(spec)
 
 
@@ -287,6 +294,14 @@ def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
         for pool, quota in team.quotas.items():
             path, depends_on = ("teams", name, "quotas", pool), ("pools", pool)
             yield from (Problem(path, text, depends_on) for text in _quota_misfits(spec, pool, quota))
+
+
+def _training_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    watched = spec.training.kube_ray.watch_namespaces if spec.training and spec.training.kube_ray else ()
+    for index, namespace in enumerate(watched):
+        if namespace not in spec.teams:
+            path = ("training", "kubeRay", "watchNamespaces", index)
+            yield Problem(path, f"'{namespace}' is no team{nearest(namespace, spec.teams)}", ("teams", namespace))
 
 
 def _quota_misfits(spec: PlatformSpec, name: str, quota: PoolQuota) -> Iterator[str]:

@@ -191,6 +191,13 @@ PinnedImage = Annotated[
     pattern(r"^[a-z0-9][^\s]*$", "the address of an image, such as pytorch/pytorch:2.14.1-cuda13.0-cudnn9-runtime"),
     AfterValidator(_pinned_image),
 ]
+OverlayAddress = Annotated[
+    str,
+    pattern(
+        r"^(https|ssh)://[^/\s]+/\S+//\S+\?(\S+&)?ref=[^&\s]+\S*$",
+        "an address of kustomize at a tag or commit, https://HOST/REPOSITORY//FOLDER?ref=TAG",
+    ),
+]
 KeyArn = Annotated[str, pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
 BucketName = Annotated[
     str,

@@ -60,7 +60,7 @@ def test_nothing_is_pinned_to_latest(file_name: str) -> None:
     pins = [
         str(mapping[key])
         for mapping in mappings_in(content_of(file_name))
-        for key in ("tag", "version", "karpenterAlias")
+        for key in ("tag", "version", "ref", "karpenterAlias")
         if key in mapping
     ]
     assert [pin for pin in pins if "latest" in pin] == []
@@ -76,6 +76,7 @@ def test_every_sourced_entry_names_its_source_and_the_day_it_was_read() -> None:
         **catalog.eks_addons(),
         **catalog.images(),
         **catalog.kubernetes_versions(),
+        **{f"overlay {name}": entry for name, entry in catalog.kustomizations().items()},
         **{f"replacement of {name}": entry for name, entry in catalog.replacements().items()},
         "vpc endpoints": catalog.vpc_endpoints(),
     }
@@ -101,6 +102,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "images.yaml": catalog.images,
         "instance_types.json": catalog.instance_types,
         "kubernetes_versions.yaml": catalog.kubernetes_versions,
+        "kustomizations.yaml": catalog.kustomizations,
         "orchestrators.yaml": catalog.orchestrators,
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
@@ -122,12 +124,14 @@ def test_versions_parse() -> None:
     semver = re.compile(r"v?\d+\.\d+\.\d+([-.]\S+)?")
     for chart in catalog.charts().values():
         assert semver.fullmatch(chart.version), chart
+    for overlay in catalog.kustomizations().values():
+        assert semver.fullmatch(overlay.ref), overlay
     for addon in catalog.eks_addons().values():
         for version in addon.versions.values():
             assert re.fullmatch(r"v\d+\.\d+\.\d+-eksbuild\.\d+", version), addon
     for image in catalog.images().values():
-        # NVIDIA's frameworks have the year and the month.
-        assert re.match(semver, image.tag) or re.fullmatch(r"\d\d\.\d\d-py3", image.tag), image
+        # Some are numbered by year and month, or by line and commit.
+        assert re.match(rf"({semver.pattern})|\d+\.\d+($|-)|v\d+-[0-9a-f]{{7}}$", image.tag), image
     for family in catalog.ami_families().values():
         assert re.fullmatch(r"(al2023|bottlerocket)@v[\d.]+", family.karpenter_alias), family
         for kubernetes, release in family.releases.items():

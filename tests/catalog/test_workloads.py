@@ -19,15 +19,21 @@ def at(values: Any, path: str) -> bool:
     return True
 
 
-def test_every_image_is_used_and_every_image_that_is_used_is_in_the_catalog() -> None:
-    of_charts = {workload.image for chart in catalog.charts().values() for workload in chart.workloads}
-    of_frameworks = {framework.image for framework in catalog.frameworks().values() if framework.image}
+def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one() -> None:
+    used = {workload.image for chart in catalog.charts().values() for workload in chart.workloads}
+    used |= {image for each in of_overlays() for image in (each.image, *each.job_images)}
+    used |= {framework.image for framework in catalog.frameworks().values() if framework.image}
+    runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
     # git fetches the code of training jobs; ray-llm is what the blueprints of Ray run in.
-    assert of_charts | of_frameworks | {"git", "ray-llm"} == set(catalog.images())
+    assert used | {"git", "ray-llm"} == set(catalog.images()) - runtimes
+
+
+def of_overlays() -> list[catalog.OverlayWorkload]:
+    return [workload for overlay in catalog.kustomizations().values() for workload in overlay.workloads]
 
 
 def test_no_workload_is_listed_twice() -> None:
-    for owner in (*catalog.charts().values(), *catalog.eks_addons().values()):
+    for owner in (*catalog.charts().values(), *catalog.eks_addons().values(), *catalog.kustomizations().values()):
         names = [workload.name for workload in owner.workloads]
         assert len(names) == len(set(names))
 

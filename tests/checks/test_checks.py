@@ -26,6 +26,8 @@ from eksml.profiles import PROFILES
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "kubernetes:helm.sh/v3:Release"
+DIRECTORY = "kubernetes:kustomize/v2:Directory"
+THEIR_MPI = "https://github.com/kubeflow/mpi-operator//manifests/overlays/standalone"
 JOB = "kubernetes:batch/v1:Job"
 PROVIDER = "pulumi:providers:kubernetes"
 
@@ -197,6 +199,16 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "job: job: asks for 1000 thousandths of a core, 4194304 MiB of disk, 1024 MiB of memory, more than is left on",
     ),
     (
+        "workload-has-nodes",
+        change(DIRECTORY, "training-operator", "patches/2/spec/template/spec/nodeSelector", {"disk": "ssd"}),
+        "eksml-production-training-operator: training-operator: no pool has the labels",
+    ),
+    (
+        "request-fits-node",
+        change(DIRECTORY, "mpi-operator", "patches/1/spec/template/spec/containers/0/resources/requests/cpu", "5"),
+        "eksml-production-mpi-operator: mpi-operator: asks for 5000 thousandths of a core",
+    ),
+    (
         "request-fits-node",
         job(container=asking(cpu="4", memory="1Gi")),
         "job: job: asks for 4000 thousandths of a core, 1024 MiB of memory, more than is left on any of m7i.xlarge",
@@ -215,6 +227,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "daemon-set-on-gpu-nodes",
         change("aws:eks/addon:Addon", "eks-node-monitoring-agent", "configurationValues", None),
         "eksml-production-eks-node-monitoring-agent: dcgm-server: runs on GPU nodes, but does not tolerate",
+    ),
+    (
+        "daemon-set-on-gpu-nodes",
+        change(DIRECTORY, "training-operator", "patches/2/spec/template/spec/tolerations", [TOLERATION]),
+        "eksml-production-training-operator: training-operator: needs no GPU, but tolerates",
     ),
     ("daemon-set-on-gpu-nodes", add("kubernetes:apps/v1:DaemonSet", "logs", DAEMON_SET), "logs: logs: needs no GPU"),
     (
@@ -256,6 +273,16 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "portal: image example.com/web:latest has no fixed tag",
     ),
     ("pinned", job(initContainers=[{"name": "first", "image": "busybox"}]), "job: job: image busybox has no fixed tag"),
+    (
+        "pinned",
+        change(DIRECTORY, "mpi-operator", "overlay", f"{THEIR_MPI}?ref=master"),
+        f"eksml-production-mpi-operator: overlay {THEIR_MPI}?ref=master has no fixed tag",
+    ),
+    (
+        "pinned",
+        change(DIRECTORY, "mpi-operator", "images", {"mpioperator/mpi-operator": "mpioperator/mpi-operator:latest"}),
+        "eksml-production-mpi-operator: mpi-operator: image mpioperator/mpi-operator:latest has no fixed",
+    ),
     (
         "chart-value-exists",
         change(RELEASE, "kueue-kueue", "values/controllerManager/replica", 3),
@@ -409,6 +436,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "early: does not come after what brings the kinds of karpenter.sh",
     ),
     (
+        "custom-resource-after-crd",
+        add("kubernetes:kubeflow.org/v1:TFJob", "early", {"kind": "TFJob", "metadata": {}, "spec": {}}),
+        "early: does not come after what brings the kinds of kubeflow.org",
+    ),
+    (
         "own-cluster-provider",
         add("kubernetes:core/v1:ConfigMap", "lost", {"kind": "ConfigMap"}, provider=None),
         "lost: has no Kubernetes provider",
@@ -492,6 +524,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ),
     (
         "requests-and-limits",
+        change(DIRECTORY, "mpi-operator", "patches/1/spec/template/spec/containers/0/resources/limits", {"cpu": "1"}),
+        "eksml-production-mpi-operator: mpi-operator: container mpi-operator has no limits",
+    ),
+    (
+        "requests-and-limits",
         change(RELEASE, "gpus-nvidia-device-plugin", "values/resources", {"limits": {"memory": "1Gi"}}),
         "eksml-production-gpus-nvidia-device-plugin: gpu-feature-discovery: container gpu-feature-discovery has no req",
     ),
@@ -566,6 +603,34 @@ def test_with_a_registry_of_ones_own_what_comes_from_elsewhere_is_found() -> Non
     karpenter = catalog.images()["karpenter-controller"]
     assert any(f"image {karpenter.repository}:{karpenter.tag} is not from" in line for line in lines)
     assert "job: job: image busybox:1.37 is not from registry.example.com" in lines
+    operator = "eksml-production-training-operator"
+    init = "docker.io/library/alpine:3.10"
+    assert f"{operator}: image {init}, for pods of jobs, is not from registry.example.com" in lines
+    assert any(line.startswith(f"{operator}: training-operator: image ghcr.io/kubeflow/") for line in lines)
+
+
+def test_what_an_operator_starts_in_pods_of_jobs_without_being_told_is_from_elsewhere() -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        the(resources, "eksml:platform:Platform").inputs["spec"]["imageRegistry"] = "registry.example.com"
+        change(DIRECTORY, "training-operator", "patches/2/spec/template/spec/containers/0/args", [])(resources)
+
+    lines = found(planted(fault), "image-registry")
+    assert any("image docker.io/library/alpine, for pods of jobs, is not from" in line for line in lines), lines
+
+
+def test_an_overlay_that_the_catalog_does_not_have_starts_nothing_that_is_known() -> None:
+    inputs = {"overlay": "https://example.com/theirs//deploy?ref=v1.2.3"}
+    directory = Resource("urn", DIRECTORY, "theirs", None, False, inputs=inputs)
+    assert workloads_of(Plan.of("s", [directory])) == ()
+
+
+def test_a_workload_that_a_patch_takes_out_of_its_overlay_does_not_run() -> None:
+    def fault(resources: dict[str, Resource]) -> None:
+        change(DIRECTORY, "mpi-operator", "patches/1/$patch", "delete")(resources)
+
+    running = {each.name for each in workloads_of(planted(fault))}
+    assert "training-operator" in running
+    assert "mpi-operator" not in running
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ class Client:
             self.wait_until(item, lambda found: not found)
 
     def _finish(self, namespace: Item) -> None:
-        """Does to a deleted namespace what its controller would do too, but after five seconds."""
+        """Does to a deleted namespace what its controller does too, but only after five seconds; whoever is first."""
         name = namespace["metadata"]["name"]
         collections = self._collections(name)
         while any(self._ask("DELETE", each, body={"gracePeriodSeconds": 0})["items"] for each in collections):

@@ -23,6 +23,7 @@ from eksml.catalog.kubernetes_versions import (
     kubernetes_versions,
     usable_kubernetes_versions,
 )
+from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomizations
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
@@ -42,6 +43,8 @@ __all__ = [
     "InstanceType",
     "KubernetesVersion",
     "Orchestrator",
+    "Overlay",
+    "OverlayWorkload",
     "PodSize",
     "Region",
     "Replacement",
@@ -63,6 +66,7 @@ __all__ = [
     "instance_types",
     "karpenter_node",
     "kubernetes_versions",
+    "kustomizations",
     "managed_policy_arn",
     "orchestrators",
     "partition",

@@ -17,8 +17,8 @@ class ChartWorkload(Fact):
     """The image's name in the catalog."""
     image_value: str | None
     """Where the values hold the repository of the image."""
-    image_value_is: Literal["repository", "folder"] = "repository"
-    """Whether that value names the repository whole, or only the folder that it is in."""
+    image_value_is: Literal["repository", "folder", "registry"] = "repository"
+    """Whether that value names the repository whole, or only the folder or the registry that it is in."""
     image_tag: str | None
     """Where they hold its tag."""
     node_selector: str | None

@@ -4,6 +4,9 @@ from functools import cache
 
 from eksml.catalog._facts import SourcedFact, load
 
+# Of the Kubernetes provider, but no object of Kubernetes.
+_NO_OBJECTS = ("kubernetes:helm.sh/v3:Release", "kubernetes:kustomize/v2:Directory")
+
 
 class Replacement(SourcedFact):
     """What a change of inputs does to resources of one type. Paths are as in a Plan, without the indices of lists."""
@@ -26,7 +29,7 @@ def replacements() -> dict[str, Replacement]:
 def replacement(resource_type: str) -> Replacement | None:
     """What is known of one type; None: nothing. Every Kubernetes object is known by what all of them share."""
     known = replacements().get(resource_type)
-    if not resource_type.startswith("kubernetes:") or resource_type == "kubernetes:helm.sh/v3:Release":
+    if not resource_type.startswith("kubernetes:") or resource_type in _NO_OBJECTS:
         return known
     shared = Replacement.model_validate(load("replacements.yaml")["kubernetes"])
     return known.model_copy(update={"replaced_by": shared.replaced_by + known.replaced_by}) if known else shared

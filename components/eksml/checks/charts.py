@@ -1,26 +1,33 @@
-"""Charts and images: pinned, from where they should come, with values that they know."""
+"""Charts, overlays and images: pinned, from where they should come, with values that they know."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eksml.catalog import Chart, chart_values
+from eksml.catalog import Chart, chart_values, images
 from eksml.checks.finding import Found
-from eksml.checks.workloads import RELEASE, Workload, chart_of, workloads_of
+from eksml.checks.workloads import RELEASE, Workload, chart_of, overlay_of, workloads_of
 from eksml.image_registry import is_in_ecr
-from eksml.plan import Plan
+from eksml.plan import Plan, Resource
+from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 
 _MOVING_TAG = re.compile(r"$|(.*[-._])?(latest|main|master|nightly|stable|edge|dev)([-._]|$)")
 
 
 def pinned(plan: Plan) -> Iterator[Found]:
-    """Every chart has a version, and every image a tag that does not move or a digest."""
+    """Every chart has a version, every overlay a tag or commit, every image a tag that does not move or a digest."""
     for release in plan.of_type(RELEASE):
         if not re.fullmatch(r"v?\d+\.\d+\.\d+\S*", str(release.inputs.get("version") or "")):
             yield Found(release, f"chart {release.inputs.get('chart')} has no version")
         for image in _named(release.inputs.get("values")) if chart_of(release) is None else ():
             if not _is_fixed(image):
                 yield Found(release, f"image {image} has no fixed tag")
+    for overlay in plan.of_type(KUSTOMIZE_DIRECTORY):
+        address = str(overlay.inputs.get("overlay") or overlay.inputs.get("directory") or "")
+        ref = re.search(r"[?&]ref=([^&]+)", address)
+        if "://" in address and (ref is None or _MOVING_TAG.match(ref[1])):
+            yield Found(overlay, f"overlay {address} has no fixed tag")
     for workload in workloads_of(plan):
         for image in _images(workload):
             if not _is_fixed(image):
@@ -71,6 +78,10 @@ def image_registry(plan: Plan) -> Iterator[Found]:
                 for image in _images(workload):
                     if not _is_within(image, registry):
                         yield Found(workload.resource, f"{workload.name}: image {image} is not from {registry}")
+            for overlay in plan.of_type(KUSTOMIZE_DIRECTORY):
+                for image in _images_of_jobs(overlay):
+                    if not _is_within(image, registry):
+                        yield Found(overlay, f"image {image}, for pods of jobs, is not from {registry}")
 
 
 def _from_elsewhere(release: Mapping[str, Any], registry: str) -> Iterator[str]:
@@ -80,6 +91,16 @@ def _from_elsewhere(release: Mapping[str, Any], registry: str) -> Iterator[str]:
     name = address.rpartition("/")[2]
     if name not in chart_values():
         yield f"chart {name} is not in the catalog, so where its images come from is not known"
+
+
+def _images_of_jobs(overlay: Resource) -> Iterator[str]:
+    """The images that an operator starts in the pods of jobs: as an argument of its says, or else its own."""
+    known, patches = overlay_of(overlay), json.dumps(overlay.inputs.get("patches") or ())
+    for workload in known.workloads if known else ():
+        for name in workload.job_images:
+            repository = images()[name].repository
+            told = re.search(rf'=([^"\s]*{re.escape(repository)}:[^"\s]+)', patches)
+            yield told[1] if told else repository
 
 
 def _is_within(address: str, registry: str) -> bool:

@@ -9,16 +9,27 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from eksml.catalog import Chart, ChartWorkload, chart_values, charts, eks_addons, images
+from eksml.catalog import (
+    Chart,
+    ChartWorkload,
+    Overlay,
+    OverlayWorkload,
+    chart_values,
+    charts,
+    eks_addons,
+    images,
+    kustomizations,
+)
 from eksml.checks.quantities import amount_of
 from eksml.image_registry import value_at
 from eksml.plan import Plan, Resource
+from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 ADDON = "aws:eks/addon:Addon"
 
 # Kinds that hold pods only for others to make, and that are no workload of their own.
-_NOT_WORKLOADS = ("NodePool", "EC2NodeClass", "NodeOverlay")
+_NOT_WORKLOADS = ("NodePool", "EC2NodeClass", "NodeOverlay", "ClusterTrainingRuntime", "TrainingRuntime")
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,8 @@ def _of(resource: Resource) -> Iterator[Workload]:
         yield from _of_release(resource)
     elif resource.type == ADDON:
         yield from _of_addon(resource)
+    elif resource.type == KUSTOMIZE_DIRECTORY:
+        yield from _of_overlay(resource)
     elif resource.package == "kubernetes" and resource.inputs.get("kind") not in _NOT_WORKLOADS:
         yield from _of_object(resource)
 
@@ -84,6 +97,12 @@ def chart_of(release: Resource) -> tuple[str, Chart] | None:
     """The catalog's entry for a release, by the last part of its chart's address."""
     name = str(release.inputs.get("chart", "")).rpartition("/")[2]
     return (name, charts()[name]) if name in charts() else None
+
+
+def overlay_of(directory: Resource) -> Overlay | None:
+    """The catalog's entry for an overlay of kustomize, by where it is, at whatever tag."""
+    folder = str(directory.inputs.get("overlay", "")).partition("?")[0]
+    return next((each for each in kustomizations().values() if each.folder == folder), None)
 
 
 def _of_object(resource: Resource) -> Iterator[Workload]:
@@ -157,8 +176,40 @@ def _image_of(workload: ChartWorkload, values: Mapping[str, Any]) -> str:
     repository = workload.image_value and value_at(values, workload.image_value)
     if repository and workload.image_value_is == "folder":
         repository = f"{repository}/{fact.repository.rpartition('/')[2]}"
+    elif repository and workload.image_value_is == "registry":
+        repository = f"{repository}/{fact.repository.partition('/')[2]}"
     tag = str((workload.image_tag and value_at(values, workload.image_tag)) or fact.tag)
     return f"{repository or fact.repository}{'@' if tag.startswith('sha256:') else ':'}{tag}"
+
+
+def _of_overlay(directory: Resource) -> Iterator[Workload]:
+    fact = overlay_of(directory)
+    for workload in fact.workloads if fact else ():
+        patches = [each for each in directory.inputs.get("patches") or () if _is_target(each, workload)]
+        if not any(each.get("$patch") == "delete" for each in patches):
+            pod = _patched(_overlay_pod(workload, directory.inputs.get("images") or {}), patches)
+            yield Workload(directory, workload.name, workload.kind, pod, workload.nodes)
+
+
+def _is_target(patch: Mapping[str, Any], workload: OverlayWorkload) -> bool:
+    return (patch.get("kind"), patch.get("metadata", {}).get("name")) == (workload.kind, workload.name)
+
+
+def _overlay_pod(workload: OverlayWorkload, replaced: Mapping[str, str]) -> dict[str, Any]:
+    image = images()[workload.image]
+    own = replaced.get(workload.image_in_overlay, f"{image.repository}:{image.tag}")
+    return {"containers": [{"name": workload.container, "image": own}]}
+
+
+def _patched(pod: dict[str, Any], patches: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """A pod as strategic merge patches leave it: mappings merge, containers by their names, all else is replaced."""
+    for patch in patches:
+        given = value_at(patch, "spec.template.spec") or {}
+        containers = {each["name"]: each for each in pod["containers"]}
+        for container in given.get("containers") or ():
+            containers[container["name"]] = laid_over(containers.get(container["name"]), container)
+        pod = laid_over(pod, {**given, "containers": list(containers.values())})
+    return pod
 
 
 def laid_over(base: Any, top: Any) -> Any:

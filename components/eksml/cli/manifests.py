@@ -16,8 +16,8 @@ def manifests(
 ) -> None:
     """Print the Kubernetes objects as one YAML.
 
-    These are the objects that the program itself makes. Helm releases are named in comments: Helm renders their objects
-    on `pulumi up`.
+    These are the objects that the program itself makes. Helm releases and overlays of kustomize are named in comments:
+    their objects are rendered on `pulumi up`.
 
     \b
     Examples:

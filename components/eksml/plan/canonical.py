@@ -10,7 +10,9 @@ from typing import Any
 
 from eksml.plan.model import SECRET, Resource
 
-REMOTE_TYPES = frozenset({"eks:index:Cluster"})
+CLUSTER = "eks:index:Cluster"
+KUSTOMIZE_DIRECTORY = "kubernetes:kustomize/v2:Directory"
+REMOTE_TYPES = frozenset({CLUSTER, KUSTOMIZE_DIRECTORY})
 """Components that a provider makes: their children are the provider's, and the engine does not show their inputs."""
 
 _AUTONAMED = "pulumi.com/autonamed"
@@ -21,11 +23,14 @@ _SECRET_DATA = ("data", "stringData")
 def canonical(resources: Iterable[Resource]) -> list[Resource]:
     """The resources that the program itself registered, each in its canonical form."""
     everything = {resource.urn: resource for resource in resources}
+    made_with = {each.parent: each.provider for each in everything.values() if each.provider}
     kept = {urn: resource for urn, resource in everything.items() if not _is_hidden(resource, everything)}
     return [
         replace(
             resource,
-            inputs=_inputs(resource),
+            # Of a folder of kustomize the engine does not say it, but of the objects in it.
+            provider=_provider(resource, made_with),
+            inputs=_inputs(resource, everything),
             dependencies=_dependencies(resource.urn, resource.dependencies, everything, kept),
             property_dependencies={
                 key: _dependencies(resource.urn, urns, everything, kept)
@@ -35,6 +40,10 @@ def canonical(resources: Iterable[Resource]) -> list[Resource]:
         )
         for resource in kept.values()
     ]
+
+
+def _provider(resource: Resource, made_with: Mapping[str | None, str]) -> str | None:
+    return made_with.get(resource.urn, resource.provider) if resource.type == KUSTOMIZE_DIRECTORY else resource.provider
 
 
 def is_shown(resource: Resource) -> bool:
@@ -63,13 +72,22 @@ def _dependencies(
     return tuple(sorted(visible))
 
 
-def _inputs(resource: Resource) -> dict[str, Any]:
+def _inputs(resource: Resource, everything: Mapping[str, Resource]) -> dict[str, Any]:
     inputs = {key: value for key, value in resource.inputs.items() if key not in _ADDED_BY_PROVIDERS}
     if resource.type.startswith("pulumi:providers:"):
         inputs.pop("version", None)
+    if resource.type == KUSTOMIZE_DIRECTORY:
+        return _directory_inputs(inputs, everything.get(resource.parent or ""))
     if resource.package == "kubernetes":
         inputs = _kubernetes_inputs(resource.type, inputs)
     return inputs
+
+
+def _directory_inputs(inputs: dict[str, Any], parent: Resource | None) -> dict[str, Any]:
+    """A folder that a Kustomization wrote is a path of one machine: what is in it stands in that one's Spec."""
+    if parent is None or parent.type != "eksml:kustomization:Kustomization":
+        return inputs
+    return {key: value for key, value in inputs.items() if key != "directory"} | parent.inputs.get("spec", {})
 
 
 def _kubernetes_inputs(resource_type: str, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,16 @@ from typing import Any
 from eksml.plan.canonical import REMOTE_TYPES
 from eksml.plan.model import Plan, Resource
 
-_COMPARED = ("type", "parent", "is_custom", "provider", "dependencies", "options")
+_COMPARED_OF_REMOTE = ("type", "parent", "is_custom", "dependencies", "options")
+_COMPARED = (*_COMPARED_OF_REMOTE, "provider")
 
 
 def differences(one: Plan, other: Plan) -> list[str]:
     """What differs, a line each; empty for equal Plans.
 
     A value that is computed from another resource (an id, an ARN) is made up in both forms and only has to be there;
-    so is what a provider does with the inputs of a remote component, which the engine does not show.
+    so is what a provider does with the inputs of a remote component, which the engine does not show, as little as with
+    which provider it is made.
     """
     lines = [f"only in the first: {urn}" for urn in one.by_urn.keys() - other.by_urn.keys()]
     lines += [f"only in the second: {urn}" for urn in other.by_urn.keys() - one.by_urn.keys()]
@@ -23,7 +25,7 @@ def differences(one: Plan, other: Plan) -> list[str]:
 
 
 def _differences(one: Resource, other: Resource) -> Iterator[str]:
-    for name in _COMPARED:
+    for name in _COMPARED if one.type not in REMOTE_TYPES else _COMPARED_OF_REMOTE:
         if getattr(one, name) != getattr(other, name):
             yield f"{name}: {getattr(one, name)} is not {getattr(other, name)}"
     if one.type in REMOTE_TYPES:

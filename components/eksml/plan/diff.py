@@ -17,7 +17,7 @@ from typing import Any
 from eksml import catalog
 from eksml.paths import Path, path_text
 from eksml.plan.believable import digits, inner_cluster_urn
-from eksml.plan.canonical import REMOTE_TYPES
+from eksml.plan.canonical import CLUSTER, REMOTE_TYPES
 from eksml.plan.model import Plan, Resource
 
 _PLATFORM = "eksml:platform:Platform"
@@ -149,7 +149,7 @@ class _Side:
 
     def _made_up(self, resources: Iterable[Resource]) -> Iterator[tuple[str, str]]:
         for resource in resources:
-            urns = [resource.urn] + ([inner_cluster_urn(resource.urn)] if resource.type in REMOTE_TYPES else [])
+            urns = [resource.urn] + ([inner_cluster_urn(resource.urn)] if resource.type == CLUSTER else [])
             for urn in urns:
                 yield digits(urn)[:17], f"{{{self._key(urn)}}}"
                 yield digits(urn)[:7], f"{{{self._key(urn)}}}"

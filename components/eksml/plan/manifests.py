@@ -1,6 +1,7 @@
 """The Kubernetes objects of a Plan, as YAML that kubectl reads.
 
-A Helm release is one resource here: Helm renders its objects on `pulumi up`, so it is named in a comment.
+A Helm release is one resource here, and so is an overlay of kustomize: Helm and kustomize render their objects on
+`pulumi up`, so each is named in a comment.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from eksml.plan.believable import kubernetes_name
+from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 from eksml.plan.model import SECRET, Plan, Resource
 
 # The same text, eight times as fast where libyaml is there.
@@ -33,6 +35,11 @@ def releases(plan: Plan) -> list[Resource]:
     return sorted(plan.of_type(_RELEASE), key=lambda resource: resource.name)
 
 
+def overlays(plan: Plan) -> list[Resource]:
+    """The overlays of kustomize, by name."""
+    return sorted(plan.of_type(KUSTOMIZE_DIRECTORY), key=lambda resource: resource.name)
+
+
 def manifests(plan: Plan) -> str:
     """The Kubernetes objects as one multi-document YAML text."""
     comments = [
@@ -41,10 +48,20 @@ def manifests(plan: Plan) -> str:
         )
         for release in releases(plan)
     ]
+    comments += [_of_overlay(overlay) for overlay in overlays(plan)]
     documents = yaml.dump_all(
         objects(plan), Dumper=_DUMPER, sort_keys=False, allow_unicode=True, explicit_start=True, width=120
     )
     return "".join(comments) + documents
+
+
+def _of_overlay(overlay: Resource) -> str:
+    """What is known of an overlay; of one that no component of ours patches, only its folder."""
+    inputs = overlay.inputs
+    patched = [f"{patch['kind']} {patch['metadata']['name']}" for patch in inputs.get("patches") or ()]
+    patches = f", patched: {', '.join(patched)}" if patched else ""
+    address = inputs.get("overlay") or inputs.get("directory")
+    return f"# Overlay {overlay.name}: {address}{patches}. Kustomize renders its objects on `pulumi up`.\n"
 
 
 def _object(resource: Resource) -> dict[str, Any]:

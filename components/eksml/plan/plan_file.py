@@ -6,6 +6,7 @@ from typing import Any
 
 from eksml.errors import InputError
 from eksml.plan.believable import is_known_type
+from eksml.plan.canonical import REMOTE_TYPES
 from eksml.plan.model import Plan, Resource
 from eksml.plan.preview_json import read_preview_json
 
@@ -38,7 +39,7 @@ def _resource(entry: dict[str, Any]) -> Resource:
         name=str(entry["name"]),
         parent=entry["parent"],
         # A recording has no other resources of providers than these.
-        is_custom=is_known_type(entry["type"]),
+        is_custom=is_known_type(entry["type"]) and entry["type"] not in REMOTE_TYPES,
         provider=entry["provider"],
         inputs=dict(entry["inputs"]),
         dependencies=tuple(map(str, entry["dependencies"])),

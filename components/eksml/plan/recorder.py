@@ -26,7 +26,7 @@ from pulumi.runtime.stack import run_in_stack
 
 from eksml.errors import InputError
 from eksml.plan import believable
-from eksml.plan.canonical import REMOTE_TYPES, canonical
+from eksml.plan.canonical import CLUSTER, REMOTE_TYPES, canonical
 from eksml.plan.model import SECRET, STACK_REFERENCE_TYPE, STACK_TYPE, Plan, Resource
 from eksml.plan.project import Stack
 
@@ -207,7 +207,7 @@ class _Monitor:
         with self._lock:
             self._judge(resource, request)
             self._resources[resource.urn] = resource
-            if request.remote and resource.type in REMOTE_TYPES:
+            if request.remote and resource.type == CLUSTER:
                 inner_urn, inner_state, outputs = believable.cluster_outputs(resource.urn, known, self._region)
                 self._hide(inner_urn, inner_state, resource.urn)
                 response.update(

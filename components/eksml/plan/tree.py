@@ -1,5 +1,6 @@
 """The tree of a Plan's resources: which component made what, with the figures that a reader looks for."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -108,6 +109,12 @@ def _subnet(inputs: Mapping[str, Any]) -> str:
     return f"{inputs.get('cidrBlock')} in {inputs.get('availabilityZoneId') or inputs.get('availabilityZone')}"
 
 
+def _overlay(inputs: Mapping[str, Any]) -> str:
+    address = str(inputs.get("overlay") or inputs.get("directory"))
+    tag = re.search(r"[?&]ref=([^&]+)", address)
+    return address.partition("?")[0] + (f" at {tag[1]}" if tag else "")
+
+
 def _file_system(inputs: Mapping[str, Any]) -> str:
     rate = inputs.get("provisionedThroughputInMibps")
     return f"{inputs.get('throughputMode')} throughput" + (f", {rate} MiB/s" if rate else "")
@@ -129,4 +136,5 @@ _DETAILS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         f"{inputs.get('chart', '').rpartition('/')[2]} {inputs.get('version')} in {inputs.get('namespace')}"
     ),
     "kubernetes:karpenter.sh/v1:NodePool": _node_pool,
+    "kubernetes:kustomize/v2:Directory": _overlay,
 }

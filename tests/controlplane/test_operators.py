@@ -1,0 +1,60 @@
+"""Every operator for training on a real control plane, those too that no profile has."""
+
+from functools import cache
+
+import pulumi
+import pulumi_kubernetes as k8s
+import pytest
+
+from controlplane import crds
+from controlplane.client import Client
+from controlplane.scheduling import add_nodes, placements
+from controlplane.test_control_plane import GPU_NODE
+from eksml import names
+from eksml.checks.workloads import workloads_of
+from eksml.plan import Plan
+from eksml.plan.manifests import objects
+from eksml.training.kuberay import KubeRaySpec
+from eksml.training.mpi_operator import MpiOperatorSpec
+from eksml.training.operators import TrainingOperators, TrainingSpec
+from eksml.training.trainer import TrainerSpec
+from eksml.training.training_operator import TrainingOperatorSpec
+from programs import recorded
+
+pytestmark = pytest.mark.controlplane
+
+SYSTEM_NODE = {"name": "system", "capacity": {"cpu": "4", "memory": "16Gi", "pods": "29"}}
+# As in a cluster of somebody else's, without a taint: only their label tells that there are GPUs.
+UNTAINTED = {**GPU_NODE, "taints": [], "labels": {names.GPU_LABEL: names.GPU_LABEL_VALUE}}
+
+
+@cache
+def plan() -> Plan:
+    spec = TrainingSpec(
+        training_operator=TrainingOperatorSpec(replicas=2),
+        mpi_operator=MpiOperatorSpec(replicas=2),
+        kube_ray=KubeRaySpec(replicas=2),
+        trainer=TrainerSpec(replicas=2),
+    )
+
+    def program() -> None:
+        provider = k8s.Provider("cluster", kubeconfig="{}")
+        TrainingOperators("lab", spec, opts=pulumi.ResourceOptions(providers=[provider]))
+
+    return recorded(program)
+
+
+def test_their_objects_are_admitted_runtimes_and_disruption_budgets_too(cluster: Client) -> None:
+    registered = objects(plan())
+    crds.install(cluster, registered)
+    made = [cluster.create(item)["kind"] for item in registered]
+    assert made.count("ClusterTrainingRuntime") == made.count("PodDisruptionBudget") == made.count("Namespace") == 4
+
+
+def test_their_pods_keep_off_gpu_nodes_that_have_no_taint(cluster: Client) -> None:
+    add_nodes(cluster, [UNTAINTED])
+    pods = [{"name": each.name, "spec": each.pod} for each in workloads_of(plan())]
+    assert len(pods) == 5
+    assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
+    add_nodes(cluster, [SYSTEM_NODE])
+    assert set(placements(cluster, pods).values()) == {"system"}
