@@ -77,10 +77,6 @@ class Plan:
         # So that what is made of a Plan can be kept, although inputs cannot be hashed.
         return hash((self.stack, len(self.resources)))
 
-    def __hash__(self) -> int:
-        # So that what is made of a Plan can be kept, although inputs cannot be hashed.
-        return hash((self.stack, len(self.resources)))
-
     @cached_property
     def by_urn(self) -> dict[str, Resource]:
         """The resources by URN."""
