@@ -2,9 +2,9 @@
 
 It lies beside train.py on the cluster and needs nothing but Python, so that every framework's image can run it.
 
-A checkpoint is a folder `step-000000100`. It counts once it has a file `complete`, which is written last: checkpoints may
-lie on S3, where nothing is renamed and nothing is appended to. The scripts write their files to a local folder first;
-from there, each is copied whole.
+A checkpoint is a folder `step-000000100`. It counts once it has a file `complete`, which is written last: checkpoints
+may lie on S3, where nothing is renamed and nothing is appended to. A script writes its files into a local folder, from
+which each is copied whole.
 
 A spot interruption sends SIGTERM two minutes ahead: the script writes a checkpoint and ends with 143, which is not
 success, so the job is started again and goes on from there.
@@ -311,7 +311,8 @@ class _TensorBoard:
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
-        self._file = (folder / name).open("wb")
+        # Without a buffer: what is written must be there when the process is killed.
+        self._file = os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o666)
         self._write(_text(3, b"brain.Event:2"))
 
     def loss(self, step: int, loss: float) -> None:
@@ -319,13 +320,12 @@ class _TensorBoard:
         self._write(b"\x10" + _varint(step) + _text(5, _text(1, value)))
 
     def end(self, succeeded: bool) -> None:
-        self._file.close()
+        os.close(self._file)
 
     def _write(self, content: bytes) -> None:
         event = b"\x09" + struct.pack("<d", time.time()) + content
         length = struct.pack("<Q", len(event))
-        self._file.write(length + _checksum(length) + event + _checksum(event))
-        self._file.flush()
+        os.write(self._file, length + _checksum(length) + event + _checksum(event))
 
 
 def _text(field: int, content: bytes) -> bytes:

@@ -3,13 +3,15 @@
 import gzip
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = 64
+PADDING, UNKNOWN = "[PAD]", "[UNK]"
 
 
 def mnist(folder: Path) -> Path:
     """`mnist.npz`, as Keras distributes it."""
-    import numpy
-
+    numpy = pytest.importorskip("numpy")
     images = numpy.zeros((EXAMPLES, 28, 28), numpy.uint8)
     numpy.savez(folder / "mnist.npz", x_train=images, y_train=(numpy.arange(EXAMPLES) % 10).astype(numpy.uint8))
     return folder
@@ -53,15 +55,13 @@ def tiny_shakespeare(folder: Path) -> Path:
 
 def sentiment(folder: Path) -> Path:
     """`train.tsv` of the Stanford Sentiment Treebank, and a model that knows nothing."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import DistilBertConfig, DistilBertForSequenceClassification, PreTrainedTokenizerFast
-
+    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
     reviews = "".join(f'a "fine film , number {number}\t{number % 2}\n' for number in range(EXAMPLES))
     (folder / "train.tsv").write_text(f"sentence\tlabel\n{reviews}")
-    words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "fine": 2}, unk_token="[UNK]"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]")
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({PADDING: 0, UNKNOWN: 1, "fine": 2}, unk_token=UNKNOWN))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token=PADDING, unk_token=UNKNOWN)
     tokenizer.save_pretrained(folder / "model")
-    size = DistilBertConfig(vocab_size=3, dim=16, n_layers=1, n_heads=1, hidden_dim=16)
-    DistilBertForSequenceClassification(size).save_pretrained(folder / "model")
+    size = transformers.DistilBertConfig(vocab_size=3, dim=16, n_layers=1, n_heads=1, hidden_dim=16)
+    transformers.DistilBertForSequenceClassification(size).save_pretrained(folder / "model")
     return folder

@@ -1,9 +1,8 @@
-"""Runs training scripts as a cluster does: in a folder that holds the script and what all scripts share, and nothing else.
+"""Runs training scripts as a cluster does, in a folder that holds the script and what all scripts share.
 
-What a script must do whatever its framework is asked here, of any of them.
+What every script must do, whatever its framework, is asked here.
 """
 
-import importlib.util
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +26,6 @@ SECONDS_TO_END = 600
 INTERRUPTED = 143
 
 Line = dict[str, Any]
-
-
-def need(module: str, test: str, *groups: str) -> None:
-    """Skips a file of tests for want of a module, and says how to get it."""
-    if importlib.util.find_spec(module) is None:
-        options = " ".join(f"--group {group}" for group in groups)
-        pytest.importorskip(module, reason=f"needs {module}: uv run {options} pytest -m workload -n 0 tests/workloads/{test}")
 
 
 def need_program(program: str, package: str) -> str:
@@ -92,7 +84,11 @@ class Script:
         return sorted(int(file.parent.name.removeprefix("step-")) for file in self.checkpoints.glob("step-*/complete"))
 
     def run(
-        self, *arguments: str, until: Callable[[Line], bool] | None = None, signal_number: int = signal.SIGKILL
+        self,
+        *arguments: str,
+        until: Callable[[Line], bool] | None = None,
+        signal_number: int = signal.SIGKILL,
+        only: str = "",
     ) -> Ended:
         """Runs it to its end.
 
@@ -101,6 +97,7 @@ class Script:
             until: it gets a signal once it has printed a line of which this holds.
             signal_number: the signal. SIGKILL goes to all its processes, as when a node is lost; any other to those
                 that were launched, as when Kubernetes ends a pod.
+            only: SIGKILL goes to one of its processes, which has this in its title.
         """
         with self._running(arguments) as (processes, output, errors):
             deadline = time.monotonic() + SECONDS_TO_END
@@ -108,7 +105,12 @@ class Script:
                 if until and any(until(line) for line in _lines(output)):
                     until = None
                     for process in processes:
-                        _kill_all(process.pid) if signal_number == signal.SIGKILL else process.send_signal(signal_number)
+                        if only:
+                            os.kill(next(pid for pid, title in _family(process.pid) if only in title), signal_number)
+                        elif signal_number == signal.SIGKILL:
+                            _kill_all(process.pid)
+                        else:
+                            process.send_signal(signal_number)
                 if time.monotonic() > deadline:
                     pytest.fail(f"still running after {SECONDS_TO_END} s:\n{errors.read_text()[-5000:]}")
                 time.sleep(0.02)
@@ -116,7 +118,7 @@ class Script:
             return Ended(max(codes, key=abs), _lines(output), errors.read_text(errors="replace"))
 
     @contextmanager
-    def _running(self, arguments: Sequence[str]) -> Iterator[tuple[list[subprocess.Popen[bytes]], Path, Path]]:
+    def _running(self, arguments: Sequence[str]) -> Generator[tuple[list[subprocess.Popen[bytes]], Path, Path]]:
         output, errors = self.folder / "output", self.folder / "errors"
         hidden = ("DATA_DIR", "CHECKPOINT_DIR", "LOG_DIR", "RUN_NAME", "MLFLOW_TRACKING_URI", "WANDB_API_KEY")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
@@ -207,14 +209,20 @@ def _lines(output: Path) -> list[Line]:
     return found
 
 
+def _family(process: int) -> list[tuple[int, str]]:
+    """A process and all that it started, each with its title."""
+    command = ["ps", "-A", "-w", "-w", "-o", "pid=,ppid=,args="]
+    rows = [row.split(maxsplit=2) for row in subprocess.check_output(command, text=True).splitlines()]
+    table = {int(pid): (int(parent), title[0] if title else "") for pid, parent, *title in rows}
+    members = [process] if process in table else []
+    for member in members:
+        members += [pid for pid, (parent, _) in table.items() if parent == member]
+    return [(member, table[member][1]) for member in members]
+
+
 def _kill_all(process: int) -> None:
     """Kills a process and all that it started."""
-    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(pid): int(parent) for pid, parent in (row.split() for row in table.splitlines())}
-    family = [process] if process in parents else []
-    for member in family:
-        family += [pid for pid, parent in parents.items() if parent == member]
-    for member in family:
+    for member, _ in _family(process):
         try:
             os.kill(member, signal.SIGKILL)
         except ProcessLookupError:

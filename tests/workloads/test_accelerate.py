@@ -13,22 +13,20 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
-    need,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("accelerate", "test_accelerate.py", "workload-accelerate")
+pytestmark = pytest.mark.workload(module="accelerate", group="workload-accelerate")
 
 STEPS = 60
 SETTINGS = f"--steps {STEPS} --batch-size 8 --learning-rate 3e-3 --report-every 1 --checkpoint-every 20".split()
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
-    return script("huggingface-accelerate", tmp_path_factory.mktemp("huggingface-accelerate"), *SETTINGS, launch=TORCHRUN)
+    folder = tmp_path_factory.mktemp("run")
+    return script("huggingface-accelerate", folder, *SETTINGS, launch=TORCHRUN)
 
 
 @pytest.fixture(scope="module")

@@ -13,22 +13,20 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
-    need,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("deepspeed", "test_deepspeed.py", "workload-deepspeed")
+pytestmark = pytest.mark.workload(module="deepspeed", group="workload-deepspeed")
 
 STEPS = 16
 SETTINGS = f"--steps {STEPS} --batch-size 4 --layers 1 --report-every 1 --checkpoint-every 5".split()
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
-    return script("pytorch-deepspeed", tmp_path_factory.mktemp("pytorch-deepspeed"), *SETTINGS, launch=TORCHRUN)
+    folder = tmp_path_factory.mktemp("run")
+    return script("pytorch-deepspeed", folder, *SETTINGS, launch=TORCHRUN)
 
 
 @pytest.fixture(scope="module")
@@ -49,4 +47,7 @@ def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
 
 
 def test_it_reads_cifar10(tmp_path: Path) -> None:
-    check_reads(script("pytorch-deepspeed", tmp_path, "--batch-size", "4", "--layers", "1", "--stage", "3", launch=TORCHRUN), cifar10(tmp_path))
+    check_reads(
+        script("pytorch-deepspeed", tmp_path, "--batch-size", "4", "--layers", "1", "--stage", "3", launch=TORCHRUN),
+        cifar10(tmp_path),
+    )

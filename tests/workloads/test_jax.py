@@ -15,12 +15,10 @@ from workloads.scripts import (
     check_reads,
     check_saves_when_interrupted,
     free_port,
-    need,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("jax", "test_jax.py", "workload-jax")
+pytestmark = pytest.mark.workload(module="jax", group="workload-jax")
 
 STEPS = 30
 SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 10".split()

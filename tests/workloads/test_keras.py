@@ -12,12 +12,10 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
-    need,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("keras", "test_keras.py", "workload-keras")
+pytestmark = pytest.mark.workload(module="keras", group="workload-keras")
 
 STEPS = 30
 SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 10".split()
@@ -25,7 +23,8 @@ SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
-    return script("keras", tmp_path_factory.mktemp("keras"), *SETTINGS)
+    folder = tmp_path_factory.mktemp("run")
+    return script("keras", folder, *SETTINGS)
 
 
 @pytest.fixture(scope="module")

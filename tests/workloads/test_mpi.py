@@ -15,27 +15,26 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
-    need,
     need_program,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("mpi4py", "test_mpi.py", "workload-mpi")
+pytestmark = pytest.mark.workload(module="mpi4py", group="workload-mpi")
 
 STEPS = 1000
 SETTINGS = f"--steps {STEPS} --batch-size 64 --report-every 1 --checkpoint-every 100".split()
 # mpirun tells its processes to end after that many seconds, and kills them after as many again.
-MPIRUN = ["--allow-run-as-root", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "5", "-n", "2", sys.executable]
+MPIRUN = ["--allow-run-as-root", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "5", "-n", "2"]
 
 
 def launch() -> list[str]:
-    return [need_program("mpirun", "openmpi-bin"), *MPIRUN]
+    return [need_program("mpirun", "openmpi-bin"), *MPIRUN, sys.executable]
 
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
-    return script("mpi", tmp_path_factory.mktemp("mpi"), *SETTINGS, launch=launch())
+    folder = tmp_path_factory.mktemp("run")
+    return script("mpi", folder, *SETTINGS, launch=launch())
 
 
 @pytest.fixture(scope="module")

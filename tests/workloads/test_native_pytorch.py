@@ -13,22 +13,20 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
-    need,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("torch", "test_native_pytorch.py", "workload-pytorch")
+pytestmark = pytest.mark.workload(module="torch", group="workload-pytorch")
 
 STEPS = 200
 SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 20".split()
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
-    return script("native-pytorch", tmp_path_factory.mktemp("native-pytorch"), *SETTINGS, launch=TORCHRUN)
+    folder = tmp_path_factory.mktemp("run")
+    return script("native-pytorch", folder, *SETTINGS, launch=TORCHRUN)
 
 
 @pytest.fixture(scope="module")

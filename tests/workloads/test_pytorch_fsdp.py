@@ -1,6 +1,7 @@
 """The FSDP script trains in two processes that torchrun starts."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,22 +14,20 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
-    need,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("torch", "test_pytorch_fsdp.py", "workload-pytorch")
+pytestmark = pytest.mark.workload(module="torch", group="workload-pytorch")
 
 STEPS = 40
 SETTINGS = f"--steps {STEPS} --batch-size 4 --layers 2 --width 64 --report-every 1 --checkpoint-every 10".split()
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
-    return script("pytorch-fsdp", tmp_path_factory.mktemp("pytorch-fsdp"), *SETTINGS, launch=TORCHRUN)
+    folder = tmp_path_factory.mktemp("run")
+    return script("pytorch-fsdp", folder, *SETTINGS, launch=TORCHRUN)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +48,15 @@ def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
 
 
 def test_it_reads_tiny_shakespeare(tmp_path: Path) -> None:
-    check_reads(script("pytorch-fsdp", tmp_path, "--batch-size", "4", "--precision", "bf16", launch=TORCHRUN), tiny_shakespeare(tmp_path))
+    check_reads(
+        script("pytorch-fsdp", tmp_path, "--batch-size", "4", "--precision", "bf16", launch=TORCHRUN),
+        tiny_shakespeare(tmp_path),
+    )
 
 
 def test_one_process_goes_on_with_what_two_have_written(training: Script, whole: Ended) -> None:
     assert training.run().values("finished") == [STEPS]
-    alone = replace(training, launch=lambda: [(TORCHRUN[:-1] + ["1"], {})])
+    alone = replace(training, launch=lambda: [([*TORCHRUN[:-1], "1"], {})])
     longer = alone.run("--steps", str(STEPS + 5))
     assert longer.values("resumedFrom") == [STEPS]
     assert longer.losses[STEPS + 5] < whole.losses[1]

@@ -12,12 +12,10 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
-    need,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("xgboost", "test_scikit_learn.py", "workload-scikit-learn")
+pytestmark = pytest.mark.workload(module="xgboost", group="workload-scikit-learn")
 
 STEPS = 300
 SETTINGS = f"--steps {STEPS} --report-every 1 --checkpoint-every 30".split()
@@ -25,7 +23,8 @@ SETTINGS = f"--steps {STEPS} --report-every 1 --checkpoint-every 30".split()
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
-    return script("scikit-learn", tmp_path_factory.mktemp("scikit-learn"), *SETTINGS)
+    folder = tmp_path_factory.mktemp("run")
+    return script("scikit-learn", folder, *SETTINGS)
 
 
 @pytest.fixture(scope="module")

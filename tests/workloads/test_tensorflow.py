@@ -16,12 +16,10 @@ from workloads.scripts import (
     check_reads,
     check_saves_when_interrupted,
     free_port,
-    need,
     script,
 )
 
-pytestmark = pytest.mark.workload
-need("tensorflow", "test_tensorflow.py", "workload-tensorflow")
+pytestmark = pytest.mark.workload(module="tensorflow", group="workload-tensorflow")
 
 STEPS = 30
 SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 10".split()
@@ -37,7 +35,8 @@ def two_workers() -> list[tuple[list[str], dict[str, str]]]:
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
-    return replace(script("tensorflow", tmp_path_factory.mktemp("tensorflow"), *SETTINGS), launch=two_workers)
+    folder = tmp_path_factory.mktemp("run")
+    return replace(script("tensorflow", folder, *SETTINGS), launch=two_workers)
 
 
 @pytest.fixture(scope="module")

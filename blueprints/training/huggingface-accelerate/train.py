@@ -11,7 +11,6 @@ import csv
 from pathlib import Path
 
 import torch
-import training_run
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -24,7 +23,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+import training_run
+
 GOOD, BAD = ["great", "moving", "funny", "fine"], ["dull", "awful", "boring", "flat"]
+PADDING, UNKNOWN = "[PAD]", "[UNK]"
 THINGS = ["plot", "actor", "scene", "story", "end"]
 LENGTH = 128
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
@@ -43,10 +45,10 @@ def make_data(folder: Path | None) -> list[tuple[str, int]]:
 def make_model(folder: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """The model and its tokenizer."""
     if folder is None:
-        words = ["[PAD]", "[UNK]", "the", "is", *THINGS, *GOOD, *BAD]
-        vocabulary = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+        words = [PADDING, UNKNOWN, "the", "is", *THINGS, *GOOD, *BAD]
+        vocabulary = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=UNKNOWN))
         vocabulary.pre_tokenizer = pre_tokenizers.Whitespace()
-        tokenizer = PreTrainedTokenizerFast(tokenizer_object=vocabulary, pad_token="[PAD]", unk_token="[UNK]")
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=vocabulary, pad_token=PADDING, unk_token=UNKNOWN)
         size = DistilBertConfig(vocab_size=len(words), dim=64, n_layers=2, n_heads=2, hidden_dim=128, num_labels=2)
         return AutoModelForSequenceClassification.from_config(size), tokenizer
     model = AutoModelForSequenceClassification.from_pretrained(folder / "model", num_labels=2)
@@ -74,9 +76,7 @@ def main() -> None:
     reviews = make_data(settings.data)
     run = training_run.TrainingRun(settings, process=accelerator.process_index, mean=mean, sharded=True)
     run.resume(accelerator.load_state)
-    loader = DataLoader(
-        reviews, batch_sampler=run.batches(len(reviews), accelerator.num_processes), collate_fn=collate
-    )
+    loader = DataLoader(reviews, batch_sampler=run.batches(len(reviews), accelerator.num_processes), collate_fn=collate)
     for step, batch in zip(run.steps(), loader, strict=False):
         loss = model(**{name: part.to(accelerator.device) for name, part in batch.items()}).loss
         accelerator.backward(loss)

@@ -13,10 +13,11 @@ from pathlib import Path
 import jax
 import numpy
 import optax
-import training_run
 from jax import numpy as jnp
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
+
+import training_run
 
 CLASSES = 10
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}

@@ -13,6 +13,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy
+
 import training_run
 
 CLASSES = 10
@@ -21,16 +22,16 @@ PRECISIONS = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float1
 
 def make_model() -> keras.Model:
     """The convolutional network of Keras's own first example."""
-    layers = keras.layers
-    return keras.Sequential([
+    layers = [
         keras.Input((28, 28, 1)),
-        layers.Conv2D(32, 3, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Conv2D(64, 3, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Flatten(),
-        layers.Dense(CLASSES, dtype="float32"),
-    ])
+        keras.layers.Conv2D(32, 3, activation="relu"),
+        keras.layers.MaxPooling2D(2),
+        keras.layers.Conv2D(64, 3, activation="relu"),
+        keras.layers.MaxPooling2D(2),
+        keras.layers.Flatten(),
+        keras.layers.Dense(CLASSES, dtype="float32"),
+    ]
+    return keras.Sequential(layers)
 
 
 def make_data(folder: Path | None, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:

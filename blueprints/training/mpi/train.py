@@ -9,8 +9,9 @@ and MPI's all-reduce adds them up. It needs no GPU; `all_reduce_bandwidth.py` me
 from pathlib import Path
 
 import numpy
-import training_run
 from mpi4py import MPI
+
+import training_run
 
 CLASSES = 10
 SHAPES = {"weights1": (784, 128), "bias1": (128,), "weights2": (128, CLASSES), "bias2": (CLASSES,)}

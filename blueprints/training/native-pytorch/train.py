@@ -1,10 +1,10 @@
-"""A convolutional network on MNIST, with nothing but PyTorch: torchrun on plain Kubernetes, with nodes that come and go.
+"""A convolutional network on MNIST, with nothing but PyTorch: torchrun and a plain Job, on nodes that come and go.
 
     torchrun --standalone --nproc-per-node 2 train.py --steps 100
 
-The data folder holds `mnist.npz`, as Keras distributes it. When a node is lost or joins, torchrun ends all processes and
-starts as many as there is room for; they go on from the newest checkpoint. The examples of a step are shared among them,
-so that it is the same training with fewer nodes, only slower.
+The data folder holds `mnist.npz`, as Keras distributes it. When a node is lost or joins, torchrun ends all processes
+and starts as many as there is room for; they go on from the newest checkpoint. The examples of a step are shared among
+them, so that it is the same training with fewer nodes, only slower.
 """
 
 import os
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy
 import torch
-import training_run
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+import training_run
 
 CLASSES = 10
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -2,8 +2,8 @@
 
     python train.py --steps 20
 
-A step is a trial. The study lies in a database, PostgreSQL for more than one worker: STUDY_URL says where. It is all that
-is kept; when a worker is killed, another one starts its trial again. The data folder holds `mnist.npz`, as Keras
+A step is a trial. The study lies in a database, PostgreSQL for more than one worker: STUDY_URL says where. It is all
+that is kept; when a worker is killed, another one starts its trial again. The data folder holds `mnist.npz`, as Keras
 distributes it; without it, the script takes the small digits that come with scikit-learn. It needs no GPU.
 """
 
@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy
 import optuna
-import training_run
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import Trial, TrialState
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+
+import training_run
 
 RETRIES = 3
 

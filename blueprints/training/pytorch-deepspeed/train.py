@@ -13,10 +13,11 @@ from pathlib import Path
 import deepspeed
 import numpy
 import torch
-import training_run
 from torch import distributed, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.models import VisionTransformer
+
+import training_run
 
 CLASSES = 10
 TAG = "state"

@@ -10,11 +10,12 @@ import os
 from pathlib import Path
 
 import torch
-import training_run
 from torch import Tensor, distributed, nn
 from torch.distributed import checkpoint, fsdp
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.nn import functional
+
+import training_run
 
 SONNET = """Shall I compare thee to a summer's day? Thou art more lovely and more temperate. Rough winds do shake the
 darling buds of May, and summer's lease hath all too short a date."""
@@ -68,9 +69,7 @@ def make_data(folder: Path | None) -> Tensor:
 
 def main() -> None:
     """Trains."""
-    parser = training_run.arguments(
-        __doc__, steps=5000, batch_size=64, learning_rate=1e-3, precisions=("fp32", "bf16")
-    )
+    parser = training_run.arguments(__doc__, steps=5000, batch_size=64, learning_rate=1e-3, precisions=("fp32", "bf16"))
     parser.add_argument("--layers", type=int, default=6, help="blocks of the model (6)")
     parser.add_argument("--width", type=int, default=384, help="numbers that stand for a character (384)")
     settings = parser.parse_args()

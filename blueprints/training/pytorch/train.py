@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy
 import torch
-import training_run
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision import models
+
+import training_run
 
 CLASSES = 10
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

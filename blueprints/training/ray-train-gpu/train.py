@@ -2,8 +2,8 @@
 
     python train.py --workers 2 --steps 100
 
-The data folder holds `cifar-10-batches-bin`, CIFAR-10's binary version: data_batch_1.bin to data_batch_5.bin. Every worker
-reads it, and the checkpoints, at the same path.
+The data folder holds `cifar-10-batches-bin`, CIFAR-10's binary version: data_batch_1.bin to data_batch_5.bin. Every
+worker reads it, and the checkpoints, at the same path.
 """
 
 import argparse
@@ -18,10 +18,11 @@ import ray
 import ray.train
 import ray.train.torch
 import torch
-import training_run
 from torch import distributed, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision import models
+
+import training_run
 
 CLASSES = 10
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -17,11 +17,12 @@ from typing import Any
 import numpy
 import ray
 import torch
-import training_run
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import BasicVariantGenerator
 from torch import nn
+
+import training_run
 
 CLASSES = 10
 
@@ -81,7 +82,7 @@ class SearchRun(training_run.TrainingRun):
 
 
 class Report(tune.Callback):
-    """Reports the best loss so far whenever a trial has ended. Ray Tune writes it down, and reads it when it resumes."""
+    """Reports the best loss so far whenever a trial has ended. Ray Tune writes it down, and reads it to resume."""
 
     def __init__(self, settings: argparse.Namespace):
         self._settings = settings

@@ -9,13 +9,14 @@ breast cancer data that comes with scikit-learn. It needs no GPU.
 from pathlib import Path
 
 import pandas
-import training_run
 import xgboost
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder
+
+import training_run
 
 
 def make_data(folder: Path | None) -> tuple[pandas.DataFrame, pandas.Series]:

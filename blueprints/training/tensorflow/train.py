@@ -2,16 +2,17 @@
 
     python train.py --steps 100
 
-The data folder holds `mnist.npz`, as Keras distributes it. Several workers find each other by TF_CONFIG, as a TFJob sets
-it. The loop is our own, because Keras 3 has no `fit` over several workers.
+The data folder holds `mnist.npz`, as Keras distributes it. Several workers find each other by TF_CONFIG, as a TFJob
+sets it. The loop is our own, because Keras 3 has no `fit` over several workers.
 """
 
 from pathlib import Path
 
 import numpy
 import tensorflow
-import training_run
 from tensorflow import distribute, keras
+
+import training_run
 
 CLASSES = 10
 PRECISIONS = {"fp32": "float32", "bf16": "mixed_bfloat16"}
@@ -19,16 +20,16 @@ PRECISIONS = {"fp32": "float32", "bf16": "mixed_bfloat16"}
 
 def make_model() -> keras.Model:
     """The convolutional network of Keras's own first example."""
-    layers = keras.layers
-    return keras.Sequential([
+    layers = [
         keras.Input((28, 28, 1)),
-        layers.Conv2D(32, 3, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Conv2D(64, 3, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Flatten(),
-        layers.Dense(CLASSES, dtype="float32"),
-    ])
+        keras.layers.Conv2D(32, 3, activation="relu"),
+        keras.layers.MaxPooling2D(2),
+        keras.layers.Conv2D(64, 3, activation="relu"),
+        keras.layers.MaxPooling2D(2),
+        keras.layers.Flatten(),
+        keras.layers.Dense(CLASSES, dtype="float32"),
+    ]
+    return keras.Sequential(layers)
 
 
 def make_data(folder: Path | None, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -68,9 +69,10 @@ def main() -> None:
 
     def replica_step(images: tensorflow.Tensor, labels: tensorflow.Tensor) -> tensorflow.Tensor:
         with tensorflow.GradientTape() as tape:
-            losses = keras.losses.sparse_categorical_crossentropy(labels, model(images, training=True), from_logits=True)
+            losses = keras.losses.sparse_categorical_crossentropy(labels, model(images), from_logits=True)
             loss = tensorflow.reduce_mean(losses) / strategy.num_replicas_in_sync
-        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)  # Adds up all replicas'.
+        # Adds up the gradients of all replicas.
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         return loss
 
     @tensorflow.function
