@@ -1,0 +1,77 @@
+"""A convolutional network on MNIST, with Keras 3: one script for JAX, TensorFlow and PyTorch.
+
+    KERAS_BACKEND=jax python train.py --steps 100
+
+The data folder holds `mnist.npz`, as Keras distributes it. All GPUs of the machine are used, each for its part of a
+batch, where the backend is JAX.
+"""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import keras
+import numpy
+
+import training_run
+
+CLASSES = 10
+PRECISIONS = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
+
+
+def make_model() -> keras.Model:
+    """The convolutional network of Keras's own first example."""
+    layers = [
+        keras.Input((28, 28, 1)),
+        keras.layers.Conv2D(32, 3, activation="relu"),
+        keras.layers.MaxPooling2D(2),
+        keras.layers.Conv2D(64, 3, activation="relu"),
+        keras.layers.MaxPooling2D(2),
+        keras.layers.Flatten(),
+        keras.layers.Dense(CLASSES, dtype="float32"),
+    ]
+    return keras.Sequential(layers)
+
+
+def make_data(folder: Path | None, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """MNIST, or images of which each class has a pattern of its own."""
+    if folder is None:
+        random = numpy.random.default_rng(seed)
+        labels = numpy.arange(1000) % CLASSES
+        return random.normal(size=(CLASSES, 28, 28, 1))[labels] + random.normal(size=(1000, 28, 28, 1)), labels
+    with numpy.load(folder / "mnist.npz") as file:
+        return file["x_train"][..., None] / 255, file["y_train"]
+
+
+def main() -> None:
+    """Trains."""
+    settings = training_run.arguments(__doc__, steps=5000, batch_size=128, learning_rate=1e-3).parse_args()
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(PRECISIONS[settings.precision])
+    if keras.backend.backend() == "jax" and len(keras.distribution.list_devices()) > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+
+    images, labels = make_data(settings.data, settings.seed)
+    model = make_model()
+    model.compile(
+        optimizer=keras.optimizers.Adam(settings.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+
+    def save(folder: Path) -> None:
+        model.save(folder / "model.keras")
+
+    def load(folder: Path) -> None:
+        nonlocal model
+        model = keras.saving.load_model(folder / "model.keras")
+
+    run = training_run.TrainingRun(settings)
+    run.resume(load)
+    for step, batch in zip(run.steps(), run.batches(len(images)), strict=False):
+        loss = model.train_on_batch(images[batch], labels[batch])
+        run.step_done(step, loss, save)
+
+
+if __name__ == "__main__":
+    main()

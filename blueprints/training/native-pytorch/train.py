@@ -1,0 +1,87 @@
+"""A convolutional network on MNIST, with nothing but PyTorch: torchrun and a plain Job, on nodes that come and go.
+
+    torchrun --standalone --nproc-per-node 2 train.py --steps 100
+
+The data folder holds `mnist.npz`, as Keras distributes it. When a node is lost or joins, torchrun ends all processes
+and starts as many as there is room for; they go on from the newest checkpoint. The examples of a step are shared among
+them, so that it is the same training with fewer nodes, only slower.
+"""
+
+import os
+from pathlib import Path
+
+import numpy
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+import training_run
+
+CLASSES = 10
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def make_model() -> nn.Module:
+    """Two convolutions and a linear layer."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(1600, CLASSES),
+    )  # fmt: skip
+
+
+def make_data(folder: Path | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """MNIST, or images of which each class has a pattern of its own."""
+    if folder is None:
+        labels = torch.arange(1000) % CLASSES
+        return torch.randn(CLASSES, 1, 28, 28)[labels] + torch.randn(1000, 1, 28, 28), labels
+    with numpy.load(folder / "mnist.npz") as file:
+        return torch.from_numpy(file["x_train"])[:, None] / 255, torch.from_numpy(file["y_train"]).long()
+
+
+def main() -> None:
+    """Trains."""
+    settings = training_run.arguments(__doc__, steps=5000, batch_size=256, learning_rate=1e-3).parse_args()
+    on_gpu = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
+    if on_gpu:
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    process, processes = distributed.get_rank(), distributed.get_world_size()
+
+    torch.manual_seed(settings.seed)
+    images, labels = (part.to(device) for part in make_data(settings.data))
+    model = make_model().to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate)
+    scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
+    parts = {"model": model, "optimizer": optimizer, "scaler": scaler}
+
+    def save(folder: Path) -> None:
+        torch.save({name: part.state_dict() for name, part in parts.items()}, folder / "state.pt")
+
+    def load(folder: Path) -> None:
+        state = torch.load(folder / "state.pt", map_location=device, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+
+    def mean(numbers: list[float]) -> list[float]:
+        total = torch.tensor(numbers, device=device)
+        distributed.all_reduce(total)
+        return (total / processes).tolist()
+
+    run = training_run.TrainingRun(settings, process=process, mean=mean)
+    run.resume(load)
+    parallel = DistributedDataParallel(model)
+    for step, batch in zip(run.steps(), run.batches(len(images)), strict=False):
+        mine = batch[process::processes]
+        with torch.autocast(device.type, PRECISIONS[settings.precision], enabled=settings.precision != "fp32"):
+            loss = nn.functional.cross_entropy(parallel(images[mine]), labels[mine])
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        run.step_done(step, loss.detach(), save)
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Runs training scripts as a cluster does, in a folder that holds the script and what all scripts share.
+
+What every script must do, whatever its framework, is asked here.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parts import skip
+
+TRAINING = Path(__file__).parents[2] / "blueprints" / "training"
+SECONDS_TO_END = 600
+INTERRUPTED = 143
+
+Line = dict[str, Any]
+
+
+def need_program(program: str, package: str) -> str:
+    """The path of a program; skips the test without it, and says how to get it."""
+    return shutil.which(program) or skip(f"needs {program}: apt-get install {package}")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a run did."""
+
+    code: int
+    lines: list[Line]
+    errors: str
+
+    def values(self, key: str) -> list[Any]:
+        """What the lines with this key say."""
+        return [line[key] for line in self.lines if key in line]
+
+    @property
+    def losses(self) -> dict[int, float]:
+        """The loss of each step that was reported."""
+        return {line["step"]: line["loss"] for line in self.lines if "step" in line}
+
+
+@dataclass(frozen=True)
+class Script:
+    """A training script in a folder of its own, with the arguments that every run of it gets.
+
+    Arguments:
+        folder: where it runs.
+        launch: gives the command of each process that starts it, and what its environment has beside.
+        arguments: what follows the name of the script.
+    """
+
+    folder: Path
+    launch: Callable[[], Sequence[tuple[Sequence[str], Mapping[str, str]]]]
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where it writes its checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
+    def complete_checkpoints(self) -> list[int]:
+        """The steps of the checkpoints that are complete."""
+        return sorted(int(file.parent.name.removeprefix("step-")) for file in self.checkpoints.glob("step-*/complete"))
+
+    def run(
+        self,
+        *arguments: str,
+        until: Callable[[Line], bool] | None = None,
+        signal_number: int = signal.SIGKILL,
+        only: str = "",
+    ) -> Ended:
+        """Runs it to its end.
+
+        Arguments:
+            arguments: follow those that every run gets.
+            until: it gets a signal once it has printed a line of which this holds.
+            signal_number: the signal. SIGKILL goes to all its processes, as when a node is lost; any other to those
+                that were launched, as when Kubernetes ends a pod.
+            only: SIGKILL goes to one of its processes, which has this in its title.
+        """
+        with self._running(arguments) as (processes, output, errors):
+            deadline = time.monotonic() + SECONDS_TO_END
+            while any(process.poll() is None for process in processes):
+                if until and any(until(line) for line in _lines(output)):
+                    until = None
+                    for process in processes:
+                        if only:
+                            os.kill(next(pid for pid, title in _family(process.pid) if only in title), signal_number)
+                        elif signal_number == signal.SIGKILL:
+                            _kill_all(process.pid)
+                        else:
+                            process.send_signal(signal_number)
+                if time.monotonic() > deadline:
+                    pytest.fail(f"still running after {SECONDS_TO_END} s:\n{errors.read_text()[-5000:]}")
+                time.sleep(0.02)
+            codes = [process.returncode for process in processes]
+            return Ended(max(codes, key=abs), _lines(output), errors.read_text(errors="replace"))
+
+    @contextmanager
+    def _running(self, arguments: Sequence[str]) -> Generator[tuple[list[subprocess.Popen[bytes]], Path, Path]]:
+        output, errors = self.folder / "output", self.folder / "errors"
+        hidden = ("DATA_DIR", "CHECKPOINT_DIR", "LOG_DIR", "RUN_NAME", "MLFLOW_TRACKING_URI", "WANDB_API_KEY")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        environment |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **self.environment}
+        processes = []
+        with output.open("wb") as out, errors.open("wb") as err:
+            for command, more in self.launch():
+                processes.append(
+                    subprocess.Popen(
+                        [*command, "train.py", *self.arguments, *arguments],
+                        cwd=self.folder,
+                        env={**environment, **more},
+                        stdout=out,
+                        stderr=err,
+                        start_new_session=True,
+                    )
+                )
+        try:
+            yield processes, output, errors
+        finally:
+            for process in processes:
+                _kill_all(process.pid)
+                process.wait()
+
+
+def script(
+    blueprint: str, folder: Path, *arguments: str, launch: Sequence[str] = (sys.executable,), **environment: str
+) -> Script:
+    """A blueprint's script, ready to run with one command."""
+    for file in [TRAINING / "training_run.py", *(TRAINING / blueprint).glob("*.py")]:
+        if file.name != "__main__.py":
+            shutil.copy(file, folder)
+    return Script(folder, lambda: [(launch, {})], arguments, environment)
+
+
+def check_learns(run: Ended, steps: int) -> None:
+    """The training reached its last step, and its loss fell."""
+    assert run.code == 0, run.errors[-5000:]
+    assert run.values("finished") == [steps]
+    assert run.values("resumedFrom") == []
+    losses = list(run.losses.values())
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3]), losses
+
+
+def check_goes_on_after_a_kill(script: Script, whole: Ended, steps: int, tolerance: float = 0.02) -> None:
+    """A killed run goes on at its newest complete checkpoint, and ends as one does that was never killed."""
+    shutil.rmtree(script.checkpoints)
+    killed = script.run(until=lambda line: "checkpoint" in line)
+    assert killed.code != 0
+    assert killed.values("finished") == []
+    newest = script.complete_checkpoints[-1]
+    # What a run leaves that was killed while it wrote.
+    (script.checkpoints / f"step-{newest + 1:09}").mkdir()
+    resumed = script.run()
+    assert resumed.code == 0, resumed.errors[-5000:]
+    assert resumed.values("resumedFrom") == [newest]
+    assert resumed.values("finished") == [steps]
+    expected = {step: loss for step, loss in whole.losses.items() if step > newest}
+    assert resumed.losses == pytest.approx(expected, rel=tolerance, abs=tolerance)
+    assert len(script.complete_checkpoints) <= 3
+
+
+def check_saves_when_interrupted(script: Script, steps: int) -> None:
+    """A run that is told to end writes a checkpoint where it is, and fails, so that it is started again."""
+    shutil.rmtree(script.checkpoints)
+    never = ("--checkpoint-every", str(steps + 1))
+    interrupted = script.run(*never, until=lambda line: "step" in line, signal_number=signal.SIGTERM)
+    assert interrupted.code != 0
+    assert interrupted.values("finished") == []
+    assert interrupted.values("checkpoint") == [max(interrupted.losses)], interrupted.errors[-5000:]
+    assert script.complete_checkpoints == interrupted.values("checkpoint")
+
+
+def check_reads(script: Script, data: Path) -> None:
+    """It trains with the files that its documentation names."""
+    shutil.rmtree(script.checkpoints, ignore_errors=True)
+    run = script.run("--data", str(data), "--steps", "2")
+    assert run.code == 0, run.errors[-5000:]
+    assert run.values("finished") == [2]
+
+
+def _lines(output: Path) -> list[Line]:
+    """The JSON objects among what was printed; the last line may be half written, and libraries print too."""
+    found = []
+    for text in output.read_text(errors="replace").splitlines():
+        if text.startswith("{") and text.endswith("}"):
+            found.append(json.loads(text))
+    return found
+
+
+def _family(process: int) -> list[tuple[int, str]]:
+    """A process and all that it started, each with its title."""
+    command = ["ps", "-A", "-w", "-w", "-o", "pid=,ppid=,args="]
+    rows = [row.split(maxsplit=2) for row in subprocess.check_output(command, text=True).splitlines()]
+    table = {int(pid): (int(parent), title[0] if title else "") for pid, parent, *title in rows}
+    members = [process] if process in table else []
+    for member in members:
+        members += [pid for pid, (parent, _) in table.items() if parent == member]
+    return [(member, table[member][1]) for member in members]
+
+
+def _kill_all(process: int) -> None:
+    """Kills a process and all that it started."""
+    for member, _ in _family(process):
+        try:
+            os.kill(member, signal.SIGKILL)
+        except ProcessLookupError:
+            continue

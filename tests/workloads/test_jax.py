@@ -1,0 +1,56 @@
+"""The JAX script trains in two processes on loopback."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workloads.data import fashion_mnist
+from workloads.scripts import (
+    Ended,
+    Script,
+    check_goes_on_after_a_kill,
+    check_learns,
+    check_reads,
+    check_saves_when_interrupted,
+    free_port,
+    script,
+)
+
+pytestmark = pytest.mark.workload(module="jax", group="workload-jax")
+
+STEPS = 30
+SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 10".split()
+
+
+def two_processes() -> list[tuple[list[str], dict[str, str]]]:
+    """As a JAXJob starts them."""
+    shared = {"COORDINATOR_ADDRESS": "127.0.0.1", "COORDINATOR_PORT": str(free_port()), "NUM_PROCESSES": "2"}
+    return [([sys.executable], {**shared, "PROCESS_ID": number}) for number in ("0", "1")]
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
+    return replace(script("jax", tmp_path_factory.mktemp("jax"), *SETTINGS), launch=two_processes)
+
+
+@pytest.fixture(scope="module")
+def whole(training: Script) -> Ended:
+    return training.run()
+
+
+def test_the_loss_falls(whole: Ended) -> None:
+    check_learns(whole, STEPS)
+
+
+def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:
+    check_goes_on_after_a_kill(training, whole, STEPS)
+
+
+def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
+    check_saves_when_interrupted(training, STEPS)
+
+
+def test_it_reads_fashion_mnist(tmp_path: Path) -> None:
+    check_reads(script("jax", tmp_path, "--batch-size", "8", "--precision", "bf16"), fashion_mnist(tmp_path))

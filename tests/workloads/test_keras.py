@@ -1,0 +1,53 @@
+"""The Keras script trains with JAX."""
+
+from pathlib import Path
+
+import pytest
+
+from workloads.data import mnist
+from workloads.scripts import (
+    Ended,
+    Script,
+    check_goes_on_after_a_kill,
+    check_learns,
+    check_reads,
+    check_saves_when_interrupted,
+    script,
+)
+
+pytestmark = pytest.mark.workload(module="keras", group="workload-keras")
+
+STEPS = 30
+SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 10".split()
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
+    folder = tmp_path_factory.mktemp("run")
+    return script("keras", folder, *SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def whole(training: Script) -> Ended:
+    return training.run()
+
+
+def test_the_loss_falls(whole: Ended) -> None:
+    check_learns(whole, STEPS)
+
+
+def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:
+    check_goes_on_after_a_kill(training, whole, STEPS)
+
+
+def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
+    check_saves_when_interrupted(training, STEPS)
+
+
+def test_it_reads_mnist(tmp_path: Path) -> None:
+    check_reads(script("keras", tmp_path, "--batch-size", "8", "--precision", "bf16"), mnist(tmp_path))
+
+
+def test_all_devices_of_a_machine_share_a_batch(tmp_path: Path) -> None:
+    two = script("keras", tmp_path, *SETTINGS, "--steps", "5", XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    assert two.run().values("finished") == [5]

@@ -1,0 +1,66 @@
+"""The MPI script trains in two processes that Open MPI starts."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workloads.data import mnist
+from workloads.scripts import (
+    Ended,
+    Script,
+    check_goes_on_after_a_kill,
+    check_learns,
+    check_reads,
+    check_saves_when_interrupted,
+    need_program,
+    script,
+)
+
+pytestmark = pytest.mark.workload(module="mpi4py", group="workload-mpi")
+
+STEPS = 1000
+SETTINGS = f"--steps {STEPS} --batch-size 64 --report-every 1 --checkpoint-every 100".split()
+# mpirun tells its processes to end after that many seconds, and kills them after as many again.
+MPIRUN = ["--allow-run-as-root", "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "5", "-n", "2"]
+
+
+def launch() -> list[str]:
+    return [need_program("mpirun", "openmpi-bin"), *MPIRUN, sys.executable]
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
+    folder = tmp_path_factory.mktemp("run")
+    return script("mpi", folder, *SETTINGS, launch=launch())
+
+
+@pytest.fixture(scope="module")
+def whole(training: Script) -> Ended:
+    return training.run()
+
+
+def test_the_loss_falls(whole: Ended) -> None:
+    check_learns(whole, STEPS)
+
+
+def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:
+    check_goes_on_after_a_kill(training, whole, STEPS)
+
+
+def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
+    check_saves_when_interrupted(training, STEPS)
+
+
+def test_it_reads_mnist(tmp_path: Path) -> None:
+    check_reads(script("mpi", tmp_path, "--batch-size", "8", launch=launch()), mnist(tmp_path))
+
+
+def test_the_bandwidth_of_an_all_reduce_is_measured(training: Script) -> None:
+    command = [*launch(), "all_reduce_bandwidth.py", "--repetitions", "1"]
+    printed = subprocess.run(command, cwd=training.folder, check=True, capture_output=True, text=True).stdout
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert [line["bytes"] for line in lines] == [4**exponent * 1024 for exponent in range(1, 9)]
+    assert all(line["busGigabytesPerSecond"] > 0 for line in lines)

@@ -1,0 +1,83 @@
+"""The Optuna script searches with two workers and one study in PostgreSQL."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workloads.data import mnist
+from workloads.scripts import INTERRUPTED, Script, check_reads, free_port, need_program, script
+
+pytestmark = pytest.mark.workload(module="optuna", group="workload-optuna")
+
+TRIALS = 8
+SETTINGS = f"--steps {TRIALS} --epochs 20 --heartbeat 1".split()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """PostgreSQL on loopback, until the tests of this file have ended."""
+    # PostgreSQL does not run as root, and Debian keeps its programs out of the path.
+    versions = Path("/usr/lib/postgresql").glob("*/bin")
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, versions)])
+    initdb, postgres = (need_program(program, "postgresql") for program in ("initdb", "postgres"))
+    user = "postgres" if os.geteuid() == 0 else None
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        if user:
+            shutil.chown(folder, user)
+        data = f"{folder}/data"
+        create = [initdb, "--pgdata", data, "--username", "optuna", "--auth", "trust", "--no-sync"]
+        subprocess.run(create, user=user, cwd="/", check=True, capture_output=True)
+        options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
+        serve = [postgres, "-D", data, *(word for option in options for word in ("-c", option))]
+        with subprocess.Popen(serve, user=user, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+            assert running.stdout
+            while b"ready to accept connections" not in running.stdout.readline():
+                assert running.poll() is None
+            yield f"postgresql+psycopg://optuna@127.0.0.1:{port}/postgres"
+            running.terminate()
+
+
+@pytest.fixture
+def worker(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> Script:
+    return script("optuna", tmp_path, *SETTINGS, STUDY_URL=server, RUN_NAME=request.node.name)
+
+
+def test_two_workers_search_together(worker: Script) -> None:
+    command = [sys.executable]
+    two = replace(worker, launch=lambda: [(command, {"JOB_COMPLETION_INDEX": number}) for number in ("0", "1")])
+    run = two.run()
+    assert run.code == 0, run.errors[-5000:]
+    # A worker ends its trial although the other one has ended the last that was asked for.
+    assert {TRIALS} <= set(run.values("finished")) <= {TRIALS, TRIALS + 1}
+    assert len(run.values("step")) in (TRIALS, TRIALS + 1)
+    assert min(run.values("loss")) == run.values("loss")[-1] < run.values("loss")[0]
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, INTERRUPTED)])
+def test_the_trial_of_a_worker_that_is_gone_is_started_again(worker: Script, signal_number: int, code: int) -> None:
+    optuna = pytest.importorskip("optuna")
+    gone = worker.run(until=lambda line: "step" in line, signal_number=signal_number)
+    assert gone.code == code, gone.errors[-5000:]
+    time.sleep(3)
+    after = worker.run()
+    assert after.values("resumedFrom") == [len(gone.values("step"))]
+    assert after.values("finished") == [TRIALS]
+    study = optuna.load_study(study_name=worker.environment["RUN_NAME"], storage=worker.environment["STUDY_URL"])
+    (lost,) = [trial for trial in study.trials if trial.state.name == "FAIL"]
+    (again,) = [trial for trial in study.trials if trial.system_attrs.get("failed_trial") == lost.number]
+    assert again.params == lost.params
+    assert again.state.is_finished()
+
+
+def test_it_reads_mnist(tmp_path: Path) -> None:
+    check_reads(script("optuna", tmp_path, "--batch-size", "8", "--epochs", "2"), mnist(tmp_path))

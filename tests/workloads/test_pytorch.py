@@ -1,0 +1,52 @@
+"""The PyTorch script trains in two processes that torchrun starts."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from workloads.data import cifar10
+from workloads.scripts import (
+    Ended,
+    Script,
+    check_goes_on_after_a_kill,
+    check_learns,
+    check_reads,
+    check_saves_when_interrupted,
+    script,
+)
+
+pytestmark = pytest.mark.workload(module="torch", group="workload-pytorch")
+
+STEPS = 16
+SETTINGS = f"--steps {STEPS} --batch-size 4 --learning-rate 0.005 --report-every 1 --checkpoint-every 5".split()
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
+    folder = tmp_path_factory.mktemp("run")
+    return script("pytorch", folder, *SETTINGS, launch=TORCHRUN)
+
+
+@pytest.fixture(scope="module")
+def whole(training: Script) -> Ended:
+    return training.run()
+
+
+def test_the_loss_falls(whole: Ended) -> None:
+    check_learns(whole, STEPS)
+
+
+def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:
+    check_goes_on_after_a_kill(training, whole, STEPS)
+
+
+def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
+    check_saves_when_interrupted(training, STEPS)
+
+
+def test_it_reads_cifar10(tmp_path: Path) -> None:
+    check_reads(
+        script("pytorch", tmp_path, "--batch-size", "4", "--precision", "bf16", launch=TORCHRUN), cifar10(tmp_path)
+    )

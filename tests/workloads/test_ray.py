@@ -1,0 +1,87 @@
+"""The scripts for Ray Train and Ray Tune run on a local Ray cluster."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from workloads.data import cifar10, mnist
+from workloads.scripts import (
+    INTERRUPTED,
+    Ended,
+    Script,
+    check_goes_on_after_a_kill,
+    check_learns,
+    check_reads,
+    check_saves_when_interrupted,
+    script,
+)
+
+pytestmark = pytest.mark.workload(module="ray", group="workload-ray")
+
+STEPS = 16
+TRAIN = f"--steps {STEPS} --batch-size 4 --learning-rate 0.005 --report-every 1 --checkpoint-every 5".split()
+TRIALS = 4
+TUNE = f"--steps {TRIALS} --epochs 3 --at-once 1".split()
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
+    return script("ray-train-gpu", tmp_path_factory.mktemp("train"), *TRAIN)
+
+
+@pytest.fixture(scope="module")
+def whole(training: Script) -> Ended:
+    return training.run()
+
+
+def test_the_loss_falls(whole: Ended) -> None:
+    check_learns(whole, STEPS)
+
+
+def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:
+    check_goes_on_after_a_kill(training, whole, STEPS)
+
+
+def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
+    check_saves_when_interrupted(training, STEPS)
+
+
+def test_a_worker_that_is_lost_is_started_again(training: Script) -> None:
+    shutil.rmtree(training.checkpoints)
+    run = training.run(until=lambda line: "checkpoint" in line, only="RayTrainWorker")
+    assert run.code == 0, run.errors[-5000:]
+    assert run.values("resumedFrom")[0] in run.values("checkpoint")
+    assert run.values("finished") == [STEPS]
+
+
+def test_it_reads_cifar10(tmp_path: Path) -> None:
+    check_reads(script("ray-train-gpu", tmp_path, "--batch-size", "4", "--precision", "bf16"), cifar10(tmp_path))
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Script:
+    return script("ray-tune", tmp_path, *TUNE)
+
+
+def test_a_search_finds_settings_that_learn(search: Script) -> None:
+    run = search.run()
+    assert run.code == 0, run.errors[-5000:]
+    assert sorted(run.losses) == list(range(1, TRIALS + 1))
+    assert run.values("finished") == [TRIALS]
+    assert run.values("best")[0]["loss"] < 1
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_search_that_is_ended_goes_on(search: Script, signal_number: int) -> None:
+    ended = search.run(until=lambda line: line.get("step") == 2, signal_number=signal_number)
+    assert ended.code == (INTERRUPTED if signal_number == signal.SIGTERM else -signal.SIGKILL), ended.errors[-5000:]
+    resumed = search.run()
+    assert resumed.code == 0, resumed.errors[-5000:]
+    assert resumed.values("resumedFrom")[0] in (1, 2, 3)
+    assert resumed.values("finished") == [TRIALS]
+
+
+def test_a_search_reads_mnist(tmp_path: Path) -> None:
+    check_reads(script("ray-tune", tmp_path, "--batch-size", "8", "--epochs", "1"), mnist(tmp_path))

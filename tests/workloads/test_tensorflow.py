@@ -1,0 +1,60 @@
+"""The TensorFlow script trains with two workers on loopback."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workloads.data import mnist
+from workloads.scripts import (
+    Ended,
+    Script,
+    check_goes_on_after_a_kill,
+    check_learns,
+    check_reads,
+    check_saves_when_interrupted,
+    free_port,
+    script,
+)
+
+pytestmark = pytest.mark.workload(module="tensorflow", group="workload-tensorflow")
+
+STEPS = 30
+SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 10".split()
+
+
+def two_workers() -> list[tuple[list[str], dict[str, str]]]:
+    """As a TFJob starts them: one is the chief."""
+    chief, worker = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    cluster = {"chief": [chief], "worker": [worker]}
+    configurations = [{"cluster": cluster, "task": {"type": role, "index": 0}} for role in cluster]
+    return [([sys.executable], {"TF_CONFIG": json.dumps(each)}) for each in configurations]
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
+    folder = tmp_path_factory.mktemp("run")
+    return replace(script("tensorflow", folder, *SETTINGS), launch=two_workers)
+
+
+@pytest.fixture(scope="module")
+def whole(training: Script) -> Ended:
+    return training.run()
+
+
+def test_the_loss_falls(whole: Ended) -> None:
+    check_learns(whole, STEPS)
+
+
+def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:
+    check_goes_on_after_a_kill(training, whole, STEPS)
+
+
+def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
+    check_saves_when_interrupted(training, STEPS)
+
+
+def test_it_reads_mnist(tmp_path: Path) -> None:
+    check_reads(script("tensorflow", tmp_path, "--batch-size", "8", "--precision", "bf16"), mnist(tmp_path))
