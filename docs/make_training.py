@@ -8,7 +8,7 @@ PAGE = Path(__file__).with_name("training.md")
 
 HEAD = """# Which way to train
 
-Made from the catalog by `docs/make_training.py`; a test holds it equal. How to run a job: 
+Made from the catalog by `docs/make_training.py`; a test holds it equal. How to run a job:
 [the guide](guides/training.md).
 """
 

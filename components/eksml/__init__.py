@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from eksml.training.hyperparameter_search import WandbSweep as WandbSweep
     from eksml.training.jax_training import JaxTraining as JaxTraining
     from eksml.training.jax_training import JaxTrainingSpec as JaxTrainingSpec
+    from eksml.training.job import Helpers as Helpers
     from eksml.training.job import JobSpec as JobSpec
     from eksml.training.job import SecretKey as SecretKey
     from eksml.training.kuberay import KubeRay as KubeRay
@@ -179,6 +180,7 @@ _PUBLIC = {
         "JaxTrainingSpec",
     ),
     "eksml.training.job": (
+        "Helpers",
         "JobSpec",
         "SecretKey",
     ),

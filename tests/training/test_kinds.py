@@ -4,7 +4,7 @@ from typing import Any
 
 from eksml import names
 from eksml.training.hyperparameter_search import WandbSweep
-from eksml.training.job import SecretKey
+from eksml.training.job import Helpers, SecretKey
 from eksml.training.ray_training import GcsRedis
 from programs import names_of, one
 from training.jobs import containers, environment, job, made, templates
@@ -74,8 +74,10 @@ def test_mpi_starts_a_process_for_each_gpu_from_a_launcher_without_any() -> None
 
 
 def test_pods_that_only_direct_others_can_be_sent_to_a_pool_too() -> None:
-    (launcher,) = templates(spec("mpi", helper_pool="system")["mpiReplicaSpecs"]["Launcher"])
+    helpers = Helpers(pool="system", cpus=0.5, memory_gib=1)
+    (launcher,) = templates(spec("mpi", helpers=helpers)["mpiReplicaSpecs"]["Launcher"])
     assert launcher["spec"]["nodeSelector"] == {names.POOL_LABEL: "system"}
+    assert launcher["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "0.5", "memory": "1Gi"}
 
 
 def test_mpi_runs_any_program_and_root_only_where_it_must() -> None:

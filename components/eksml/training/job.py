@@ -31,6 +31,7 @@ from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 _SHARE_OF_NODE = 0.9
 _DIRECTORIES = {"CHECKPOINT_DIR": CHECKPOINT_DIRECTORY, "DATA_DIR": DATA_DIRECTORY}
 
+Cpus = Annotated[float, Field(ge=0.1, le=1024)]
 VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
 
 
@@ -41,6 +42,17 @@ class SecretKey(Spec):
     """Name of the Secret."""
     key: Annotated[str, pattern(r"^[A-Za-z0-9._-]{1,253}$", "the name of an entry: letters, digits and ._-")]
     """Name of the entry in it."""
+
+
+class Helpers(Spec):
+    """Pods of a job that have no GPU, such as a launcher, a head, or parameter servers."""
+
+    pool: PoolName | None = None
+    """The pool that they go to; none given: any that the team may use."""
+    cpus: Cpus = 2
+    """vCPUs for each, also a part of one."""
+    memory_gib: PositiveCount = 8
+    """Memory for each, in GiB."""
 
 
 class JobSpec(Spec):
@@ -66,13 +78,13 @@ class JobSpec(Spec):
     """The EC2 type of the nodes: all that depends on the hardware is derived from it, and the pods go to no other."""
     pool: PoolName | None = None
     """The pool that the pods go to; none given: any whose nodes fit."""
-    helper_pool: PoolName | None = None
-    """The pool of pods that only direct others, such as a launcher or a head; none given: any that the team may use."""
+    helpers: Helpers = Field(default_factory=Helpers)
+    """Pods that only direct others: a launcher, a head, parameter servers."""
     dedicated: Flag = False
     """Whether only pools that are dedicated to the job's framework are taken."""
     capacity: CapacityType | None = None
     """Capacity of Karpenter's pools, spot or onDemand; none given: whichever the pool has."""
-    cpus_per_node: Annotated[float, Field(ge=0.1, le=1024)] | None = None
+    cpus_per_node: Cpus | None = None
     """vCPUs for each pod, also a part of one; by default its share of the node, by GPUs."""
     memory_gib_per_node: Annotated[int, Field(strict=True, ge=1, le=32_768)] | None = None
     """Memory for each pod in GiB; by default its share of the node, by GPUs."""

@@ -14,8 +14,6 @@ from eksml.training.job import JobSpec, SecretKey
 from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
 
 RUN_DIRECTORY = "/run/job"
-# What only directs the others, such as a launcher or a parameter server.
-_HELPER_CPUS, _HELPER_MEMORY_GIB = 2, 8
 
 
 def pod_template(
@@ -82,7 +80,7 @@ def _pod_security(spec: JobSpec) -> dict[str, Any]:
 
 
 def _helper_placement(spec: JobSpec) -> dict[str, Any]:
-    return {"nodeSelector": {names.POOL_LABEL: spec.helper_pool}} if spec.helper_pool else {}
+    return {"nodeSelector": {names.POOL_LABEL: spec.helpers.pool}} if spec.helpers.pool else {}
 
 
 def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
@@ -108,7 +106,7 @@ def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
 
 
 def _resources(spec: JobSpec, helper: bool) -> dict[str, Any]:
-    cpus, memory = (_HELPER_CPUS, _HELPER_MEMORY_GIB) if helper else (spec.cpus, spec.memory_gib)
+    cpus, memory = (spec.helpers.cpus, spec.helpers.memory_gib) if helper else (spec.cpus, spec.memory_gib)
     amounts: dict[str, str] = {"cpu": f"{cpus:g}", "memory": f"{memory}Gi"}
     if spec.gpus_per_node and not helper:
         amounts[names.GPU_RESOURCE] = str(spec.gpus_per_node)
@@ -118,7 +116,7 @@ def _resources(spec: JobSpec, helper: bool) -> dict[str, Any]:
 
 
 def _volumes(name: str, spec: JobSpec, helper: bool) -> list[dict[str, Any]]:
-    memory = _HELPER_MEMORY_GIB if helper else spec.memory_gib
+    memory = spec.helpers.memory_gib if helper else spec.memory_gib
     volumes: list[dict[str, Any]] = [
         # Processes exchange batches here; the 64 MiB that a container has otherwise end in "bus error".
         {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": f"{max(1, memory // 2)}Gi"}},
