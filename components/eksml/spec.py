@@ -236,7 +236,7 @@ RelativePath = Annotated[
 ObjectName = Annotated[
     str,
     pattern(
-        r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
+        r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
         "the name of an object: lower-case letters, digits, hyphens and dots",
     ),
 ]

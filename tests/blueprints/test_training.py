@@ -15,15 +15,23 @@ from eksml.plan.project import find_stack, stacks_of
 from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
 
-FOLDER = Path(__file__).parents[2] / "blueprints" / "training"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "blueprints" / "training"
 BLUEPRINTS = sorted(folder.name for folder in FOLDER.iterdir() if (folder / "Pulumi.yaml").is_file())
 SUPPORTED = [(blueprint, profile) for blueprint in BLUEPRINTS for profile in stacks_of(FOLDER / blueprint)]
 OTHERS = [(name, profile) for name in BLUEPRINTS for profile in PROFILES if (name, profile) not in SUPPORTED]
 
 
 @cache
+def platform(profile: str) -> Plan:
+    return record(find_stack(str(ROOT), profile))
+
+
+@cache
 def plan(blueprint: str, profile: str | None = None, on: str | None = None) -> Plan:
-    return record(find_stack(str(FOLDER / blueprint), profile).on_platform(on))
+    stack = find_stack(str(FOLDER / blueprint), profile).on_platform(on)
+    assert stack.platform
+    return record(stack, platform(stack.platform.name))
 
 
 def report(found: Plan) -> Report:

@@ -48,14 +48,20 @@ class RecordingError(InputError):
     """A program that cannot be recorded: it fails, or uses what has no believable outputs."""
 
 
-def record(stack: Stack) -> Plan:
-    """The Plan of a stack, from its own program. Raises RecordingError with every reason at once."""
+def record(stack: Stack, platform: Plan | None = None) -> Plan:
+    """The Plan of a stack, from its own program. Raises RecordingError with every reason at once.
+
+    Arguments:
+        stack: the stack.
+        platform: the Plan of the platform that it runs on, where that is recorded already.
+    """
     main = stack.program
 
     def program() -> None:
         runpy.run_path(str(main), run_name="__main__")
 
-    platform = record(stack.platform) if stack.platform else None
+    if platform is None and stack.platform:
+        platform = record(stack.platform)
     with _as_engine_runs(main.parent):
         return record_program(program, stack, platform)
 
