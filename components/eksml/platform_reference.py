@@ -33,7 +33,12 @@ class PlatformReference:
                 f"{PLATFORM_STACK}: missing, must be the stack of the platform to run on, or set {KUBECONFIG}"
             )
         self._stack = pulumi.StackReference(self._name) if self._name else None
-        self.provider = k8s.Provider("platform", kubeconfig=self.required("kubeconfig") if self._name else kubeconfig)
+        self.provider = k8s.Provider(
+            "platform",
+            kubeconfig=self.required("kubeconfig") if self._name else kubeconfig,
+            # By a name, so that a changed endpoint does not replace everything in the cluster.
+            cluster_identifier=self._name or pulumi.get_stack(),
+        )
         self.opts = pulumi.ResourceOptions(providers=[self.provider])
 
     @property
