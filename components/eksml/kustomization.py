@@ -92,7 +92,8 @@ def _replacement(name: str, image: str) -> dict[str, str]:
 def _written(kustomization: Mapping[str, Any]) -> Path:
     """A folder with the kustomization in it, the same one for the same content."""
     text = yaml.safe_dump(kustomization, sort_keys=False)
-    folder = Path(tempfile.gettempdir()) / f"eksml-kustomization-{sha256(text.encode()).hexdigest()[:16]}"
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"eksml-kustomization-{user}-{sha256(text.encode()).hexdigest()[:16]}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
         # Who owns the folder decides what is deployed.

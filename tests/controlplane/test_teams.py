@@ -154,17 +154,36 @@ def test_no_member_says_that_a_pod_belongs_to_a_queued_job_or_takes_one_from_it(
         "uid": job["metadata"]["uid"],
         "controller": True,
     }
-    for item in (pod("training", "large", 8, pool="train"), _replica_set()):
+    for item in (pod("training", "large", 8, pool="train"), _deployment()):
         with pytest.raises(RefusedError, match="members of a team set no ownerReferences"):
             member.create({**item, "metadata": {**item["metadata"], "ownerReferences": [owner]}})
     cluster.wait_until(job, lambda found: found["status"].get("active") == 1)
     (listed,) = cluster.all_of("v1", "Pod", "training")
     of_the_job = cluster.get({"apiVersion": "v1", "kind": "Pod", "metadata": listed["metadata"]})
     for metadata in ({"labels": {}}, {"ownerReferences": []}):
-        with pytest.raises(RefusedError, match="leave alone the labels of what a controller made"):
+        with pytest.raises(RefusedError, match="leave alone labels and spec of what a controller made"):
             member.update({**of_the_job, "metadata": {**of_the_job["metadata"], **metadata}})
     annotated = {**of_the_job["metadata"], "annotations": {"example.com/note": "mine"}}
     assert member.update({**of_the_job, "metadata": annotated})["metadata"]["annotations"]
+
+
+def test_no_member_makes_more_of_what_belongs_to_a_queued_job(cluster: Client) -> None:
+    build(cluster, "production")
+    member = member_of(cluster, "training")
+    spec = {"template": {"spec": {**pod_spec(1, pool="train"), "restartPolicy": "Never"}}}
+    kind = {"apiVersion": "batch/v1", "kind": "Job"}
+    job = member.create({**kind, "metadata": {"name": "parent", "namespace": "training"}, "spec": spec})
+    owner = {**kind, "name": "parent", "uid": job["metadata"]["uid"]}
+    metadata = {"name": "child", "namespace": "training", "ownerReferences": [owner]}
+    child = cluster.get(cluster.create({**kind, "metadata": metadata, "spec": spec}))
+    with pytest.raises(RefusedError, match="leave alone labels and spec of what a controller made"):
+        member.update({**child, "spec": {**child["spec"], "parallelism": 8}})
+    with pytest.raises(RefusedError, match="cannot create resource"):
+        member.create(_replica_set())
+
+
+def _deployment() -> dict[str, Any]:
+    return {**_replica_set(), "kind": "Deployment"}
 
 
 def _replica_set() -> dict[str, Any]:

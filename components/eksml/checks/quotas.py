@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 from eksml import names
@@ -11,6 +11,8 @@ from eksml.checks.finding import Found
 from eksml.checks.nodes import NODE_GROUP, Node, has_all_nodes, nodes_of
 from eksml.checks.quantities import amount_of, in_words
 from eksml.checks.queues import FLAVOR, cluster_queues, nodes_of_flavor
+from eksml.checks.workloads import workloads_of
+from eksml.errors import listed
 from eksml.plan import Plan, Resource
 
 _RESOURCES = (names.GPU_RESOURCE, "cpu", "memory")
@@ -36,6 +38,7 @@ def _of_queues(plan: Plan) -> Iterator[Found]:
         for flavor in (each for group in queue.get("resourceGroups") or () for each in group["flavors"]):
             for quota in flavor["resources"]:
                 promised[flavor["name"], quota["name"]] += amount_of(quota["name"], quota["nominalQuota"])
+    yield from _beside_the_platform(plan, promised)
     for flavor in plan.of_type(FLAVOR):
         name = flavor.inputs["metadata"]["name"]
         nodes = nodes_of_flavor(name, plan)
@@ -47,6 +50,21 @@ def _of_queues(plan: Plan) -> Iterator[Found]:
         ]
         if excess:
             yield Found(flavor, f"teams are promised {'; '.join(excess)}")
+
+
+def _beside_the_platform(plan: Plan, promised: Mapping[tuple[str, str], int]) -> Iterator[Found]:
+    """The platform's own pods take their part of the pools without a taint, whoever was promised it."""
+    flavors = {each.inputs["metadata"]["name"]: each for each in plan.of_type(FLAVOR)}
+    shared = {name: nodes for name in flavors if (nodes := nodes_of_flavor(name, plan)) and not nodes[0].taints}
+    own = [each for each in workloads_of(plan) if each.meant_for == "cpu"]
+    for resource in ("cpu", "memory"):
+        taken = sum(each.requests.get(resource, 0) * each.count for each in own)
+        left = sum(_held(nodes, resource) for nodes in shared.values()) - taken
+        wanted = sum(promised[name, resource] for name in shared)
+        if wanted and wanted > left * _ROUNDING:
+            largest = max(shared, key=lambda name: promised[name, resource])
+            text = f"{_in_words(resource, wanted)} of {listed(shared)}, where the platform's own pods leave {max(0, left):.0f}"
+            yield Found(flavors[largest], f"teams are promised {text}")
 
 
 def _of_namespaces(plan: Plan) -> Iterator[Found]:

@@ -149,7 +149,8 @@ def _of_release(release: Resource) -> Iterator[Workload]:
     name, chart = known
     values = laid_over(chart_values()[name], release.inputs.get("values") or {})
     for workload in chart.workloads:
-        yield Workload(release, workload.name, workload.kind, _pod_of(workload, values), workload.nodes)
+        count = int((workload.replicas and value_at(values, workload.replicas)) or 1)
+        yield Workload(release, workload.name, workload.kind, _pod_of(workload, values), workload.nodes, count=count)
 
 
 def _pod_of(workload: ChartWorkload, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,7 +189,8 @@ def _of_overlay(directory: Resource) -> Iterator[Workload]:
         patches = [each for each in directory.inputs.get("patches") or () if _is_target(each, workload)]
         if not any(each.get("$patch") == "delete" for each in patches):
             pod = _patched(_overlay_pod(workload, directory.inputs.get("images") or {}), patches)
-            yield Workload(directory, workload.name, workload.kind, pod, workload.nodes)
+            count = max((value_at(each, "spec.replicas") or 1 for each in patches), default=1)
+            yield Workload(directory, workload.name, workload.kind, pod, workload.nodes, count=count)
 
 
 def _is_target(patch: Mapping[str, Any], workload: OverlayWorkload) -> bool:

@@ -26,11 +26,12 @@ _GATE_RULE = {
 }
 
 # Kueue lets pass what belongs to a job that it queues, and believes whoever says so; a controller lets go of what has
-# other labels, and makes another.
+# other labels, and makes another; and what it makes by a changed spec belongs to the same job.
 _OWNER_RULE = {
     "expression": "object.metadata.?ownerReferences.orValue([]) == variables.owners"
-    " && (size(variables.owners) == 0 || object.metadata.?labels == oldObject.metadata.?labels)",
-    "message": "members of a team set no ownerReferences, and leave alone the labels of what a controller made",
+    " && (size(variables.owners) == 0"
+    " || (object.metadata.?labels == oldObject.metadata.?labels && object.?spec == oldObject.?spec))",
+    "message": "members of a team set no ownerReferences, and leave alone labels and spec of what a controller made",
 }
 _OWNERS = "oldObject == null ? [] : oldObject.metadata.?ownerReferences.orValue([])"
 

@@ -99,6 +99,8 @@ def _values(spec: KueueSpec) -> dict[str, Any]:
             "replicas": spec.replicas,
             "podDisruptionBudget": {"enabled": spec.replicas > 1},
             "manager": {
+                # Without it no pod of a team starts, so it goes before them to a node.
+                "priorityClassName": "system-cluster-critical",
                 "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
             },
         },
@@ -119,6 +121,8 @@ def _configuration(spec: KueueSpec) -> dict[str, Any]:
         # Without this what names no queue would start at once, past every quota.
         "manageJobsWithoutQueueName": True,
         "managedJobsNamespaceSelector": {"matchExpressions": [{"key": names.TEAM_LABEL, "operator": "Exists"}]},
+        # A model of many gigabytes takes its time; by default a pod that is not ready after half an hour goes back.
+        "waitForPodsReady": {"timeout": "1h", "recoveryTimeout": "1h", "blockAdmission": False},
         "integrations": {"frameworks": [*spec.frameworks, *_ALWAYS_QUEUED]},
         # What no quota covers must not be counted, or a pod that asks for it would wait for ever.
         "resources": {"excludeResourcePrefixes": ["ephemeral-storage", "hugepages-"]},

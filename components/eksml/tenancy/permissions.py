@@ -13,11 +13,20 @@ def _rule(group: str, resources: list[str], verbs: list[str]) -> k8s.rbac.v1.Pol
     return k8s.rbac.v1.PolicyRuleArgs(api_groups=[group], resources=resources, verbs=verbs)
 
 
+# What belongs to no namespace, but has to be named in one: classes of storage and of priority, flavors, runtimes.
+READABLE: tuple[k8s.rbac.v1.PolicyRuleArgs, ...] = (
+    _rule("storage.k8s.io", ["storageclasses"], _READ),
+    _rule("kueue.x-k8s.io", ["resourceflavors", "workloadpriorityclasses"], _READ),
+    _rule("trainer.kubeflow.org", ["clustertrainingruntimes"], _READ),
+)
+
 PERMISSIONS: tuple[k8s.rbac.v1.PolicyRuleArgs, ...] = (
     _rule("", ["pods", "services", "configmaps", "secrets", "persistentvolumeclaims"], _ALL),
     _rule("", ["pods/exec", "pods/portforward"], ["create", "get"]),
     _rule("", ["pods/log", "pods/status", "events", "resourcequotas", "limitranges", "serviceaccounts"], _READ),
-    _rule("apps", ["deployments", "deployments/scale", "statefulsets", "statefulsets/scale", "replicasets"], _ALL),
+    _rule("apps", ["deployments", "deployments/scale", "statefulsets", "statefulsets/scale"], _ALL),
+    # Those of Deployments are no business of people: what they would start passes the queue of the Deployment.
+    _rule("apps", ["replicasets"], _READ),
     _rule("batch", ["jobs", "cronjobs"], _ALL),
     _rule("autoscaling", ["horizontalpodautoscalers"], _ALL),
     _rule("policy", ["poddisruptionbudgets"], _ALL),

@@ -17,9 +17,10 @@ from eksml.errors import Problem, repetitions
 from eksml.spec import PolicyArn, PoolName, PrincipalArn, PriorityClassName, Spec
 from eksml.tenancy.admission import admission_policies
 from eksml.tenancy.network_policies import network_policies
-from eksml.tenancy.permissions import PERMISSIONS
+from eksml.tenancy.permissions import PERMISSIONS, READABLE
 from eksml.tenancy.quotas import MEMORY, Amount, PoolQuota, TeamLimits, quantity
 
+_RBAC = "rbac.authorization.k8s.io"
 _INGRESSES = "count/ingresses.networking.k8s.io"
 _LUSTRE_STORAGE = f"{names.LUSTRE_STORAGE_CLASS}.storageclass.storage.k8s.io/requests.storage"
 
@@ -195,16 +196,28 @@ class Team(Component):
 
     def _rights(self, spec: TeamSpec, cluster_name: pulumi.Input[str] | None, policies: list[pulumi.Resource]) -> None:
         name, group = self.resource_name, names.team_group(self._team)
+        members = [k8s.rbac.v1.SubjectArgs(api_group=_RBAC, kind="Group", name=group)]
         role = k8s.rbac.v1.Role(
             f"{name}-role", metadata=self._metadata("team"), rules=list(PERMISSIONS), opts=self._inside()
         )
         k8s.rbac.v1.RoleBinding(
             f"{name}-members",
             metadata=self._metadata("team"),
-            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": "team"},
-            subjects=[{"api_group": "rbac.authorization.k8s.io", "kind": "Group", "name": group}],
+            role_ref={"api_group": _RBAC, "kind": "Role", "name": "team"},
+            subjects=members,
             # Nobody gets in before what holds them.
             opts=self.child(depends_on=[role, *policies]),
+        )
+        everywhere = k8s.meta.v1.ObjectMetaArgs(name=group, labels={names.TEAM_LABEL: self._team})
+        readable = k8s.rbac.v1.ClusterRole(
+            f"{name}-readable", metadata=everywhere, rules=list(READABLE), opts=self.child()
+        )
+        k8s.rbac.v1.ClusterRoleBinding(
+            f"{name}-readers",
+            metadata=everywhere,
+            role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": group},
+            subjects=members,
+            opts=self.child(depends_on=[readable]),
         )
         for principal in spec.principals if cluster_name is not None else ():
             entry = f"{name}-{names.short_hash(principal)}"
