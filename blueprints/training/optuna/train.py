@@ -7,9 +7,11 @@ that is kept; when a worker is killed, another one starts its trial again. The d
 distributes it; without it, the script takes the small digits that come with scikit-learn. It needs no GPU.
 """
 
+import argparse
 import os
 import random
 import sys
+import time
 from pathlib import Path
 
 import numpy
@@ -20,10 +22,13 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+from sqlalchemy.exc import SQLAlchemyError
 
 import training_run
 
+CLASSES = 10
 RETRIES = 3
+ATTEMPTS_TO_CONNECT = 5
 
 
 def make_data(folder: Path | None) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -33,6 +38,22 @@ def make_data(folder: Path | None) -> tuple[numpy.ndarray, numpy.ndarray]:
         return images / 16, digits
     with numpy.load(folder / "mnist.npz") as file:
         return file["x_train"].reshape(-1, 784) / 255, file["y_train"]
+
+
+def connect(settings: argparse.Namespace) -> RDBStorage:
+    """The database. Of workers that start at the same time, one creates its tables; that fails for others, once."""
+    for attempt in range(1, ATTEMPTS_TO_CONNECT + 1):
+        try:
+            return RDBStorage(
+                settings.storage,
+                heartbeat_interval=settings.heartbeat,
+                grace_period=2 * settings.heartbeat,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
+            )
+        except SQLAlchemyError as error:
+            training_run.note(f"attempt {attempt} to use the database: {error}")
+            time.sleep(attempt)
+    raise SystemExit("the database of the study cannot be used")
 
 
 def main() -> None:
@@ -59,8 +80,8 @@ def main() -> None:
         )
         loss = numpy.inf
         for epoch in range(settings.epochs):
-            network.partial_fit(training, answers, classes=numpy.unique(digits))
-            loss = log_loss(right, network.predict_proba(held_out))
+            network.partial_fit(training, answers, classes=range(CLASSES))
+            loss = log_loss(right, network.predict_proba(held_out), labels=range(CLASSES))
             trial.report(loss, epoch)
             if run.interrupted():
                 sys.exit(training_run.EXIT_CODE_WHEN_INTERRUPTED)  # The trial falls silent, and is retried.
@@ -76,13 +97,7 @@ def main() -> None:
         if finished() >= settings.steps:
             study.stop()
 
-    storage = RDBStorage(
-        settings.storage,
-        heartbeat_interval=settings.heartbeat,
-        grace_period=2 * settings.heartbeat,
-        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
-    )
-    study = optuna.create_study(storage=storage, study_name=settings.study, load_if_exists=True)
+    study = optuna.create_study(storage=connect(settings), study_name=settings.study, load_if_exists=True)
     # No two workers, nor a worker and the one that it takes over from, may propose the same.
     worker = f"{settings.seed}, {os.environ.get('JOB_COMPLETION_INDEX')}, {len(study.trials)}"
     study.sampler = optuna.samplers.TPESampler(seed=random.Random(worker).getrandbits(32))  # noqa: S311
