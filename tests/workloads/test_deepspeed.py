@@ -48,6 +48,17 @@ def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
 
 def test_it_reads_cifar10(tmp_path: Path) -> None:
     check_reads(
-        script("pytorch-deepspeed", tmp_path, "--batch-size", "4", "--layers", "1", "--stage", "3", launch=TORCHRUN),
+        script(
+            "pytorch-deepspeed",
+            tmp_path,
+            "--batch-size",
+            "4",
+            "--layers",
+            "1",
+            "--stage",
+            "3",
+            "--local_rank=0",
+            launch=TORCHRUN,
+        ),
         cifar10(tmp_path),
     )

@@ -60,9 +60,12 @@ def test_it_reads_mnist(tmp_path: Path) -> None:
 def test_it_goes_on_with_the_nodes_that_are_left(tmp_path: Path) -> None:
     """Each of two launchers stands for a node; the second one is lost, with its process, after a checkpoint."""
     elastic = "--nnodes 1:2 --nproc-per-node 1 --max-restarts 3 --rdzv-backend c10d --local-addr 127.0.0.1"
-    meeting = ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-conf", "last_call_timeout=15"]
-    node = ([*LAUNCHER, *elastic.split(), *meeting], ELASTIC)
-    two = replace(script("native-pytorch", tmp_path, *SETTINGS), launch=lambda: [node, node])
+    meeting = ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-conf"]
+    nodes = [
+        ([*LAUNCHER, *elastic.split(), *meeting, f"last_call_timeout=15,is_host={is_host}"], ELASTIC)
+        for is_host in ("true", "false")
+    ]
+    two = replace(script("native-pytorch", tmp_path, *SETTINGS), launch=lambda: nodes)
     run = two.run(until=lambda line: "checkpoint" in line, then=lambda nodes: lose(nodes[1:]))
     assert run.codes == [0, -signal.SIGKILL], run.errors[-5000:]
     assert run.values("resumedFrom")[0] in run.values("checkpoint")

@@ -51,7 +51,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def worker(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> Script:
-    return script("optuna", tmp_path, *SETTINGS, STUDY_URL=server, RUN_NAME=request.node.name)
+    return script("optuna", tmp_path, *SETTINGS, STUDY_URL=server, STUDY_NAME=request.node.name)
 
 
 def test_two_workers_search_together(worker: Script) -> None:
@@ -80,7 +80,7 @@ def test_the_trial_of_a_worker_that_is_gone_is_started_again(worker: Script, the
     assert after.values("resumedFrom") == [len(gone.values("step"))]
     assert after.values("finished") == [TRIALS]
     storage = optuna.storages.RDBStorage(worker.environment["STUDY_URL"])
-    trials = optuna.load_study(study_name=worker.environment["RUN_NAME"], storage=storage).trials
+    trials = optuna.load_study(study_name=worker.environment["STUDY_NAME"], storage=storage).trials
     storage.remove_session()
     storage.engine.dispose()
     (lost,) = [trial for trial in trials if trial.state.name == "FAIL"]

@@ -7,7 +7,6 @@ that is kept; when a worker is killed, another one starts its trial again. The d
 distributes it; without it, the script takes the small digits that come with scikit-learn. It needs no GPU.
 """
 
-import argparse
 import os
 import random
 import sys
@@ -40,14 +39,16 @@ def make_data(folder: Path | None) -> tuple[numpy.ndarray, numpy.ndarray]:
         return file["x_train"].reshape(-1, 784) / 255, file["y_train"]
 
 
-def connect(settings: argparse.Namespace) -> RDBStorage:
+def connect(heartbeat: int) -> RDBStorage:
     """The database. Of workers that start at the same time, one creates its tables; that fails for others, once."""
+    # No argument: it holds a password, and arguments are told to trackers.
+    url = os.environ.get("STUDY_URL", "sqlite:///study.db")
     for attempt in range(1, ATTEMPTS_TO_CONNECT + 1):
         try:
             return RDBStorage(
-                settings.storage,
-                heartbeat_interval=settings.heartbeat,
-                grace_period=2 * settings.heartbeat,
+                url,
+                heartbeat_interval=heartbeat,
+                grace_period=2 * heartbeat,
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
             )
         except SQLAlchemyError as error:
@@ -59,8 +60,7 @@ def connect(settings: argparse.Namespace) -> RDBStorage:
 def main() -> None:
     """Searches."""
     parser = training_run.arguments(__doc__, steps=50, batch_size=64, learning_rate=1e-3, precisions=("fp32",))
-    parser.add_argument("--storage", default=os.environ.get("STUDY_URL", "sqlite:///study.db"), help="database's URL")
-    parser.add_argument("--study", default=os.environ.get("RUN_NAME", "digits"), help="the study's name")
+    parser.add_argument("--study", default=os.environ.get("STUDY_NAME", "digits"), help="the study's name")
     parser.add_argument("--epochs", type=int, default=20, help="epochs of each trial (20)")
     parser.add_argument("--heartbeat", type=int, default=30, help="seconds; a trial silent for two is retried (30)")
     settings = parser.parse_args()
@@ -97,7 +97,7 @@ def main() -> None:
         if finished() >= settings.steps:
             study.stop()
 
-    study = optuna.create_study(storage=connect(settings), study_name=settings.study, load_if_exists=True)
+    study = optuna.create_study(storage=connect(settings.heartbeat), study_name=settings.study, load_if_exists=True)
     # No two workers, nor a worker and the one that it takes over from, may propose the same.
     worker = f"{settings.seed}, {os.environ.get('JOB_COMPLETION_INDEX')}, {len(study.trials)}"
     study.sampler = optuna.samplers.TPESampler(seed=random.Random(worker).getrandbits(32))  # noqa: S311

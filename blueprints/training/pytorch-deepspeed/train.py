@@ -7,6 +7,7 @@ Stage 1 splits the optimizer's state, 2 the gradients too, 3 the parameters too.
 with Python's pickle: read none that a stranger wrote.
 """
 
+import argparse
 import os
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def main() -> None:
     parser = training_run.arguments(__doc__, steps=4000, batch_size=128, learning_rate=1e-3)
     parser.add_argument("--layers", type=int, default=7, help="layers of the model (7)")
     parser.add_argument("--stage", type=int, choices=(0, 1, 2, 3), default=2, help="how much ZeRO splits (2)")
+    parser.add_argument(
+        "--local_rank", help=argparse.SUPPRESS
+    )  # DeepSpeed's launcher gives it; LOCAL_RANK says it too.
     settings = parser.parse_args()
 
     on_gpu = torch.cuda.is_available()
