@@ -34,6 +34,16 @@ def test_the_list_of_versions_is_what_uv_would_install() -> None:
     assert exported == set(PROJECT["tool"]["uv"]["constraint-dependencies"])
 
 
+def test_no_framework_is_installed_unasked() -> None:
+    groups = [name for name in PROJECT["dependency-groups"] if name.startswith("workload")]
+    export = "uv export --no-hashes --no-emit-project --no-annotate --no-header --quiet"
+    unasked = subprocess.run(export.split(), cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    frameworks = {line for group in groups for line in PROJECT["dependency-groups"][group] if isinstance(line, str)}
+    names = {normal(re.split(r"[\[>]", line)[0]) for line in frameworks}
+    assert {"jax", "tensorflow", "torch"} <= names
+    assert names & {line.partition("==")[0] for line in unasked} == set()
+
+
 def test_every_dependency_has_a_range_and_the_build_backend_too() -> None:
     declared = PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"]
     declared += [line for group in PROJECT["dependency-groups"].values() for line in group if isinstance(line, str)]

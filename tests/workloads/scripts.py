@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ SECONDS_TO_END = 600
 INTERRUPTED = 143
 
 Line = dict[str, Any]
+Process = subprocess.Popen[bytes]
 
 
 def need_program(program: str, package: str) -> str:
@@ -40,13 +41,36 @@ def free_port() -> int:
         return listening.getsockname()[1]
 
 
+def lose(processes: Sequence[Process]) -> None:
+    """Kills processes and all that they have started, as when their nodes are lost."""
+    for process in processes:
+        for pid, _ in _family(process.pid):
+            _kill(pid)
+
+
+def lose_one(title: str) -> Callable[[Sequence[Process]], None]:
+    """Kills one of the processes that have been started, which has this in its title."""
+    return lambda processes: _kill(next(pid for each in processes for pid, its in _family(each.pid) if title in its))
+
+
+def end(processes: Sequence[Process]) -> None:
+    """Tells processes to end, as Kubernetes does before it takes a pod away."""
+    for process in processes:
+        process.terminate()
+
+
 @dataclass(frozen=True)
 class Ended:
     """What a run did."""
 
-    code: int
+    codes: list[int]
     lines: list[Line]
     errors: str
+
+    @property
+    def code(self) -> int:
+        """The exit code of a process that failed, or 0."""
+        return max(self.codes, key=abs)
 
     def values(self, key: str) -> list[Any]:
         """What the lines with this key say."""
@@ -87,38 +111,29 @@ class Script:
         self,
         *arguments: str,
         until: Callable[[Line], bool] | None = None,
-        signal_number: int = signal.SIGKILL,
-        only: str = "",
+        then: Callable[[Sequence[Process]], None] | None = None,
     ) -> Ended:
         """Runs it to its end.
 
         Arguments:
             arguments: follow those that every run gets.
-            until: it gets a signal once it has printed a line of which this holds.
-            signal_number: the signal. SIGKILL goes to all its processes, as when a node is lost; any other to those
-                that were launched, as when Kubernetes ends a pod.
-            only: SIGKILL goes to one of its processes, which has this in its title.
+            until: something is done to it once it has printed a line of which this holds.
+            then: what is done to the processes that were launched; without it they are lost.
         """
         with self._running(arguments) as (processes, output, errors):
             deadline = time.monotonic() + SECONDS_TO_END
             while any(process.poll() is None for process in processes):
                 if until and any(until(line) for line in _lines(output)):
                     until = None
-                    for process in processes:
-                        if only:
-                            os.kill(next(pid for pid, title in _family(process.pid) if only in title), signal_number)
-                        elif signal_number == signal.SIGKILL:
-                            _kill_all(process.pid)
-                        else:
-                            process.send_signal(signal_number)
+                    (then or lose)(processes)
                 if time.monotonic() > deadline:
                     pytest.fail(f"still running after {SECONDS_TO_END} s:\n{errors.read_text()[-5000:]}")
                 time.sleep(0.02)
             codes = [process.returncode for process in processes]
-            return Ended(max(codes, key=abs), _lines(output), errors.read_text(errors="replace"))
+            return Ended(codes, _lines(output), errors.read_text(errors="replace"))
 
     @contextmanager
-    def _running(self, arguments: Sequence[str]) -> Generator[tuple[list[subprocess.Popen[bytes]], Path, Path]]:
+    def _running(self, arguments: Sequence[str]) -> Generator[tuple[list[Process], Path, Path]]:
         output, errors = self.folder / "output", self.folder / "errors"
         hidden = ("DATA_DIR", "CHECKPOINT_DIR", "LOG_DIR", "RUN_NAME", "MLFLOW_TRACKING_URI", "WANDB_API_KEY")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
@@ -139,8 +154,8 @@ class Script:
         try:
             yield processes, output, errors
         finally:
+            lose(processes)
             for process in processes:
-                _kill_all(process.pid)
                 process.wait()
 
 
@@ -181,11 +196,11 @@ def check_goes_on_after_a_kill(script: Script, whole: Ended, steps: int, toleran
     assert len(script.complete_checkpoints) <= 3
 
 
-def check_saves_when_interrupted(script: Script, steps: int) -> None:
+def check_saves_when_interrupted(script: Script) -> None:
     """A run that is told to end writes a checkpoint where it is, and fails, so that it is started again."""
     shutil.rmtree(script.checkpoints)
-    never = ("--checkpoint-every", str(steps + 1))
-    interrupted = script.run(*never, until=lambda line: "step" in line, signal_number=signal.SIGTERM)
+    far = ("--steps", "1000000", "--checkpoint-every", "1000000")
+    interrupted = script.run(*far, until=lambda line: "step" in line, then=end)
     assert interrupted.code != 0
     assert interrupted.values("finished") == []
     assert interrupted.values("checkpoint") == [max(interrupted.losses)], interrupted.errors[-5000:]
@@ -220,10 +235,6 @@ def _family(process: int) -> list[tuple[int, str]]:
     return [(member, table[member][1]) for member in members]
 
 
-def _kill_all(process: int) -> None:
-    """Kills a process and all that it started."""
-    for member, _ in _family(process):
-        try:
-            os.kill(member, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+def _kill(process: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)

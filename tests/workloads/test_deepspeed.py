@@ -43,11 +43,22 @@ def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: 
 
 
 def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
-    check_saves_when_interrupted(training, STEPS)
+    check_saves_when_interrupted(training)
 
 
 def test_it_reads_cifar10(tmp_path: Path) -> None:
     check_reads(
-        script("pytorch-deepspeed", tmp_path, "--batch-size", "4", "--layers", "1", "--stage", "3", launch=TORCHRUN),
+        script(
+            "pytorch-deepspeed",
+            tmp_path,
+            "--batch-size",
+            "4",
+            "--layers",
+            "1",
+            "--stage",
+            "3",
+            "--local_rank=0",
+            launch=TORCHRUN,
+        ),
         cifar10(tmp_path),
     )

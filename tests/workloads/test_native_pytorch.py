@@ -1,6 +1,8 @@
 """The script for torchrun on plain Kubernetes trains, also when nodes come and go."""
 
+import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    free_port,
+    lose,
     script,
 )
 
@@ -20,7 +24,10 @@ pytestmark = pytest.mark.workload(module="torch", group="workload-pytorch")
 
 STEPS = 200
 SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 20".split()
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run"]
+TORCHRUN = [*LAUNCHER, "--standalone", "--nproc-per-node", "2"]
+# PyTorch 2.14 keeps the address of the first meeting otherwise, and a node that joins later waits for it in vain.
+ELASTIC = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +50,23 @@ def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: 
 
 
 def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
-    check_saves_when_interrupted(training, STEPS)
+    check_saves_when_interrupted(training)
 
 
 def test_it_reads_mnist(tmp_path: Path) -> None:
     check_reads(script("native-pytorch", tmp_path, "--batch-size", "4", launch=TORCHRUN), mnist(tmp_path))
+
+
+def test_it_goes_on_with_the_nodes_that_are_left(tmp_path: Path) -> None:
+    """Each of two launchers stands for a node; the second one is lost, with its process, after a checkpoint."""
+    elastic = "--nnodes 1:2 --nproc-per-node 1 --max-restarts 3 --rdzv-backend c10d --local-addr 127.0.0.1"
+    meeting = ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-conf"]
+    nodes = [
+        ([*LAUNCHER, *elastic.split(), *meeting, f"last_call_timeout=15,is_host={is_host}"], ELASTIC)
+        for is_host in ("true", "false")
+    ]
+    two = replace(script("native-pytorch", tmp_path, *SETTINGS), launch=lambda: nodes)
+    run = two.run(until=lambda line: "checkpoint" in line, then=lambda nodes: lose(nodes[1:]))
+    assert run.codes == [0, -signal.SIGKILL], run.errors[-5000:]
+    assert run.values("resumedFrom")[0] in run.values("checkpoint")
+    assert run.values("finished") == [STEPS]

@@ -7,14 +7,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from workloads.data import mnist
-from workloads.scripts import INTERRUPTED, Script, check_reads, free_port, need_program, script
+from workloads.scripts import INTERRUPTED, Process, Script, check_reads, end, free_port, lose, need_program, script
 
 pytestmark = pytest.mark.workload(module="optuna", group="workload-optuna")
 
@@ -44,12 +45,13 @@ def server() -> Iterator[str]:
             while b"ready to accept connections" not in running.stdout.readline():
                 assert running.poll() is None
             yield f"postgresql+psycopg://optuna@127.0.0.1:{port}/postgres"
-            running.terminate()
+            # Without waiting for clients to leave.
+            running.send_signal(signal.SIGINT)
 
 
 @pytest.fixture
 def worker(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> Script:
-    return script("optuna", tmp_path, *SETTINGS, STUDY_URL=server, RUN_NAME=request.node.name)
+    return script("optuna", tmp_path, *SETTINGS, STUDY_URL=server, STUDY_NAME=request.node.name)
 
 
 def test_two_workers_search_together(worker: Script) -> None:
@@ -63,18 +65,26 @@ def test_two_workers_search_together(worker: Script) -> None:
     assert min(run.values("loss")) == run.values("loss")[-1] < run.values("loss")[0]
 
 
-@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, INTERRUPTED)])
-def test_the_trial_of_a_worker_that_is_gone_is_started_again(worker: Script, signal_number: int, code: int) -> None:
+@pytest.mark.parametrize(("then", "code"), [(lose, -signal.SIGKILL), (end, INTERRUPTED)])
+def test_the_trial_of_a_worker_that_is_gone_is_started_again(worker: Script, then: Any, code: int) -> None:
     optuna = pytest.importorskip("optuna")
-    gone = worker.run(until=lambda line: "step" in line, signal_number=signal_number)
+
+    def in_the_next_trial(processes: Sequence[Process]) -> None:
+        time.sleep(1)
+        then(processes)
+
+    gone = worker.run(until=lambda line: "step" in line, then=in_the_next_trial)
     assert gone.code == code, gone.errors[-5000:]
     time.sleep(3)
     after = worker.run()
     assert after.values("resumedFrom") == [len(gone.values("step"))]
     assert after.values("finished") == [TRIALS]
-    study = optuna.load_study(study_name=worker.environment["RUN_NAME"], storage=worker.environment["STUDY_URL"])
-    (lost,) = [trial for trial in study.trials if trial.state.name == "FAIL"]
-    (again,) = [trial for trial in study.trials if trial.system_attrs.get("failed_trial") == lost.number]
+    storage = optuna.storages.RDBStorage(worker.environment["STUDY_URL"])
+    trials = optuna.load_study(study_name=worker.environment["STUDY_NAME"], storage=storage).trials
+    storage.remove_session()
+    storage.engine.dispose()
+    (lost,) = [trial for trial in trials if trial.state.name == "FAIL"]
+    (again,) = [trial for trial in trials if trial.system_attrs.get("failed_trial") == lost.number]
     assert again.params == lost.params
     assert again.state.is_finished()
 

@@ -18,8 +18,8 @@ from workloads.scripts import (
 
 pytestmark = pytest.mark.workload(module="torch", group="workload-pytorch")
 
-STEPS = 16
-SETTINGS = f"--steps {STEPS} --batch-size 4 --learning-rate 0.005 --report-every 1 --checkpoint-every 5".split()
+STEPS = 20
+SETTINGS = f"--steps {STEPS} --batch-size 8 --learning-rate 0.003 --report-every 1 --checkpoint-every 5".split()
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
@@ -43,7 +43,7 @@ def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: 
 
 
 def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
-    check_saves_when_interrupted(training, STEPS)
+    check_saves_when_interrupted(training)
 
 
 def test_it_reads_cifar10(tmp_path: Path) -> None:

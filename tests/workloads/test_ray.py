@@ -3,6 +3,7 @@
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,13 +16,16 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    end,
+    lose,
+    lose_one,
     script,
 )
 
 pytestmark = pytest.mark.workload(module="ray", group="workload-ray")
 
-STEPS = 16
-TRAIN = f"--steps {STEPS} --batch-size 4 --learning-rate 0.005 --report-every 1 --checkpoint-every 5".split()
+STEPS = 20
+TRAIN = f"--steps {STEPS} --batch-size 8 --learning-rate 0.003 --report-every 1 --checkpoint-every 5".split()
 TRIALS = 4
 TUNE = f"--steps {TRIALS} --epochs 3 --at-once 1".split()
 
@@ -45,12 +49,12 @@ def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: 
 
 
 def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
-    check_saves_when_interrupted(training, STEPS)
+    check_saves_when_interrupted(training)
 
 
 def test_a_worker_that_is_lost_is_started_again(training: Script) -> None:
     shutil.rmtree(training.checkpoints)
-    run = training.run(until=lambda line: "checkpoint" in line, only="RayTrainWorker")
+    run = training.run(until=lambda line: "checkpoint" in line, then=lose_one("RayTrainWorker"))
     assert run.code == 0, run.errors[-5000:]
     assert run.values("resumedFrom")[0] in run.values("checkpoint")
     assert run.values("finished") == [STEPS]
@@ -73,10 +77,10 @@ def test_a_search_finds_settings_that_learn(search: Script) -> None:
     assert run.values("best")[0]["loss"] < 1
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_search_that_is_ended_goes_on(search: Script, signal_number: int) -> None:
-    ended = search.run(until=lambda line: line.get("step") == 2, signal_number=signal_number)
-    assert ended.code == (INTERRUPTED if signal_number == signal.SIGTERM else -signal.SIGKILL), ended.errors[-5000:]
+@pytest.mark.parametrize(("then", "code"), [(lose, -signal.SIGKILL), (end, INTERRUPTED)])
+def test_a_search_that_is_ended_goes_on(search: Script, then: Any, code: int) -> None:
+    ended = search.run(until=lambda line: line.get("step") == 2, then=then)
+    assert ended.code == code, ended.errors[-5000:]
     resumed = search.run()
     assert resumed.code == 0, resumed.errors[-5000:]
     assert resumed.values("resumedFrom")[0] in (1, 2, 3)

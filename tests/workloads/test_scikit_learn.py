@@ -41,7 +41,7 @@ def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: 
 
 
 def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
-    check_saves_when_interrupted(training, STEPS)
+    check_saves_when_interrupted(training)
 
 
 def test_it_reads_adult(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The TensorFlow script trains with two workers on loopback."""
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -53,8 +54,18 @@ def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: 
 
 
 def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
-    check_saves_when_interrupted(training, STEPS)
+    check_saves_when_interrupted(training)
 
 
 def test_it_reads_mnist(tmp_path: Path) -> None:
     check_reads(script("tensorflow", tmp_path, "--batch-size", "8", "--precision", "bf16"), mnist(tmp_path))
+
+
+def test_tensorboard_reads_what_a_script_wrote(training: Script, whole: Ended) -> None:
+    read = "import sys, json\nfrom tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n"
+    read += "log = EventAccumulator(sys.argv[1])\nlog.Reload()\n"
+    read += "print(json.dumps({event.step: event.value for event in log.Scalars('loss')}))"
+    command = [sys.executable, "-c", read, str(training.folder / "logs")]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    written = {int(step): loss for step, loss in json.loads(printed.splitlines()[-1]).items()}
+    assert {step: written[step] for step in whole.losses} == pytest.approx(whole.losses, rel=0.02, abs=0.02)

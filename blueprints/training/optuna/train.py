@@ -10,6 +10,7 @@ distributes it; without it, the script takes the small digits that come with sci
 import os
 import random
 import sys
+import time
 from pathlib import Path
 
 import numpy
@@ -20,10 +21,13 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+from sqlalchemy.exc import SQLAlchemyError
 
 import training_run
 
+CLASSES = 10
 RETRIES = 3
+ATTEMPTS_TO_CONNECT = 5
 
 
 def make_data(folder: Path | None) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -35,11 +39,28 @@ def make_data(folder: Path | None) -> tuple[numpy.ndarray, numpy.ndarray]:
         return file["x_train"].reshape(-1, 784) / 255, file["y_train"]
 
 
+def connect(heartbeat: int) -> RDBStorage:
+    """The database. Of workers that start at the same time, one creates its tables; that fails for others, once."""
+    # No argument: it holds a password, and arguments are told to trackers.
+    url = os.environ.get("STUDY_URL", "sqlite:///study.db")
+    for attempt in range(1, ATTEMPTS_TO_CONNECT + 1):
+        try:
+            return RDBStorage(
+                url,
+                heartbeat_interval=heartbeat,
+                grace_period=2 * heartbeat,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
+            )
+        except SQLAlchemyError as error:
+            training_run.note(f"attempt {attempt} to use the database: {error}")
+            time.sleep(attempt)
+    raise SystemExit("the database of the study cannot be used")
+
+
 def main() -> None:
     """Searches."""
     parser = training_run.arguments(__doc__, steps=50, batch_size=64, learning_rate=1e-3, precisions=("fp32",))
-    parser.add_argument("--storage", default=os.environ.get("STUDY_URL", "sqlite:///study.db"), help="database's URL")
-    parser.add_argument("--study", default=os.environ.get("RUN_NAME", "digits"), help="the study's name")
+    parser.add_argument("--study", default=os.environ.get("STUDY_NAME", "digits"), help="the study's name")
     parser.add_argument("--epochs", type=int, default=20, help="epochs of each trial (20)")
     parser.add_argument("--heartbeat", type=int, default=30, help="seconds; a trial silent for two is retried (30)")
     settings = parser.parse_args()
@@ -59,8 +80,8 @@ def main() -> None:
         )
         loss = numpy.inf
         for epoch in range(settings.epochs):
-            network.partial_fit(training, answers, classes=numpy.unique(digits))
-            loss = log_loss(right, network.predict_proba(held_out))
+            network.partial_fit(training, answers, classes=range(CLASSES))
+            loss = log_loss(right, network.predict_proba(held_out), labels=range(CLASSES))
             trial.report(loss, epoch)
             if run.interrupted():
                 sys.exit(training_run.EXIT_CODE_WHEN_INTERRUPTED)  # The trial falls silent, and is retried.
@@ -76,13 +97,7 @@ def main() -> None:
         if finished() >= settings.steps:
             study.stop()
 
-    storage = RDBStorage(
-        settings.storage,
-        heartbeat_interval=settings.heartbeat,
-        grace_period=2 * settings.heartbeat,
-        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
-    )
-    study = optuna.create_study(storage=storage, study_name=settings.study, load_if_exists=True)
+    study = optuna.create_study(storage=connect(settings.heartbeat), study_name=settings.study, load_if_exists=True)
     # No two workers, nor a worker and the one that it takes over from, may propose the same.
     worker = f"{settings.seed}, {os.environ.get('JOB_COMPLETION_INDEX')}, {len(study.trials)}"
     study.sampler = optuna.samplers.TPESampler(seed=random.Random(worker).getrandbits(32))  # noqa: S311

@@ -7,6 +7,7 @@ Stage 1 splits the optimizer's state, 2 the gradients too, 3 the parameters too.
 with Python's pickle: read none that a stranger wrote.
 """
 
+import argparse
 import os
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def make_data(folder: Path | None) -> TensorDataset:
     """CIFAR-10, or images of which each class has its own colours."""
     if folder is None:
         labels = torch.arange(1000) % CLASSES
-        return TensorDataset(torch.randn(CLASSES, 3, 1, 1)[labels] + torch.randn(1000, 3, 32, 32), labels)
+        return TensorDataset(3 * torch.randn(CLASSES, 3, 1, 1)[labels] + torch.randn(1000, 3, 32, 32), labels)
     files = [folder / "cifar-10-batches-bin" / f"data_batch_{number}.bin" for number in range(1, 6)]
     images = torch.from_numpy(numpy.concatenate([numpy.fromfile(file, numpy.uint8) for file in files])).view(-1, 3073)
     return TensorDataset(images[:, 1:].view(-1, 3, 32, 32) / 127.5 - 1, images[:, 0].long())
@@ -45,6 +46,9 @@ def main() -> None:
     parser = training_run.arguments(__doc__, steps=4000, batch_size=128, learning_rate=1e-3)
     parser.add_argument("--layers", type=int, default=7, help="layers of the model (7)")
     parser.add_argument("--stage", type=int, choices=(0, 1, 2, 3), default=2, help="how much ZeRO splits (2)")
+    parser.add_argument(
+        "--local_rank", help=argparse.SUPPRESS
+    )  # DeepSpeed's launcher gives it; LOCAL_RANK says it too.
     settings = parser.parse_args()
 
     on_gpu = torch.cuda.is_available()

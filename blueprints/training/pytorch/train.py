@@ -33,7 +33,7 @@ def make_data(folder: Path | None) -> TensorDataset:
     """CIFAR-10, or images of which each class has its own colours."""
     if folder is None:
         labels = torch.arange(1000) % CLASSES
-        return TensorDataset(torch.randn(CLASSES, 3, 1, 1)[labels] + torch.randn(1000, 3, 32, 32), labels)
+        return TensorDataset(3 * torch.randn(CLASSES, 3, 1, 1)[labels] + torch.randn(1000, 3, 32, 32), labels)
     files = [folder / "cifar-10-batches-bin" / f"data_batch_{number}.bin" for number in range(1, 6)]
     images = torch.from_numpy(numpy.concatenate([numpy.fromfile(file, numpy.uint8) for file in files])).view(-1, 3073)
     return TensorDataset(images[:, 1:].view(-1, 3, 32, 32) / 127.5 - 1, images[:, 0].long())

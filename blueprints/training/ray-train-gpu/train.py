@@ -90,7 +90,7 @@ def make_data(folder: Path | None) -> TensorDataset:
     """CIFAR-10, or images of which each class has its own colours."""
     if folder is None:
         labels = torch.arange(1000) % CLASSES
-        return TensorDataset(torch.randn(CLASSES, 3, 1, 1)[labels] + torch.randn(1000, 3, 32, 32), labels)
+        return TensorDataset(3 * torch.randn(CLASSES, 3, 1, 1)[labels] + torch.randn(1000, 3, 32, 32), labels)
     files = [folder / "cifar-10-batches-bin" / f"data_batch_{number}.bin" for number in range(1, 6)]
     images = torch.from_numpy(numpy.concatenate([numpy.fromfile(file, numpy.uint8) for file in files])).view(-1, 3073)
     return TensorDataset(images[:, 1:].view(-1, 3, 32, 32) / 127.5 - 1, images[:, 0].long())
@@ -146,13 +146,15 @@ def main() -> None:
     parser = training_run.arguments(
         __doc__, steps=4000, batch_size=128, learning_rate=0.05, precisions=("fp32", "bf16")
     )
-    parser.add_argument("--workers", type=int, default=2, help="processes that train (2)")
+    parser.add_argument("--workers", type=int, help="processes that train (one for each GPU, or two without GPUs)")
     parser.add_argument("--use-gpu", action=argparse.BooleanOptionalAction, help="a GPU each (if the cluster has any)")
     settings = parser.parse_args()
     settings.checkpoints, settings.logs = settings.checkpoints.resolve(), settings.logs.resolve()
 
     ray.init()
-    use_gpu = "GPU" in ray.cluster_resources() if settings.use_gpu is None else settings.use_gpu
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    use_gpu = gpus > 0 if settings.use_gpu is None else settings.use_gpu
+    workers = settings.workers or gpus or 2
     driver = Driver.remote()
     signal.signal(signal.SIGTERM, lambda *_: driver.interrupt.remote())
     ended = threading.Event()
@@ -170,7 +172,7 @@ def main() -> None:
         ray.train.torch.TorchTrainer(
             train_until_interrupted,
             train_loop_config={"settings": settings, "driver": driver},
-            scaling_config=ray.train.ScalingConfig(num_workers=settings.workers, use_gpu=use_gpu),
+            scaling_config=ray.train.ScalingConfig(num_workers=workers, use_gpu=use_gpu),
             run_config=ray.train.RunConfig(
                 storage_path=str(settings.checkpoints / "ray"),
                 failure_config=ray.train.FailureConfig(max_failures=RESTARTS),
