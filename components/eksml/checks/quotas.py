@@ -63,8 +63,9 @@ def _beside_the_platform(plan: Plan, promised: Mapping[tuple[str, str], int]) ->
         wanted = sum(promised[name, resource] for name in shared)
         if wanted and wanted > left * _ROUNDING:
             largest = max(shared, key=lambda name: promised[name, resource])
-            text = f"{_in_words(resource, wanted)} of {listed(shared)}, where the platform's own pods leave {max(0, left):.0f}"
-            yield Found(flavors[largest], f"teams are promised {text}")
+            amount, rest = _in_words(resource, wanted), max(0, left)
+            text = f"teams are promised {amount} of {listed(shared)}, where the platform's own pods leave {rest:.0f}"
+            yield Found(flavors[largest], text)
 
 
 def _of_namespaces(plan: Plan) -> Iterator[Found]:
