@@ -175,7 +175,10 @@ def test_no_member_makes_more_of_what_belongs_to_a_queued_job(cluster: Client) -
     job = member.create({**kind, "metadata": {"name": "parent", "namespace": "training"}, "spec": spec})
     owner = {**kind, "name": "parent", "uid": job["metadata"]["uid"]}
     metadata = {"name": "child", "namespace": "training", "ownerReferences": [owner]}
-    child = cluster.get(cluster.create({**kind, "metadata": metadata, "spec": spec}))
+    child = cluster.create({**kind, "metadata": metadata, "spec": {**spec, "suspend": True}})
+    # Its controller writes on it once, and then leaves it alone.
+    cluster.wait_until(child, lambda found: found["status"].get("conditions"))
+    child = cluster.get(child)
     with pytest.raises(RefusedError, match="leave alone labels and spec of what a controller made"):
         member.update({**child, "spec": {**child["spec"], "parallelism": 8}})
     with pytest.raises(RefusedError, match="cannot create resource"):
