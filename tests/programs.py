@@ -1,12 +1,13 @@
 """Bare Pulumi programs for tests, recorded."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from eksml.plan import Plan, Resource
-from eksml.plan.project import Stack
-from eksml.plan.recorder import record_program
+from eksml.plan.project import Stack, find_stack
+from eksml.plan.recorder import record, record_program
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +22,12 @@ def recorded(program: Callable[[], Any], config: Mapping[str, str] | None = None
         config={"aws:region": "us-west-2", **(config or {})},
     )
     return record_program(program, stack)
+
+
+@cache
+def stack_plan(name: str) -> Plan:
+    """The Plan of one of the stacks of this repository."""
+    return record(find_stack(str(ROOT), name))
 
 
 def one(plan: Plan, resource_type: str, name: str | None = None) -> Resource:

@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 
 from eksml import catalog, names
-from eksml.plan.project import find_stack
-from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
+from programs import stack_plan
 
 ROOT = Path(__file__).parents[1]
 
 
 @cache
 def passed(stack: str) -> dict[str, Any]:
-    releases = record(find_stack(str(ROOT), stack)).of_type("kubernetes:helm.sh/v3:Release")
+    releases = stack_plan(stack).of_type("kubernetes:helm.sh/v3:Release")
     return {release.inputs["chart"].rpartition("/")[2]: release.inputs for release in releases}
 
 

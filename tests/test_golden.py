@@ -6,9 +6,8 @@ import pytest
 
 from eksml.checks import run_checks
 from eksml.cli.preview import files_of
-from eksml.plan.project import find_stack
-from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
+from programs import stack_plan
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
@@ -16,7 +15,7 @@ GOLDEN = ROOT / "tests" / "golden"
 
 @pytest.mark.parametrize("stack", PROFILES)
 def test_a_stack_renders_to_its_golden_files(stack: str) -> None:
-    plan = record(find_stack(str(ROOT), stack))
+    plan = stack_plan(stack)
     rendered = files_of(plan, run_checks(plan))
     assert sorted(file.name for file in (GOLDEN / stack).iterdir()) == sorted(rendered)
     for name, content in rendered.items():

@@ -14,6 +14,7 @@ from eksml.plan import Plan
 from eksml.plan.project import find_stack, stacks_of
 from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
+from programs import stack_plan
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "blueprints" / "training"
@@ -23,15 +24,10 @@ OTHERS = [(name, profile) for name in BLUEPRINTS for profile in PROFILES if (nam
 
 
 @cache
-def platform(profile: str) -> Plan:
-    return record(find_stack(str(ROOT), profile))
-
-
-@cache
 def plan(blueprint: str, profile: str | None = None, on: str | None = None) -> Plan:
     stack = find_stack(str(FOLDER / blueprint), profile).on_platform(on)
     assert stack.platform
-    return record(stack, platform(stack.platform.name))
+    return record(stack, stack_plan(stack.platform.name))
 
 
 def report(found: Plan) -> Report:

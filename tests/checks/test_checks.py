@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,8 @@ from eksml.checks.run import _FUNCTIONS, as_json
 from eksml.checks.workloads import Workload, workloads_of
 from eksml.plan import Plan, Resource
 from eksml.plan.model import UNKNOWN
-from eksml.plan.project import find_stack
-from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
+from programs import stack_plan
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -32,16 +30,11 @@ JOB = "kubernetes:batch/v1:Job"
 PROVIDER = "pulumi:providers:kubernetes"
 
 
-@cache
-def stack(name: str) -> Plan:
-    return record(find_stack(str(ROOT), name))
-
-
 def planted(fault: Callable[[dict[str, Resource]], None], name: str = "production") -> Plan:
     """A stack with a fault in it: the function changes the resources, which it gets by URN."""
-    resources = {each.urn: replace(each, inputs=deepcopy(dict(each.inputs))) for each in stack(name).resources}
+    resources = {each.urn: replace(each, inputs=deepcopy(dict(each.inputs))) for each in stack_plan(name).resources}
     fault(resources)
-    return Plan.of(name, resources.values(), stack(name).exports)
+    return Plan.of(name, resources.values(), stack_plan(name).exports)
 
 
 def found(plan: Plan, check: str) -> list[str]:
@@ -577,7 +570,7 @@ def test_every_check_has_a_function_a_severity_and_an_explanation() -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_check_is_quiet_on_the_stacks(name: str) -> None:
-    assert run_checks(stack(name)).findings == ()
+    assert run_checks(stack_plan(name)).findings == ()
 
 
 def test_every_check_has_a_fault_here() -> None:
@@ -649,7 +642,7 @@ def test_an_image_that_does_not_run_on_its_nodes_is_found(
     known = catalog.images()
     changed = known["nvidia-device-plugin"].model_copy(update=change_of_image)
     monkeypatch.setattr("eksml.checks.images.images", lambda: {**known, "nvidia-device-plugin": changed})
-    lines = found(stack("research"), "image-fits-nodes")
+    lines = found(stack_plan("research"), "image-fits-nodes")
     assert bool(lines) == bool(text), lines
     assert text is None or any(line.endswith(text) for line in lines), lines
 
@@ -804,7 +797,7 @@ def test_an_agent_of_every_node_may_run_on_gpu_nodes_too(
 
 
 def test_pods_have_the_disk_of_their_pool_or_the_instance_store_that_joins_it() -> None:
-    disks = {(node.labels["eksml.dev/pool"], node.instance_type): node for node in nodes_of(stack("production"))}
+    disks = {(node.labels["eksml.dev/pool"], node.instance_type): node for node in nodes_of(stack_plan("production"))}
     gib = {key: node.allocatable["ephemeral-storage"] / 1024 for key, node in disks.items()}
     # 50 GiB, of which a tenth stays free and the kubelet keeps one.
     assert gib["system", "m7i.xlarge"] == 44

@@ -1,31 +1,20 @@
 """The stacks of the repository, and what they make in a cluster."""
 
 import time
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from controlplane import crds
 from controlplane.client import Client, Item, RefusedError
 from eksml import names
-from eksml.plan import Plan
 from eksml.plan.manifests import objects
-from eksml.plan.project import find_stack
-from eksml.plan.recorder import record
+from programs import stack_plan
 
-_ROOT = Path(__file__).parents[2]
 _SECONDS_TO_APPLY = 30
-
-
-@cache
-def plan(stack: str) -> Plan:
-    """The recorded plan of a stack."""
-    return record(find_stack(str(_ROOT), stack))
 
 
 def build(cluster: Client, stack: str) -> list[dict[str, Any]]:
     """Makes every object of a stack, and waits until its quotas and admission policies are in force."""
-    made = objects(plan(stack))
+    made = objects(stack_plan(stack))
     crds.install(cluster, made)
     for item in made:
         cluster.create(item)

@@ -16,7 +16,7 @@ from controlplane import crds
 from controlplane.build import programs
 from controlplane.client import Client, Item
 from controlplane.scheduling import add_nodes
-from controlplane.test_stacks import name_of, plan, simulated
+from controlplane.test_stacks import name_of, simulated
 from eksml.catalog import Overlay
 from eksml.catalog.kustomizations import OverlayObject
 from eksml.checks.nodes import nodes_of
@@ -25,6 +25,7 @@ from eksml.kustomization import KustomizationSpec, _kustomization
 from eksml.plan import Resource
 from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 from eksml.plan.manifests import objects
+from programs import stack_plan
 
 pytestmark = pytest.mark.controlplane
 
@@ -35,7 +36,7 @@ CRD = "CustomResourceDefinition"
 def rendered(stack: str) -> list[dict[str, Any]]:
     """What kustomize makes of the overlays of a stack, on stand-ins for what is upstream."""
     with TemporaryDirectory() as folder:
-        directories = plan(stack).of_type(KUSTOMIZE_DIRECTORY)
+        directories = stack_plan(stack).of_type(KUSTOMIZE_DIRECTORY)
         texts = [built(directory, Path(folder, directory.name)) for directory in directories]
     return [item for text in texts for item in yaml.load_all(text, Loader=yaml.CSafeLoader)]
 
@@ -112,7 +113,7 @@ def test_namespaces_are_the_programs_own() -> None:
 
 @pytest.mark.parametrize("stack", ["research", "production"])
 def test_their_objects_are_admitted_and_their_pods_run_on_nodes_without_gpus(stack: str, cluster: Client) -> None:
-    nodes, registered = nodes_of(plan(stack)), objects(plan(stack))
+    nodes, registered = nodes_of(stack_plan(stack)), objects(stack_plan(stack))
     crds.install(cluster, registered)
     add_nodes(cluster, [simulated(node) for node in nodes])
     for item in registered:

@@ -8,12 +8,12 @@ import pytest
 from controlplane import crds
 from controlplane.client import Client
 from controlplane.scheduling import add_nodes, placements
-from controlplane.stacks import plan
 from eksml import names
 from eksml.checks.nodes import Node, nodes_of
 from eksml.checks.workloads import Workload, workloads_of
 from eksml.plan.manifests import objects
 from eksml.profiles import PROFILES
+from programs import stack_plan
 
 pytestmark = pytest.mark.controlplane
 
@@ -60,14 +60,14 @@ def _container(container: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stack", PROFILES)
 def test_every_object_of_a_stack_is_admitted(stack: str, cluster: Client) -> None:
-    registered = objects(plan(stack))
+    registered = objects(stack_plan(stack))
     crds.install(cluster, registered)
     assert [cluster.create(item)["kind"] for item in registered] == [item["kind"] for item in registered]
 
 
 @pytest.mark.parametrize("stack", PROFILES)
 def test_every_pod_lands_on_nodes_that_it_is_meant_for(stack: str, cluster: Client) -> None:
-    nodes, workloads = nodes_of(plan(stack)), workloads_of(plan(stack))
+    nodes, workloads = nodes_of(stack_plan(stack)), workloads_of(stack_plan(stack))
     add_nodes(cluster, [simulated(node) for node in nodes])
     pods = {
         name: pod for index, workload in enumerate(workloads) for name, pod in pods_of(workload, index, nodes).items()

@@ -7,10 +7,11 @@ import pytest
 
 from controlplane.client import Client, RefusedError
 from controlplane.scheduling import add_nodes
-from controlplane.stacks import build, member_of, of_kind, plan, wait_until_refused
+from controlplane.stacks import build, member_of, of_kind, wait_until_refused
 from eksml import names
 from eksml.checks.nodes import nodes_of
 from eksml.profiles import PROFILES
+from programs import stack_plan
 
 pytestmark = pytest.mark.controlplane
 
@@ -84,7 +85,7 @@ def test_a_member_works_in_its_own_namespace_and_cannot_open_it(stack: str, clus
 @pytest.mark.parametrize("stack", PROFILES)
 def test_a_pod_of_a_team_runs_in_the_pools_of_its_quotas_and_in_no_other(stack: str, cluster: Client) -> None:
     pools_of_team = pools_of_teams(build(cluster, stack))
-    pools = {node.labels[names.POOL_LABEL] for node in nodes_of(plan(stack))}
+    pools = {node.labels[names.POOL_LABEL] for node in nodes_of(stack_plan(stack))}
     for team, own in pools_of_team.items():
         member = member_of(cluster, team)
         for pool in own:

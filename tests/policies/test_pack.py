@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from eksml.plan.project import find_stack
 from eksml.plan.recorder import _Monitor, record
 from eksml.policies import adapter
 from eksml.profiles import PROFILES
+from programs import stack_plan
 
 ROOT = Path(__file__).parents[2]
 PACK = Path(str(files("eksml"))) / "policies"
@@ -42,11 +42,6 @@ LEVELS = {analyzer_pb2.MANDATORY: Severity.ERROR, analyzer_pb2.ADVISORY: Severit
 NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
 QUEUE = "aws:sqs/queue:Queue"
 PLATFORM = "eksml:platform:Platform"
-
-
-@cache
-def stack(name: str) -> Plan:
-    return record(find_stack(str(ROOT), name))
 
 
 def with_faults(waivers: Mapping[str, str] | None = None) -> Plan:
@@ -62,7 +57,7 @@ def with_faults(waivers: Mapping[str, str] | None = None) -> Plan:
             inputs["spec"] = {**inputs["spec"], "waivers": dict(waivers or {})}
         return replace(resource, inputs=inputs)
 
-    return Plan.of("production", map(changed, stack("production").resources))
+    return Plan.of("production", map(changed, stack_plan("production").resources))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +148,7 @@ def test_the_engine_knows_how_to_start_the_pack() -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_the_pack_is_quiet_on_the_stacks(engine: analyzer_pb2_grpc.AnalyzerStub, name: str) -> None:
-    response = ask(engine, stack(name))
+    response = ask(engine, stack_plan(name))
     assert reported(response) == []
     assert not response.not_applicable
 
@@ -195,7 +190,7 @@ def test_a_waiver_of_what_the_engine_does_not_show_is_not_called_unused(
 
 def test_a_second_stack_is_judged_by_itself(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
     assert reported(ask(engine, with_faults()))
-    assert reported(ask(engine, stack("production"))) == []
+    assert reported(ask(engine, stack_plan("production"))) == []
 
 
 def test_the_engines_preview_of_a_remote_component_accuses_it_of_nothing(
@@ -204,7 +199,7 @@ def test_the_engines_preview_of_a_remote_component_accuses_it_of_nothing(
     def shown(resource: Resource) -> Mapping[str, Any]:
         return {} if resource.type in REMOTE_TYPES else resource.inputs
 
-    assert reported(ask(engine, stack("production"), shown)) == []
+    assert reported(ask(engine, stack_plan("production"), shown)) == []
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -255,7 +250,7 @@ def test_whatever_is_unknown_the_pack_answers(engine: analyzer_pb2_grpc.Analyzer
             for key, each in resource.inputs.items()
         }
 
-    ask(engine, stack("production"), shown)
+    ask(engine, stack_plan("production"), shown)
 
 
 def test_without_noted_inputs_the_outputs_are_judged(engine: analyzer_pb2_grpc.AnalyzerStub) -> None:
@@ -290,7 +285,7 @@ def told_in_process(plan: Plan) -> list[PolicyResource]:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_the_plan_of_the_engines_resources_is_the_recorded_one(name: str) -> None:
-    recorded = Plan.of(name, [replace(each, options={}) for each in stack(name).resources])
+    recorded = Plan.of(name, [replace(each, options={}) for each in stack_plan(name).resources])
     made = adapter.plan_of(told_in_process(recorded), {})
     assert made.stack == name
     assert differences(recorded, made) == []
@@ -324,7 +319,7 @@ def test_the_plan_is_made_once_for_all_checks(monkeypatch: pytest.MonkeyPatch) -
 
     real = adapter.plan_of
     monkeypatch.setattr(adapter, "plan_of", counted)
-    resources = told_in_process(stack("startup"))
+    resources = told_in_process(stack_plan("startup"))
     stack_policies = [each for each in adapter.policies() if isinstance(each, StackValidationPolicy)]
     for run in (1, 2):
         for policy in stack_policies:

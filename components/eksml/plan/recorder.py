@@ -29,6 +29,7 @@ from eksml.plan import believable
 from eksml.plan.canonical import CLUSTER, REMOTE_TYPES, canonical
 from eksml.plan.model import SECRET, STACK_REFERENCE_TYPE, STACK_TYPE, Plan, Resource
 from eksml.plan.project import Stack
+from eksml.plan.spared import spared_work
 
 # How the SDK marks values that are more than plain data. See pulumi.runtime.rpc.
 _MARK = "4dabf18193072939515e22adb298388d"
@@ -93,7 +94,7 @@ def _record(program: Callable[[], Any], stack: Stack, platform: Plan | None) -> 
     # Not asyncio.run, which would leave the thread without the loop that it may have had before.
     loop = asyncio.new_event_loop()
     try:
-        with _short_stack_traces():
+        with spared_work():
             loop.run_until_complete(run_in_stack(watched))
     except InputError:
         raise
@@ -106,20 +107,6 @@ def _record(program: Callable[[], Any], stack: Stack, platform: Plan | None) -> 
     if problems := [*stack.problems, *monitor.problems()]:
         raise RecordingError("\n".join(problems))
     return monitor.plan()
-
-
-@contextmanager
-def _short_stack_traces() -> Generator[None]:
-    """Spares the stack traces that the SDK takes of each resource, which no Plan holds."""
-    had = getattr(sys, "tracebacklimit", None)
-    sys.tracebacklimit = 1
-    try:
-        yield
-    finally:
-        if had is None:
-            del sys.tracebacklimit
-        else:
-            sys.tracebacklimit = had
 
 
 async def _settle() -> None:

@@ -1,0 +1,44 @@
+"""What a recording spares changes nothing of what is recorded."""
+
+import asyncio
+import sys
+
+import pulumi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi.runtime import resource as sdk
+
+from eksml.plan.spared import spared_work
+from programs import recorded
+
+TEXT = st.text(min_size=1, max_size=8)
+PARENT = st.builds("urn:pulumi:s::p::{}::{}".format, TEXT, TEXT)
+
+
+@given(name=TEXT, type_=TEXT, parent=st.none() | PARENT)
+def test_a_urn_is_the_one_that_the_sdk_makes(name: str, type_: str, parent: str | None) -> None:
+    async def made() -> tuple[str | None, str | None]:
+        theirs = await sdk.create_urn(name, type_, parent, "project", "stack").future()
+        with spared_work():
+            return theirs, await sdk.create_urn(name, type_, parent, "project", "stack").future()
+
+    theirs, ours = asyncio.run(made())
+    assert ours == theirs
+
+
+def test_a_urn_of_an_output_is_left_to_the_sdk() -> None:
+    def program() -> None:
+        parent = pulumi.ComponentResource("a:b:C", "parent")
+        urn = sdk.create_urn("child", "a:b:D", parent)
+        pulumi.export("urn", urn)
+
+    assert recorded(program).exports["urn"] == "urn:pulumi:test::bare::a:b:C$a:b:D::child"
+
+
+def test_afterwards_all_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "tracebacklimit", 7, raising=False)
+    before = sdk.create_urn
+    with spared_work():
+        assert sdk.create_urn is not before
+    assert (sdk.create_urn, sys.tracebacklimit) == (before, 7)
