@@ -108,6 +108,7 @@ def test_every_addon_of_a_new_cluster_is_there() -> None:
     installed = {resource.inputs["addonName"] for resource in research().of_type("aws:eks/addon:Addon")}
     assert installed == {
         "aws-ebs-csi-driver",
+        "aws-mountpoint-s3-csi-driver",
         "coredns",
         "eks-node-monitoring-agent",
         "eks-pod-identity-agent",
@@ -125,7 +126,7 @@ def test_an_existing_cluster_gets_pools_identities_and_components_and_keeps_what
     plan = platform({"profile": "research", **EXISTING})
     assert names_of(plan, "aws:eks/nodeGroup:NodeGroup") == ["lab-notebooks", "lab-system"]
     assert names_of(plan, "kubernetes:karpenter.sh/v1:NodePool") == ["lab-train"]
-    assert plan.of_type("aws:eks/addon:Addon") == []
+    assert names_of(plan, "aws:eks/addon:Addon") == ["lab-buckets-csi"], "only what a component of ours brings"
     assert plan.of_type("aws:ec2/vpc:Vpc") == plan.of_type("eks:index:Cluster") == []
     policies = [each.inputs["policyArn"] for each in plan.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment")]
     assert sum(arn.endswith("/AmazonEKS_CNI_Policy") for arn in policies) == 2, "its VPC CNI may have no other rights"
@@ -133,7 +134,7 @@ def test_an_existing_cluster_gets_pools_identities_and_components_and_keeps_what
 
 def test_an_existing_cluster_gets_the_addons_that_it_lacks() -> None:
     cluster = {**EXISTING["cluster"], "addons": ["aws-ebs-csi-driver", "metrics-server"]}
-    plan = platform({"profile": "research", **EXISTING, "cluster": cluster})
+    plan = platform({"profile": "research", **EXISTING, "cluster": cluster, "storage": {"bucketMounts": None}})
     assert {each.inputs["addonName"] for each in plan.of_type("aws:eks/addon:Addon")} == set(cluster["addons"])
     assert plan.of_type("kubernetes:storage.k8s.io/v1:StorageClass")
 

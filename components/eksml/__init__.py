@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
+    from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
+    from eksml.storage.bucket_mounts import BucketMountsSpec as BucketMountsSpec
     from eksml.storage.efs import Efs as Efs
     from eksml.storage.efs import EfsSpec as EfsSpec
     from eksml.storage.efs import ThroughputMode as ThroughputMode
@@ -154,6 +156,7 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
+    "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
     "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),

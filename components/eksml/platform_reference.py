@@ -46,6 +46,11 @@ class PlatformReference:
         """Name of the platform's model bucket; None on a cluster by its kubeconfig."""
         return self.required("modelBucket") if self._name else None
 
+    @property
+    def region(self) -> pulumi.Output[str] | None:
+        """AWS region of the platform; None on a cluster by its kubeconfig."""
+        return self.required("region") if self._name else None
+
     def required(self, export: str) -> pulumi.Output[Any]:
         """What the platform exports under a name. Without it the program ends and says which platform lacks it."""
         if self._stack is None:

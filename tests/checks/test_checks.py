@@ -448,6 +448,34 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "lost: namespace servng does not exist, did you mean 'serving'?",
     ),
     (
+        "reference-exists",
+        add(
+            "kubernetes:core/v1:PersistentVolumeClaim",
+            "home",
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": "home", "namespace": "serving"},
+                "spec": {"storageClassName": "efs"},
+            },
+        ),
+        "home: StorageClass efs does not exist, the platform has gp3",
+    ),
+    (
+        "reference-exists",
+        add(
+            "kubernetes:core/v1:PersistentVolume",
+            "disk",
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": "disk"},
+                "spec": {"csi": {"driver": "fsx.csi.aws.com"}},
+            },
+        ),
+        "disk: nothing on this platform brings the driver fsx.csi.aws.com: add-on aws-fsx-csi-driver does",
+    ),
+    (
         "secret-exists",
         add(
             "kubernetes:core/v1:Pod",

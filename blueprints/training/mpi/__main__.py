@@ -7,4 +7,4 @@ from eksml import MpiTraining, MpiTrainingSpec, PlatformReference, files_of, wor
 here = Path(__file__).parent
 platform = PlatformReference()
 spec = workload_spec(MpiTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
-MpiTraining("mpi", spec, bucket=platform.model_bucket, opts=platform.opts)
+MpiTraining("mpi", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)

@@ -37,6 +37,8 @@ class EksAddon(SourcedFact):
     is_optional: bool = False
     """Whether a platform works without it; then it has no say in which Kubernetes versions can be used."""
     service_account: ServiceAccount | None
+    csi_driver: str | None = None
+    """Name of the CSI driver that it brings."""
     workloads: tuple[AddonWorkload, ...]
 
 

@@ -1,4 +1,4 @@
-"""Whether what an object names is there: its kind, its namespace, its secrets."""
+"""Whether what an object names is there: its kind, its namespace, its storage, its secrets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from eksml.catalog import charts
+from eksml.catalog import charts, eks_addons
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
 from eksml.checks.workloads import RELEASE, chart_of, workloads_of
@@ -18,7 +18,7 @@ _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def reference_exists(plan: Plan) -> Iterator[Found]:
-    """The kind and the namespace of each object exist, where the Plan makes the whole cluster."""
+    """The kind, the namespace and the storage of each object exist, where the Plan makes the whole cluster."""
     if not has_all_nodes(plan):
         return
     for resource in plan.resources:
@@ -45,12 +45,38 @@ def _lost_references(resource: Resource, plan: Plan) -> Iterator[str]:
     namespace = (resource.inputs.get("metadata") or {}).get("namespace")
     if namespace and namespace not in _namespaces(plan):
         yield f"namespace {namespace} does not exist{nearest(namespace, _namespaces(plan))}"
+    yield from _lost_storage(resource, plan)
+
+
+def _lost_storage(resource: Resource, plan: Plan) -> Iterator[str]:
+    spec = resource.inputs.get("spec") or {}
+    if resource.type == "kubernetes:core/v1:PersistentVolume":
+        driver = (spec.get("csi") or {}).get("driver")
+        addons = [name for name, addon in eks_addons().items() if driver and addon.csi_driver == driver]
+        if addons and not set(addons) & _addons(plan):
+            yield f"nothing on this platform brings the driver {driver}: add-on {addons[0]} does"
+    if resource.type == "kubernetes:core/v1:PersistentVolumeClaim":
+        storage_class = spec.get("storageClassName")
+        if storage_class and storage_class not in _storage_classes(plan):
+            known = _storage_classes(plan)
+            yield f"StorageClass {storage_class} does not exist, the platform has {', '.join(sorted(known)) or 'none'}"
 
 
 @lru_cache(maxsize=1)
 def _namespaces(plan: Plan) -> frozenset[str]:
     made = {kubernetes_name(each.inputs, each.urn) for each in plan.of_type("kubernetes:core/v1:Namespace")}
     return frozenset({*_NAMESPACES, *made, *(str(each.inputs.get("namespace")) for each in plan.of_type(RELEASE))})
+
+
+@lru_cache(maxsize=1)
+def _addons(plan: Plan) -> frozenset[str]:
+    return frozenset(str(each.inputs.get("addonName")) for each in plan.of_type("aws:eks/addon:Addon"))
+
+
+@lru_cache(maxsize=1)
+def _storage_classes(plan: Plan) -> frozenset[str]:
+    made = plan.of_type("kubernetes:storage.k8s.io/v1:StorageClass")
+    return frozenset(kubernetes_name(each.inputs, each.urn) for each in made)
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ import pulumi
 
 from eksml.component import Component, Tags
 from eksml.spec import Spec
+from eksml.storage.bucket_mounts import BucketMounts, BucketMountsSpec
 from eksml.storage.efs import Efs, EfsSpec
 from eksml.storage.lustre import Lustre, LustreSpec
 from eksml.storage.model_bucket import ModelBucket, ModelBucketSpec
@@ -19,6 +20,8 @@ class SharedStorageSpec(Spec):
 
     model_bucket: ModelBucketSpec | None = None
     """A bucket for models, checkpoints and data sets, which every team reads and writes its own part of."""
+    bucket_mounts: BucketMountsSpec | None = None
+    """Buckets as volumes, which training jobs use for data and checkpoints of `kind: s3`."""
     efs: EfsSpec | None = None
     """A shared file system for many small files, such as homes and code: StorageClass `efs`."""
     lustre: LustreSpec | None = None
@@ -61,6 +64,15 @@ class SharedStorage(Component):
         if spec.model_bucket:
             self.model_bucket = ModelBucket(
                 f"{name}-models", spec.model_bucket, cluster_name=cluster_name, tags=tags, opts=self.child()
+            )
+        if spec.bucket_mounts:
+            BucketMounts(
+                f"{name}-buckets",
+                spec.bucket_mounts,
+                kubernetes_version=kubernetes_version,
+                cluster_name=cluster_name,
+                tags=tags,
+                opts=self.child(),
             )
         handles: dict[str, Any] = {
             "region": region,

@@ -40,6 +40,7 @@ class TrainingJob(Component, Generic[JobSpecType]):
     Arguments:
         spec: what the job is.
         bucket: name of the platform's model bucket, for volumes that name none.
+        region: AWS region of the buckets that it mounts; none given: the driver finds it out, if the network lets it.
         tracking_uri: address of the MLflow that the job reports to.
     """
 
@@ -49,6 +50,7 @@ class TrainingJob(Component, Generic[JobSpecType]):
         spec: JobSpecType,
         *,
         bucket: pulumi.Input[str] | None = None,
+        region: pulumi.Input[str] | None = None,
         tracking_uri: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
@@ -63,7 +65,7 @@ class TrainingJob(Component, Generic[JobSpecType]):
             self.add("v1", "ConfigMap", f"{name}-code", {"data": spec.code.files})
         for role, volume in (("data", spec.data), ("checkpoints", spec.checkpoints)):
             if isinstance(volume, S3Volume):
-                self._mount_bucket(role, volume, bucket)
+                self._mount_bucket(role, volume, volume.bucket or bucket, region)
             elif isinstance(volume, FileSystemVolume):
                 self._claim(role, claim_of_directory(volume))
         self._run(self.job(spec))
@@ -118,15 +120,16 @@ class TrainingJob(Component, Generic[JobSpecType]):
             delete_before_replace=True,
         )
 
-    def _mount_bucket(self, role: str, volume: S3Volume, bucket: pulumi.Input[str] | None) -> None:
+    def _mount_bucket(
+        self, role: str, volume: S3Volume, bucket: pulumi.Input[str] | None, region: pulumi.Input[str] | None
+    ) -> None:
         name, spec = f"{self.resource_name}-{role}", self._spec
-        bucket = volume.bucket or bucket
         if bucket is None:
             text = "missing: the platform has no model bucket, give the name of one"
             raise SpecError([Problem((role, "bucket"), text)])
         prefix = volume.prefix or f"teams/{spec.namespace}/{self.resource_name}/"
         claim = (spec.namespace, name)
-        fields = bucket_volume(bucket, prefix, spec.user_id, claim=claim, read_only=role == "data")
+        fields = bucket_volume(bucket, region, prefix, spec.user_id, claim=claim, read_only=role == "data")
         volume_name = names.fitted(f"{spec.namespace}-{name}", 63)
         metadata = {"name": volume_name, "labels": {names.JOB_LABEL: self.resource_name}}
         made = pulumi.CustomResource(

@@ -12,8 +12,8 @@ from eksml.spec import BucketName, ObjectName, Spec, pattern
 
 DATA_DIRECTORY, CHECKPOINT_DIRECTORY = "/data", "/checkpoints"
 _S3_DRIVER = "s3.csi.aws.com"
-_BUCKET_SIZE = "1Ti"
-_BUCKET_SIZE = "1Ti"
+# Kubernetes asks for a size, which teams have quotas of; the bucket has none.
+_BUCKET_SIZE = "1Gi"
 _Prefix = Annotated[
     str, pattern(r"^([A-Za-z0-9][A-Za-z0-9!_.*'()-]*/)*$", "the beginning of keys, such as runs/resnet/, ending with /")
 ]
@@ -60,7 +60,13 @@ def claim_of_directory(volume: FileSystemVolume) -> dict[str, Any]:
 
 
 def bucket_volume(
-    bucket: pulumi.Input[str], prefix: str, user_id: int, *, claim: tuple[str, str], read_only: bool
+    bucket: pulumi.Input[str],
+    region: pulumi.Input[str] | None,
+    prefix: str,
+    user_id: int,
+    *,
+    claim: tuple[str, str],
+    read_only: bool,
 ) -> dict[str, Any]:
     """The volume of a bucket's objects below a prefix, for one claim, by its namespace and name.
 
@@ -68,14 +74,15 @@ def bucket_volume(
     """
     namespace, name = claim
     writing = ["read-only"] if read_only else ["allow-delete", "allow-overwrite"]
+    # The driver's pods cannot ask the node where they are: its metadata service is one hop away from nobody but itself.
+    where = [pulumi.Output.concat("region ", region)] if region is not None else []
     return {
         "accessModes": ["ReadWriteMany"],
-        # Kubernetes asks for a size; the bucket has none.
         "capacity": {"storage": _BUCKET_SIZE},
         "storageClassName": "",
         "persistentVolumeReclaimPolicy": "Retain",
         "claimRef": {"namespace": namespace, "name": name},
-        "mountOptions": [f"prefix {prefix}", *writing, f"uid={user_id}", f"gid={user_id}", "allow-other"],
+        "mountOptions": [f"prefix {prefix}", *where, *writing, f"uid={user_id}", f"gid={user_id}", "allow-other"],
         "csi": {
             "driver": _S3_DRIVER,
             "volumeHandle": f"{namespace}-{name}",
