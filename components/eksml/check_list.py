@@ -53,7 +53,9 @@ CHECKS: dict[str, CheckInfo] = {
     "own-cluster-provider": CheckInfo(
         _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
     ),
-    "reference-exists": CheckInfo(_ERROR, "An object of a kind, in a namespace or on storage that is not there is refused or waits."),
+    "reference-exists": CheckInfo(
+        _ERROR, "An object of a kind, in a namespace or on storage that is not there is refused or waits."
+    ),
     "secret-exists": CheckInfo(_WARNING, "A pod does not start before the secrets that it reads are there."),
     "identity-used": CheckInfo(_WARNING, "An identity that no service account uses is a right that nobody needs."),
     "one-identity": CheckInfo(_ERROR, "EKS gives a service account one identity, and refuses a second one."),
