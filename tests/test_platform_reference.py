@@ -74,6 +74,16 @@ def test_a_program_without_a_platform_says_what_is_missing(tmp_path: Path) -> No
         recorded(project)
 
 
+def test_a_kubeconfig_goes_before_a_platform(tmp_path: Path) -> None:
+    both = PLATFORM + "  eksml:kubeconfig: {secure: v1:x:y}\n"
+    project = workload(tmp_path, "import eksml\neksml.PlatformReference()\n", both)
+    plan = recorded(project)
+    assert plan.platform is None
+    assert not plan.of_type("pulumi:pulumi:StackReference")
+    with pytest.raises(InputError, match="--platform research: dev runs on no platform: it has eksml:kubeconfig"):
+        recorded(project, platform="research")
+
+
 def test_it_runs_on_any_cluster_by_its_kubeconfig_too(tmp_path: Path) -> None:
     program = "import eksml\nassert eksml.PlatformReference().model_bucket is None\n"
     plan = recorded(workload(tmp_path, program, "config:\n  eksml:kubeconfig: {secure: v1:x:y}\n"))

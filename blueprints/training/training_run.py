@@ -213,6 +213,8 @@ class TrainingRun:
             (folder / _ABOUT).write_text(json.dumps(about, default=str, indent=2), encoding="utf-8")
             (folder / _COMPLETE).write_text("", encoding="utf-8")
             self.say(checkpoint=step)
+            for name, tracker in list(self._trackers.items()):
+                self._guarded(name, tracker.keep)
             for old in sorted(complete_checkpoints(self._settings.checkpoints))[:-CHECKPOINTS_KEPT]:
                 _remove(old)
 
@@ -282,6 +284,9 @@ class _MLflow:
     def loss(self, step: int, loss: float) -> None:
         self._mlflow.log_metric("loss", loss, step=step)
 
+    def keep(self) -> None:
+        """Has nothing to keep: MLflow has it all."""
+
     def end(self, succeeded: bool) -> None:
         self._mlflow.end_run("FINISHED" if succeeded else "FAILED")
 
@@ -295,12 +300,15 @@ class _WeightsAndBiases:
     def loss(self, step: int, loss: float) -> None:
         self._run.log({"loss": loss}, step=step)
 
+    def keep(self) -> None:
+        """Has nothing to keep: Weights & Biases has it all."""
+
     def end(self, succeeded: bool) -> None:
         self._run.finish(exit_code=0 if succeeded else 1)
 
 
 class _TensorBoard:
-    """Writes the loss as TensorBoard reads it.
+    """Writes the loss as TensorBoard reads it: whole, with each checkpoint.
 
     Its own package is in few images, and the format is small: records of an Event message of protocol buffers, each
     with its length and two checksums.
@@ -310,22 +318,25 @@ class _TensorBoard:
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
-        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
-        # Without a buffer: what is written must be there when the process is killed.
-        self._file = os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o666)
+        self._kept = folder / f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
+        self._events = bytearray()
         self._write(_text(3, b"brain.Event:2"))
 
     def loss(self, step: int, loss: float) -> None:
         value = _text(1, b"loss") + b"\x15" + struct.pack("<f", loss)
         self._write(b"\x10" + _varint(step) + _text(5, _text(1, value)))
 
+    def keep(self) -> None:
+        """Writes what there is so far."""
+        self._kept.write_bytes(self._events)
+
     def end(self, succeeded: bool) -> None:
-        os.close(self._file)
+        self.keep()
 
     def _write(self, content: bytes) -> None:
         event = b"\x09" + struct.pack("<d", time.time()) + content
         length = struct.pack("<Q", len(event))
-        os.write(self._file, length + _checksum(length) + event + _checksum(event))
+        self._events += length + _checksum(length) + event + _checksum(event)
 
 
 def _text(field: int, content: bytes) -> bytes:

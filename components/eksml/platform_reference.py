@@ -15,7 +15,9 @@ SpecType = TypeVar("SpecType", bound=Spec)
 
 
 class PlatformReference:
-    """What `eksml:platformStack` exports, as `organization/project/stack`; or the cluster of `eksml:kubeconfig`.
+    """The cluster of `eksml:kubeconfig`; or what `eksml:platformStack`, an `organization/project/stack`, exports.
+
+    A kubeconfig goes first: a project may name a platform for all its stacks, and one of them another cluster.
 
     Raises pulumi.RunError where the stack file has neither.
 
@@ -26,8 +28,8 @@ class PlatformReference:
 
     def __init__(self) -> None:
         config = pulumi.Config("eksml")
-        self._name = config.get(PLATFORM_STACK.rpartition(":")[2])
         kubeconfig = config.get_secret(KUBECONFIG.rpartition(":")[2])
+        self._name = None if kubeconfig is not None else config.get(PLATFORM_STACK.rpartition(":")[2])
         if self._name is None and kubeconfig is None:
             raise pulumi.RunError(
                 f"{PLATFORM_STACK}: missing, must be the stack of the platform to run on, or set {KUBECONFIG}"

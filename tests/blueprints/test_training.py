@@ -1,6 +1,7 @@
 """The training blueprints: small programs that preview where they are supported, and say why not elsewhere."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from eksml.checks import Report, run_checks
+from eksml.config_keys import KUBECONFIG
 from eksml.costs import run_cost
 from eksml.names import JOB_LABEL
 from eksml.plan import Plan
@@ -60,6 +62,15 @@ def test_it_passes_the_checks_together_with_a_platform_of_its_profile(blueprint:
 @pytest.mark.parametrize(("blueprint", "profile"), OTHERS)
 def test_on_another_profile_it_says_why_not(blueprint: str, profile: str) -> None:
     assert report(plan(blueprint, on=profile)).errors
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS)
+def test_it_runs_on_any_cluster_by_its_kubeconfig(blueprint: str) -> None:
+    stack = find_stack(str(FOLDER / blueprint)).with_settings({"checkpoints": {"kind": "efs"}})
+    stack = replace(stack, config={**stack.config, KUBECONFIG: "{}"}, secret_keys=(KUBECONFIG,)).on_platform()
+    found = record(stack)
+    assert found.platform is None
+    assert report(found).errors == ()
 
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS)

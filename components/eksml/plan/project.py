@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from eksml.config_keys import PLATFORM, PLATFORM_STACK, SECRETS, WORKLOAD
+from eksml.config_keys import KUBECONFIG, PLATFORM, PLATFORM_STACK, SECRETS, WORKLOAD
 from eksml.errors import InputError, listed, nearest
 from eksml.paths import parse_path, path_text
 from eksml.plan.model import SECRET
@@ -84,12 +84,15 @@ class Stack:
     def on_platform(self, wanted: str | None = None) -> "Stack":
         """The same stack with that of the platform that it runs on, or of another one of the same project.
 
+        With a kubeconfig it runs on none, whatever its project says for its other stacks.
+
         Raises InputError where the platform's project does not lie above, or a platform is wanted of what has none.
         """
         given = self.config.get(PLATFORM_STACK)
-        if given is None:
+        if given is None or KUBECONFIG in self.config:
             if wanted:
-                raise InputError(f"--platform {wanted}: {self.name} runs on no platform: it has no {PLATFORM_STACK}")
+                reason = f"it has no {PLATFORM_STACK}" if given is None else f"it has {KUBECONFIG}"
+                raise InputError(f"--platform {wanted}: {self.name} runs on no platform: {reason}")
             return self
         *organization, project, name = str(given).split("/")
         platform = _stack(_project_of_name(self.directory, project, str(given)), wanted or name)
