@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,11 @@ EARLY_POOL = {"kind": "NodePool", "metadata": {}, "spec": {"limits": {"cpu": 1}}
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
 FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
-    ("workload-has-nodes", job(nodeSelector={"eksml.dev/pool": "trian"}), "job: job: no pool has the labels"),
+    (
+        "workload-has-nodes",
+        job(nodeSelector={"eksml.dev/pool": "trian"}),
+        "job: job: no pool has eksml.dev/pool: trian, did you mean 'train'?",
+    ),
     (
         "workload-has-nodes",
         job(nodeSelector={"eksml.dev/pool": "train"}, container=asking(**GPU)),
@@ -180,7 +185,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "request-fits-node",
         job(nodeSelector={"eksml.dev/pool": "system"}, container=asking(**DISK | {"ephemeral-storage": "45Gi"})),
-        "job: job: asks for 1000 thousandths of a core, 46080 MiB of disk, 1024 MiB of memory, more than is left on",
+        "job: job: asks for 1 vCPUs, 46080 MiB of disk, 1024 MiB of memory, more than is left on",
     ),
     (
         "request-fits-node",
@@ -189,7 +194,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
             tolerations=[TOLERATION],
             container=asking(**DISK | {"ephemeral-storage": "4Ti"}),
         ),
-        "job: job: asks for 1000 thousandths of a core, 4194304 MiB of disk, 1024 MiB of memory, more than is left on",
+        "job: job: asks for 1 vCPUs, 4194304 MiB of disk, 1024 MiB of memory, more than is left on",
     ),
     (
         "workload-has-nodes",
@@ -199,12 +204,12 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "request-fits-node",
         change(DIRECTORY, "mpi-operator", "patches/1/spec/template/spec/containers/0/resources/requests/cpu", "5"),
-        "eksml-production-mpi-operator: mpi-operator: asks for 5000 thousandths of a core",
+        "eksml-production-mpi-operator: mpi-operator: asks for 5 vCPUs",
     ),
     (
         "request-fits-node",
         job(container=asking(cpu="4", memory="1Gi")),
-        "job: job: asks for 4000 thousandths of a core, 1024 MiB of memory, more than is left on any of m7i.xlarge",
+        "job: job: asks for 4 vCPUs, 1024 MiB of memory, more than is left on any of m7i.xlarge",
     ),
     (
         "request-fits-node",
@@ -370,7 +375,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "quotas-fit-pools",
         change("aws:eks/nodeGroup:NodeGroup", "system", "scalingConfig/desiredSize", 1),
-        "eksml-production-kueue-resourceflavor-system: teams are promised 5880 thousandths of a core of pool system, "
+        "eksml-production-kueue-resourceflavor-system: teams are promised 5.88 vCPUs of pool system, "
         "which holds 3920; 21244 MiB of memory of pool system, which holds",
     ),
     (
@@ -387,13 +392,12 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "job-fits-quota",
         job(metadata=IN_TRAINING, spec={"parallelism": 9}, container=asking(**GPU | {"nvidia.com/gpu": "2"})),
         "job: job: 9 pods ask for 9216 MiB of memory, 18 nvidia.com/gpu, more than queue training may ever have of "
-        "system, train or burst",
+        "system (0 nvidia.com/gpu), train (8 nvidia.com/gpu) or burst (16 nvidia.com/gpu)",
     ),
     (
         "job-fits-quota",
         job(metadata=IN_TRAINING, nodeSelector={"eksml.dev/pool": "train"}, container=asking(cpu="100", memory="1Gi")),
-        "job: job: asks for 100000 thousandths of a core, 1024 MiB of memory, more than queue training may ever have "
-        "of train",
+        "job: job: asks for 100 vCPUs, 1024 MiB of memory, more than queue training may ever have of train",
     ),
     (
         "job-fits-quota",
@@ -408,7 +412,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "job-fits-quota",
         job(metadata=IN_TRAINING | {"labels": {"kueue.x-k8s.io/queue-name": "fast"}}, container=asking(**GPU)),
-        "job: job: waits in queue fast, which namespace training does not have",
+        "job: job: waits in queue fast, which namespace training does not have; it has default",
     ),
     (
         "one-identity",
@@ -669,7 +673,9 @@ def test_an_image_that_does_not_run_on_its_nodes_is_found(
 ) -> None:
     known = catalog.images()
     changed = known["nvidia-device-plugin"].model_copy(update=change_of_image)
-    monkeypatch.setattr("eksml.checks.images.images", lambda: {**known, "nvidia-device-plugin": changed})
+    monkeypatch.setattr(
+        import_module("eksml.catalog.images"), "images", lambda: {**known, "nvidia-device-plugin": changed}
+    )
     lines = found(stack_plan("research"), "image-fits-nodes")
     assert bool(lines) == bool(text), lines
     assert text is None or any(line.endswith(text) for line in lines), lines
@@ -687,7 +693,7 @@ def test_an_image_is_known_before_the_others_run_and_from_a_registry_of_ones_own
     tool = catalog.images()["nvidia-device-plugin"].model_copy(
         update={"repository": "example.com/tool", "tag": "1.0", "architectures": ("arm64",)}
     )
-    monkeypatch.setattr("eksml.checks.images.images", lambda: {"tool": tool})
+    monkeypatch.setattr(import_module("eksml.catalog.images"), "images", lambda: {"tool": tool})
     pod = json.loads(json.dumps(where).replace("NAME", name))
     (line,) = found(planted(job(**pod)), "image-fits-nodes")
     assert line.startswith(f"job: job: image {name} on m7i.xlarge: it is built for arm64")
@@ -709,6 +715,26 @@ def test_a_driver_that_is_too_old_for_an_image_is_named() -> None:
     assert image.misfit(fact, driver="570.10") == "CUDA 13.0 needs driver 580, the nodes have 570.10"
     assert image.misfit(fact, driver="580.178") is None
     assert image.misfit(fact, driver=None) is None, "not known is not wrong"
+
+
+@pytest.mark.parametrize(
+    ("image", "cuda"),
+    [
+        ("pytorch/pytorch:2.0.1-cuda11.7-cudnn8-runtime", "11.7"),
+        ("rayproject/ray-llm:2.58.0-py312-cu130", "13.0"),
+        ("registry.example.com:5000/x/cuda12.4:1.0-cudnn9", None),
+        ("registry.example.com/x@sha256:0000", None),
+    ],
+)
+def test_an_image_that_the_catalog_lacks_has_the_cuda_of_its_tag(image: str, cuda: str | None) -> None:
+    assert catalog.image_of(image).cuda == cuda
+
+
+def test_code_for_a_gpu_needs_a_cuda_that_knows_it() -> None:
+    h100, l4 = catalog.instance_types()["p5.48xlarge"], catalog.instance_types()["g6.xlarge"]
+    old, new = catalog.image_of("example.com/x:1-cuda11.7"), catalog.image_of("example.com/x:1-cuda11.8")
+    assert old.misfit(h100, None) == "CUDA 11.7 has no code for the H100, compute capability 9.0: CUDA 11.8 has"
+    assert new.misfit(h100, None) is old.misfit(l4, None) is None
 
 
 def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
@@ -926,7 +952,7 @@ def test_the_parts_of_a_job_are_let_go_together_or_not_at_all() -> None:
 
     assert found(planted(fault), "job-fits-quota") == [
         "fit: fit-pytorchReplicaSpecs-Master: its pods ask for 32 nvidia.com/gpu together, more than queue training "
-        "may ever have"
+        "may ever have: 24 nvidia.com/gpu"
     ]
 
 
@@ -938,7 +964,7 @@ def test_a_policy_of_the_account_is_judged_by_what_it_says_not_by_its_name() -> 
 def test_what_runs_before_the_containers_counts_too() -> None:
     large = {"name": "first", "image": "busybox:1.37", "resources": {"requests": {"cpu": "500", "memory": "1Pi"}}}
     (line,) = found(planted(job(initContainers=[large])), "request-fits-node")
-    assert line.startswith("job: job: asks for 500000 thousandths of a core, 1073741824 MiB of memory")
+    assert line.startswith("job: job: asks for 500 vCPUs, 1073741824 MiB of memory")
 
 
 def test_a_sidecar_counts_beside_the_containers_and_beside_what_runs_after_it_began() -> None:

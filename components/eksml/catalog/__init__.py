@@ -15,7 +15,7 @@ from eksml.catalog.durations import (
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
-from eksml.catalog.images import Image, images
+from eksml.catalog.images import Image, image_of, images
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import (
     KubernetesVersion,
@@ -62,6 +62,7 @@ __all__ = [
     "eks_image_registry",
     "frameworks",
     "gpus",
+    "image_of",
     "images",
     "instance_types",
     "karpenter_node",

@@ -1,10 +1,13 @@
 """Container images at their pinned tags."""
 
+import re
 from functools import cache
 
-from eksml.catalog._facts import SourcedFact, load
+from eksml.catalog._facts import SourcedFact, load, today
 from eksml.catalog.gpus import gpus
 from eksml.catalog.instance_types import InstanceType
+
+_CUDA_IN_TAG = re.compile(r"(?:^|[-_.])cu(?:da)?-?(\d{2})\.?(\d)")
 
 
 class Image(SourcedFact):
@@ -38,6 +41,10 @@ class Image(SourcedFact):
         if self.compute_capabilities and not any(_covers(each, capability) for each in self.compute_capabilities):
             built = ", ".join(self.compute_capabilities)
             return f"its code is for compute capability {built}, the {instance_type.gpu.model} has {capability}"
+        first = load("images.yaml")["cudaByCapability"].get(int(capability.partition(".")[0]))
+        if self.cuda and first and _version(self.cuda) < _version(first):
+            model = instance_type.gpu.model
+            return f"CUDA {self.cuda} has no code for the {model}, compute capability {capability}: CUDA {first} has"
         needed = _driver_for(self.cuda)
         if driver and needed and int(driver.partition(".")[0]) < needed:
             return f"CUDA {self.cuda} needs driver {needed}, the nodes have {driver}"
@@ -49,8 +56,27 @@ def _covers(built_for: str, capability: str) -> bool:
     return major == wanted_major and minor <= wanted_minor
 
 
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
 def _driver_for(cuda: str | None) -> int | None:
     return load("images.yaml")["driversByCuda"].get(int(cuda.partition(".")[0])) if cuda else None
+
+
+def image_of(reference: str) -> Image:
+    """What is known of an image that a pod names: what the catalog says, or else the CUDA that its tag names.
+
+    A registry of one's own has the catalog's images below its address.
+    """
+    name = reference.partition("@")[0]
+    for image in images().values():
+        if f"/{name}".endswith(f"/{image.reference}"):
+            return image
+    repository, _, tag = name.rpartition(":")
+    named = _CUDA_IN_TAG.search(tag)
+    cuda = ".".join(named.groups()) if named else None
+    return Image(repository=repository, tag=tag, architectures=None, cuda=cuda, source="its tag", date=today())
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from eksml.catalog import ami_families, images
+from eksml.catalog import ami_families, image_of
 from eksml.checks.finding import Found
 from eksml.checks.nodes import nodes_of
 from eksml.checks.scheduling import may_run
@@ -11,16 +11,13 @@ from eksml.plan import Plan
 
 
 def image_fits_nodes(plan: Plan) -> Iterator[Found]:
-    """Image, CPU architecture, driver and compute capability go together, as far as the catalog knows them."""
-    known = {f"{image.repository}:{image.tag}": image for image in images().values()}
+    """Image, CPU architecture, driver and compute capability go together, as far as they are known."""
     for workload in workloads_of(plan):
         usable = [node for node in nodes_of(plan) if may_run(workload.pod, node)]
         for container in workload.containers:
-            name = str(container.get("image")).partition("@")[0]
-            # A registry of one's own has them below its address.
-            image = next((fact for address, fact in known.items() if f"/{name}".endswith(f"/{address}")), None)
-            for node in usable if image else ():
+            image = image_of(str(container.get("image")))
+            for node in usable:
                 driver = ami_families()[node.ami_family].nvidia_driver
-                if image and (reason := image.misfit(node.fact, driver)):
+                if reason := image.misfit(node.fact, driver):
                     text = f"{workload.name}: image {container['image']} on {node.instance_type}: {reason}"
                     yield Found(workload.resource, text)

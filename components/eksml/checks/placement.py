@@ -9,6 +9,7 @@ from eksml.checks.quantities import in_words
 from eksml.checks.queues import queued
 from eksml.checks.scheduling import is_chosen, is_tolerated, may_run, required_affinity
 from eksml.checks.workloads import Workload, workloads_of
+from eksml.errors import listed, nearest
 from eksml.plan import Plan
 
 
@@ -25,12 +26,21 @@ def workload_has_nodes(plan: Plan) -> Iterator[Found]:
         if not chosen and "matchFields" in str(required_affinity(workload.pod)):
             yield Found(workload.resource, f"{workload.name}: asks for a node by its name, which none has before it is")
         elif not chosen:
-            yield Found(workload.resource, f"{workload.name}: no pool has the labels that it asks for")
+            yield Found(workload.resource, f"{workload.name}: {_unmet(workload, nodes)}")
         elif not tolerated:
             yield Found(workload.resource, f"{workload.name}: does not tolerate the taints of the pools it chooses")
         elif not able:
             devices = " and ".join(each for each in _DEVICES if asked.get(each))
             yield Found(workload.resource, f"{workload.name}: asks for {devices}, which no pool that it can use has")
+
+
+def _unmet(workload: Workload, nodes: Iterable[Node]) -> str:
+    """Which label that a workload asks for no pool has, and what comes near it."""
+    for key, value in (workload.pod.get("nodeSelector") or {}).items():
+        values = {node.labels[key] for node in nodes if key in node.labels}
+        if values and value not in values:
+            return f"no pool has {key}: {value}{nearest(str(value), values) or f', there is {listed(sorted(values))}'}"
+    return "no pool has the labels that it asks for"
 
 
 _DEVICES = (names.GPU_RESOURCE, names.EFA_RESOURCE)

@@ -24,10 +24,12 @@ def amount_of(resource: str, amount: Any) -> int:
 
 def in_words(resource: str, amount: int) -> str:
     """An amount with its unit."""
+    if resource == "cpu":
+        return f"{amount / 1000:g} vCPUs"
     return f"{amount} {_IN_WORDS.get(resource, resource)}"
 
 
-_IN_WORDS = {"cpu": "thousandths of a core", "memory": "MiB of memory", "ephemeral-storage": "MiB of disk"}
+_IN_WORDS = {"memory": "MiB of memory", "ephemeral-storage": "MiB of disk"}
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(?P<exponent>[eE][+-]?[0-9]+)?)"
     r"(?(exponent)|(?P<unit>[numkMGTPE]|[KMGTPE]i)?)"

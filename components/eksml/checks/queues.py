@@ -145,7 +145,8 @@ def _obstacles(job: list[Workload], queue: tuple[str | None, str], plan: Plan) -
     """Why Kueue will never let a job go, if it will not."""
     namespace, name = queue
     if queue not in _local_queues(plan):
-        yield f"{job[0].name}: waits in queue {name}, which namespace {namespace} does not have"
+        there = listed(each for of, each in _local_queues(plan) if of == namespace) or "none"
+        yield f"{job[0].name}: waits in queue {name}, which namespace {namespace} does not have; it has {there}"
         return
     name = _local_queues(plan)[queue]
     groups = _groups(name, plan)
@@ -155,10 +156,11 @@ def _obstacles(job: list[Workload], queue: tuple[str | None, str], plan: Plan) -
         yield from (f"{part.name}: {text}" for text in _misfits(part, name, groups, plan))
     together = sum(map(_asked, job), Counter[str]())
     for group in groups if len(job) > 1 and _is_whole(job[0], plan) else ():
-        for resource in sorted({each for most in group.values() for each in most}):
-            if together[resource] > sum(most.get(resource, 0) for most in group.values()):
-                asked = in_words(resource, together[resource])
-                yield f"{job[0].name}: its pods ask for {asked} together, more than queue {name} may ever have"
+        for resource in sorted({each for of_flavor in group.values() for each in of_flavor}):
+            most = sum(of_flavor.get(resource, 0) for of_flavor in group.values())
+            if together[resource] > most:
+                asked, limit = in_words(resource, together[resource]), in_words(resource, int(most))
+                yield f"{job[0].name}: its pods ask for {asked} together, more than queue {name} may ever have: {limit}"
 
 
 def _misfits(part: Workload, queue: str, groups: list[_Group], plan: Plan) -> Iterator[str]:
@@ -175,7 +177,15 @@ def _misfits(part: Workload, queue: str, groups: list[_Group], plan: Plan) -> It
         elif usable and not any(all(asked[each] <= most[each] for each in most) for most in usable.values()):
             amounts = ", ".join(in_words(each, asked[each]) for each in sorted(asked))
             pods = f"{_count(part)} pods ask for" if _count(part) > 1 else "asks for"
-            yield f"{pods} {amounts}, more than queue {queue} may ever have of {listed(usable)}"
+            yield f"{pods} {amounts}, more than queue {queue} may ever have of {_offer(usable, asked)}"
+
+
+def _offer(usable: Mapping[str, Mapping[str, float]], asked: Mapping[str, int]) -> str:
+    """What there is at most of what is asked for, by flavors."""
+    return listed(
+        f"{flavor} ({', '.join(in_words(each, int(most[each])) for each in sorted(most) if asked[each] > most[each])})"
+        for flavor, most in usable.items()
+    )
 
 
 def _asked(part: Workload) -> Counter[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from eksml import names
-from eksml.catalog import Image, InstanceType, ami_families, frameworks, images, instance_types
+from eksml.catalog import InstanceType, ami_families, frameworks, image_of, images, instance_types
 from eksml.errors import Problem, nearest
 from eksml.nodes.karpenter_pool import CapacityType
 from eksml.spec import (
@@ -194,9 +194,8 @@ class JobSpec(Spec):
         if not self.image_reference:
             title = frameworks()[self.framework_name].title
             yield Problem(("image",), f"missing: there is no image of {title} that all could use")
-        known = _known_image(self.image_reference)
-        if known and self.fact:
-            reason = known.misfit(self.fact, ami_families()["al2023"].nvidia_driver)
+        if self.fact:
+            reason = image_of(self.image_reference).misfit(self.fact, ami_families()["al2023"].nvidia_driver)
             if reason:
                 yield Problem(("image",), f"{self.image_reference} does not run on {self.instance_type}: {reason}")
 
@@ -213,10 +212,6 @@ class JobSpec(Spec):
                 yield Problem(("environment", variable), f"no volume serves {path}: give {key}, which is {served}")
             elif not f"{path}/".startswith(f"{served}/"):
                 yield Problem(("environment", variable), f"{path} is on no volume: {key} is {served}")
-
-
-def _known_image(reference: str) -> Image | None:
-    return next((image for image in images().values() if image.reference == reference), None)
 
 
 def _alternatives(fact: InstanceType) -> str:
