@@ -124,6 +124,21 @@ def asking(**resources: str) -> dict[str, Any]:
 
 DISK = {"cpu": "1", "memory": "1Gi"}
 IN_TRAINING = {"namespace": "training"}
+
+
+def train_job(pool: str, **trainer: Any) -> Callable[[dict[str, Resource]], None]:
+    """A TrainJob, whose pods only its runtime has whole."""
+    node = {"containers": [{"name": "node"}], "nodeSelector": {"eksml.dev/pool": pool}}
+    template = {"spec": {"replicatedJobs": [{"name": "node", "template": {"spec": {"template": {"spec": node}}}}]}}
+    spec = {"trainer": trainer, "runtimePatches": [{"trainingRuntimeSpec": {"template": template}}]}
+    kind = "TrainJob"
+    return add(
+        "kubernetes:trainer.kubeflow.org/v1alpha1:TrainJob",
+        "fit",
+        {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": kind, "metadata": {"name": "fit"}, "spec": spec},
+    )
+
+
 GPU = {"nvidia.com/gpu": "1", "memory": "1Gi"}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
 DAEMON_SET: dict[str, Any] = {
@@ -156,6 +171,13 @@ EARLY_POOL = {"kind": "NodePool", "metadata": {}, "spec": {"limits": {"cpu": 1}}
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
 FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
+    ("workload-has-nodes", train_job("trian"), "fit: fit: no pool has eksml.dev/pool: trian, did you mean 'train'?"),
+    ("pinned", train_job("train", image="pytorch/pytorch:latest"), "fit: fit: image pytorch/pytorch:latest"),
+    (
+        "request-fits-node",
+        train_job("system", resourcesPerNode={"requests": {"cpu": "900m", "memory": "4Ti"}}),
+        "fit: fit: asks for 0.9 vCPUs, 4194304 MiB of memory, more than is left on any of m7i.xlarge",
+    ),
     (
         "workload-has-nodes",
         job(nodeSelector={"eksml.dev/pool": "trian"}),

@@ -111,8 +111,26 @@ def _of_object(resource: Resource) -> Iterator[Workload]:
     if kind == "Pod":
         yield Workload(resource, name, kind, resource.inputs.get("spec", {}))
         return
+    if kind == "TrainJob":
+        yield _of_train_job(resource, name)
+        return
     for path, pod, count in _pod_templates(resource.inputs.get("spec", {}), (), 1):
         yield Workload(resource, "-".join((name, *path)), kind, pod, count=count)
+
+
+def _of_train_job(job: Resource, name: str) -> Workload:
+    """The nodes of a TrainJob: its patches of the runtime's pods, and what its trainer says of them.
+
+    What the runtime itself says is in the cluster, and not known here.
+    """
+    spec = job.inputs.get("spec") or {}
+    trainer = spec.get("trainer") or {}
+    own = {"image": "image", "env": "env", "resources": "resourcesPerNode"}
+    node = {"name": "node", **{key: trainer[given] for key, given in own.items() if trainer.get(given)}}
+    pod: dict[str, Any] = {"containers": [node]}
+    for _, patch, _ in _pod_templates(spec.get("runtimePatches"), (), 1):
+        pod = _patched(pod, [{"spec": {"template": {"spec": patch}}}])
+    return Workload(job, name, "TrainJob", pod, count=int(trainer.get("numNodes") or 1))
 
 
 def _pod_templates(
