@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ OF_LAUNCHERS = {
     "mpirun": set(),
     "python": set(),
 }
-# https://github.com/kubeflow/trainer v1.9.3 pkg/controller.v1/jax/envvar.go;
+# https://github.com/kubeflow/training-operator pkg/controller.v1/jax/envvar.go;
 # https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
 OF_KINDS = {
     "JAXJob": {"COORDINATOR_ADDRESS", "COORDINATOR_PORT", "NUM_PROCESSES", "PROCESS_ID"},
@@ -50,7 +50,7 @@ def plan(blueprint: str, profile: str) -> Plan:
     return record(stack, stack_plan(stack.platform.name))
 
 
-def job(blueprint: str, profile: str) -> dict[str, Any]:
+def job(blueprint: str, profile: str) -> Mapping[str, Any]:
     """The inputs of the one object that has pods."""
     (found,) = [each.inputs for each in plan(blueprint, profile).resources if templates(each.inputs.get("spec"))]
     return found
