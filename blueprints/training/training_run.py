@@ -120,7 +120,7 @@ class TrainingRun:
         Arguments:
             load: reads what `save` wrote into this folder.
         """
-        newest = max(complete_checkpoints(self._settings.checkpoints), default=None)
+        newest = self._newest_checkpoint()
         about = {}
         if newest:
             about = json.loads((newest / _ABOUT).read_text(encoding="utf-8"))
@@ -201,6 +201,17 @@ class TrainingRun:
         """Ends the training at the next step at which the processes meet."""
         self._interrupted = True
 
+    def _newest_checkpoint(self) -> Path | None:
+        """The newest complete checkpoint, which all processes must see: each would go on at a step of its own else."""
+        newest = max(complete_checkpoints(self._settings.checkpoints), default=None)
+        step = int(newest.name.removeprefix("step-")) if newest else 0
+        (mean,) = self._mean([float(step)])
+        (agreeing,) = self._mean([float(round(mean) == step)])
+        if agreeing < 1:
+            folder = self._settings.checkpoints
+            raise SystemExit(f"--checkpoints: {folder} given, must be shared: not all processes see step {step} there")
+        return newest
+
     def _save(self, step: int, save: Callable[[Path], object]) -> None:
         folder = self._settings.checkpoints / f"step-{step:09}"
         if self._process == 0 or self._sharded:
@@ -217,6 +228,7 @@ class TrainingRun:
                 self._guarded(name, tracker.keep)
             for old in sorted(complete_checkpoints(self._settings.checkpoints))[:-CHECKPOINTS_KEPT]:
                 _remove(old)
+        self._mean([0.0])  # None may end before: a launcher that sees one end kills the others.
 
     def _remove_incomplete(self) -> None:
         """Removes what a killed run left: a checkpoint of the same step is about to be written anew."""

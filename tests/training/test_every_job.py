@@ -159,6 +159,13 @@ def test_the_framework_is_set_up_for_the_gpu_at_hand() -> None:
     assert not {"TORCH_CUDA_ARCH_LIST", "PYTORCH_ALLOC_CONF", "NCCL_DEBUG"} & set(on_cpus)
 
 
+def test_torchrun_waits_for_a_last_checkpoint_as_long_as_its_pod_is_left() -> None:
+    (template, *_) = templates(made(job("pytorch"), "pytorch").inputs["spec"])
+    torchruns = int(environment(job("pytorch"), "pytorch")["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"])
+    # Of the two minutes that EC2 gives a spot instance.
+    assert torchruns < template["spec"]["terminationGracePeriodSeconds"] < 120
+
+
 def test_efa_brings_its_interfaces_and_its_environment() -> None:
     plan = job("pytorch", instance_type="p5.48xlarge", gpus_per_node=8, efa=True)
     assert containers(plan, "pytorch")[0]["resources"]["limits"][names.EFA_RESOURCE] == "32"

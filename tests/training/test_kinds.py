@@ -1,5 +1,9 @@
 """What each kind of training job does of its own."""
 
+import base64
+import json
+import subprocess
+import sys
 from typing import Any
 
 from eksml import names
@@ -30,18 +34,18 @@ def test_an_elastic_pytorch_job_goes_on_with_fewer_nodes() -> None:
 
 
 def test_deepspeeds_launcher_is_told_of_every_node_without_ssh() -> None:
-    shell = containers(job("pytorch", launcher="deepspeed", arguments=("--x=it's",)), "pytorch")[0]["command"]
-    assert shell[:2] == ["sh", "-ec"]
-    assert "node-0 slots=4\\nnode-1 slots=4\\n" in shell[2]
-    assert "deepspeed --no_ssh" in shell[2]
-    assert shell[2].endswith("""train.py '--x=it'"'"'s'""")
+    command = containers(job("pytorch", launcher="deepspeed", arguments=("--x=it's",)), "pytorch")[0]["command"]
+    assert command[:3] == ["python", "-m", "deepspeed.launcher.launch"]
+    (nodes,) = [word.removeprefix("--world_info=") for word in command if word.startswith("--world_info=")]
+    assert json.loads(base64.urlsafe_b64decode(nodes)) == {"node-0": [0, 1, 2, 3], "node-1": [0, 1, 2, 3]}
+    assert command[-2:] == ["train.py", "--x=it's"]
 
 
 def test_accelerate_counts_the_processes_of_all_nodes() -> None:
     command = containers(job("pytorch", launcher="accelerate"), "pytorch")[0]["command"]
     assert {"--num_machines=2", "--num_processes=8", "--multi_gpu"} <= set(command)
     alone = job("pytorch", launcher="accelerate", nodes=1, gpus_per_node=0, instance_type="m7i.4xlarge")
-    assert "--multi_gpu" not in containers(alone, "pytorch")[0]["command"]
+    assert containers(alone, "pytorch")[0]["command"] == ["python", "train.py"]
 
 
 def test_tensorflow_has_a_chief_workers_parameter_servers_without_gpus_and_an_evaluator() -> None:
@@ -67,8 +71,9 @@ def test_mpi_starts_a_process_for_each_gpu_from_a_launcher_without_any() -> None
     assert found["slotsPerWorker"] == 4
     (launcher,) = templates(found["mpiReplicaSpecs"]["Launcher"])
     (container,) = launcher["spec"]["containers"]
-    assert container["command"][:3] == ["mpirun", "-n", "8"]
-    assert container["command"][-2:] == ["python", "train.py"]
+    mpirun = container["command"][container["command"].index("mpirun") :]
+    assert mpirun[:3] == ["mpirun", "-n", "8"]
+    assert mpirun[-2:] == ["python", "train.py"]
     assert names.GPU_RESOURCE not in container["resources"]["limits"]
     assert "CHECKPOINT_DIR" in container["command"]
 
@@ -78,6 +83,33 @@ def test_pods_that_only_direct_others_can_be_sent_to_a_pool_too() -> None:
     (launcher,) = templates(spec("mpi", helpers=helpers)["mpiReplicaSpecs"]["Launcher"])
     assert launcher["spec"]["nodeSelector"] == {names.POOL_LABEL: "system"}
     assert launcher["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "0.5", "memory": "1Gi"}
+
+
+def test_open_mpi_tells_its_processes_that_the_launcher_is_to_end_and_waits_for_them() -> None:
+    (launcher,) = templates(spec("mpi")["mpiReplicaSpecs"]["Launcher"])
+    command = launcher["spec"]["containers"][0]["command"]
+    mpirun = (
+        "import signal, sys; signal.signal(signal.SIGUSR1, lambda *_: sys.exit(143)); print(1, flush=True)\nwhile 1: 0"
+    )
+    shell = [*command[: command.index("mpirun")], sys.executable, "-c", mpirun]
+    with subprocess.Popen(shell, stdout=subprocess.PIPE) as running:
+        assert running.stdout
+        running.stdout.readline()
+        running.terminate()
+        assert running.wait(timeout=30) == 143
+
+
+def test_the_shell_around_mpirun_ends_as_it_does() -> None:
+    (launcher,) = templates(spec("mpi")["mpiReplicaSpecs"]["Launcher"])
+    command = launcher["spec"]["containers"][0]["command"]
+    for code in (0, 3):
+        shell = [*command[: command.index("mpirun")], sys.executable, "-c", f"exit({code})"]
+        assert subprocess.run(shell, check=False).returncode == code
+
+
+def test_other_implementations_of_mpi_start_without_a_shell() -> None:
+    (launcher,) = templates(spec("mpi", implementation="mpich")["mpiReplicaSpecs"]["Launcher"])
+    assert launcher["spec"]["containers"][0]["command"][0] == "mpirun"
 
 
 def test_mpi_runs_any_program_and_root_only_where_it_must() -> None:

@@ -1,6 +1,7 @@
-"""The script of Transformers and Accelerate trains in two processes."""
+"""The script of Transformers and Accelerate trains in two processes that Accelerate's launcher starts."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    free_port,
     script,
 )
 
@@ -20,13 +22,26 @@ pytestmark = pytest.mark.workload(module="accelerate", group="workload-accelerat
 
 STEPS = 60
 SETTINGS = f"--steps {STEPS} --batch-size 8 --learning-rate 3e-3 --report-every 1 --checkpoint-every 20".split()
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ACCELERATE = [
+    sys.executable,
+    "-m",
+    "accelerate.commands.launch",
+    "--multi_gpu",
+    "--num_machines=1",
+    "--num_processes=2",
+]
+
+
+def launch() -> list[tuple[list[str], dict[str, str]]]:
+    return [
+        ([*ACCELERATE, "--machine_rank=0", "--main_process_ip=127.0.0.1", f"--main_process_port={free_port()}"], {})
+    ]
 
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
     folder = tmp_path_factory.mktemp("run")
-    return script("huggingface-accelerate", folder, *SETTINGS, launch=TORCHRUN)
+    return replace(script("huggingface-accelerate", folder, *SETTINGS), launch=launch)
 
 
 @pytest.fixture(scope="module")
@@ -47,4 +62,5 @@ def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
 
 
 def test_it_reads_the_sentiment_treebank(tmp_path: Path) -> None:
-    check_reads(script("huggingface-accelerate", tmp_path, "--batch-size", "8", launch=TORCHRUN), sentiment(tmp_path))
+    training = replace(script("huggingface-accelerate", tmp_path, "--batch-size", "8"), launch=launch)
+    check_reads(training, sentiment(tmp_path))

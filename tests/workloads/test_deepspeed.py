@@ -1,6 +1,8 @@
-"""The DeepSpeed script trains in two processes that torchrun starts."""
+"""The DeepSpeed script trains in two processes that DeepSpeed's launcher starts, as the component has it do."""
 
+import base64
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    free_port,
     script,
 )
 
@@ -20,13 +23,18 @@ pytestmark = pytest.mark.workload(module="deepspeed", group="workload-deepspeed"
 
 STEPS = 16
 SETTINGS = f"--steps {STEPS} --batch-size 4 --layers 1 --report-every 1 --checkpoint-every 5".split()
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+WORLD = base64.urlsafe_b64encode(b'{"node-0": [0, 1]}').decode()
+DEEPSPEED = [sys.executable, "-m", "deepspeed.launcher.launch", f"--world_info={WORLD}", "--node_rank=0"]
+
+
+def launch() -> list[tuple[list[str], dict[str, str]]]:
+    return [([*DEEPSPEED, "--master_addr=127.0.0.1", f"--master_port={free_port()}"], {})]
 
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
     folder = tmp_path_factory.mktemp("run")
-    return script("pytorch-deepspeed", folder, *SETTINGS, launch=TORCHRUN)
+    return replace(script("pytorch-deepspeed", folder, *SETTINGS), launch=launch)
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +55,5 @@ def test_an_interrupted_run_writes_a_checkpoint(training: Script) -> None:
 
 
 def test_it_reads_cifar10(tmp_path: Path) -> None:
-    check_reads(
-        script(
-            "pytorch-deepspeed",
-            tmp_path,
-            "--batch-size",
-            "4",
-            "--layers",
-            "1",
-            "--stage",
-            "3",
-            "--local_rank=0",
-            launch=TORCHRUN,
-        ),
-        cifar10(tmp_path),
-    )
+    settings = ["--batch-size", "4", "--layers", "1", "--stage", "3"]
+    check_reads(replace(script("pytorch-deepspeed", tmp_path, *settings), launch=launch), cifar10(tmp_path))

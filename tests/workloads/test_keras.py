@@ -1,4 +1,4 @@
-"""The Keras script trains with JAX."""
+"""The Keras script trains with JAX, its default, and with TensorFlow, as the blueprint's image has it do."""
 
 from pathlib import Path
 
@@ -21,10 +21,10 @@ STEPS = 30
 SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 10".split()
 
 
-@pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> Script:
+@pytest.fixture(scope="module", params=["jax", "tensorflow"])
+def training(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Script:
     folder = tmp_path_factory.mktemp("run")
-    return script("keras", folder, *SETTINGS)
+    return script("keras", folder, *SETTINGS, KERAS_BACKEND=request.param)
 
 
 @pytest.fixture(scope="module")

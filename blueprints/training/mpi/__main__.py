@@ -6,5 +6,6 @@ from eksml import MpiTraining, MpiTrainingSpec, PlatformReference, files_of, wor
 
 here = Path(__file__).parent
 platform = PlatformReference()
-spec = workload_spec(MpiTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
+scripts = [here / "train.py", here / "all_reduce_bandwidth.py", here.parent / "training_run.py"]
+spec = workload_spec(MpiTrainingSpec, code=files_of(*scripts))
 MpiTraining("mpi", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)

@@ -6,6 +6,7 @@ The data folder holds `mnist.npz`, as Keras distributes it. Every process calcul
 and MPI's all-reduce adds them up. It needs no GPU; `all_reduce_bandwidth.py` measures the network that it needs.
 """
 
+import signal
 from pathlib import Path
 
 import numpy
@@ -73,6 +74,8 @@ def main() -> None:
         return (world.allreduce(numpy.array(numbers)) / world.size).tolist()
 
     run = training_run.TrainingRun(settings, process=world.rank, mean=mean)
+    # mpirun passes it on at once. Told to end by SIGTERM, it reads no more of what is printed, and kills soon after.
+    signal.signal(signal.SIGUSR1, run.interrupt)
     run.resume(load)
     for step, batch in zip(run.steps(), run.batches(len(images), world.size), strict=False):
         loss, gradient = loss_and_gradient(parameters, images[batch].astype(numpy.float32), labels[batch])

@@ -1,4 +1,4 @@
-"""Trains a ResNet on CIFAR-10 with PyTorch, on plain Kubernetes Jobs by torchrun."""
+"""Trains a convolutional network on MNIST with PyTorch, on plain Kubernetes Jobs by torchrun."""
 
 from pathlib import Path
 
@@ -7,4 +7,4 @@ from eksml import NativeTraining, NativeTrainingSpec, PlatformReference, files_o
 here = Path(__file__).parent
 platform = PlatformReference()
 spec = workload_spec(NativeTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
-NativeTraining("resnet-native", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
+NativeTraining("mnist-native", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)

@@ -1,6 +1,6 @@
 """A vision transformer on CIFAR-10, with DeepSpeed's ZeRO: the more of it is split among the GPUs, the more fits.
 
-    torchrun --standalone --nproc-per-node 2 train.py --steps 100 --stage 2
+    deepspeed --num_gpus 2 train.py --steps 100 --stage 2
 
 Stage 1 splits the optimizer's state, 2 the gradients too, 3 the parameters too. The data folder holds
 `cifar-10-batches-bin`, CIFAR-10's binary version: data_batch_1.bin to data_batch_5.bin. DeepSpeed reads its checkpoints

@@ -3,7 +3,8 @@
     python train.py --steps 20
 
 A step is a trial. The data folder holds `mnist.npz`, as Keras distributes it. Ray Tune writes what it knows into the
-checkpoint folder again and again, so that must lie on EFS or FSx for Lustre: a mounted bucket does not allow it.
+checkpoint folder again and again, so that must lie on EFS or FSx for Lustre: a mounted bucket does not allow it. Trials
+that do not see the folder, on other nodes than the head, train without checkpoints.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from torch import nn
 import training_run
 
 CLASSES = 10
+SEARCH = "search"
 
 
 def make_model(width: int) -> nn.Module:
@@ -53,6 +55,7 @@ def try_settings(config: dict[str, Any], settings: argparse.Namespace) -> None:
     model = make_model(config["width"]).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), config["learning_rate"], weight_decay=config["weight_decay"])
     parts, first_epoch = {"model": model, "optimizer": optimizer}, 0
+    shared = (settings.checkpoints / SEARCH).is_dir()
     if checkpoint := tune.get_checkpoint():
         with checkpoint.as_directory() as folder:
             state = torch.load(Path(folder) / "state.pt", map_location=device, weights_only=True)
@@ -67,6 +70,9 @@ def try_settings(config: dict[str, Any], settings: argparse.Namespace) -> None:
             optimizer.step()
         with torch.no_grad():
             loss = nn.functional.cross_entropy(model(images[training:]), labels[training:]).item()
+        if not shared:
+            tune.report({"loss": loss, "epoch": epoch})
+            continue
         with tempfile.TemporaryDirectory() as folder:
             state = {name: part.state_dict() for name, part in parts.items()}
             torch.save({**state, "epoch": epoch}, Path(folder) / "state.pt")
@@ -107,12 +113,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="epochs of a trial that does not lag behind (10)")
     parser.add_argument("--at-once", type=int, default=0, help="trials at a time (0: as many as there is room for)")
     settings = parser.parse_args()
+    settings.checkpoints, settings.logs = settings.checkpoints.resolve(), settings.logs.resolve()
 
     ray.init()
     trainable = tune.with_resources(
         tune.with_parameters(try_settings, settings=settings), {"cpu": 1, "gpu": int("GPU" in ray.cluster_resources())}
     )
-    search = settings.checkpoints.resolve() / "search"
+    search = settings.checkpoints / SEARCH
     if tune.Tuner.can_restore(search):
         tuner = tune.Tuner.restore(str(search), trainable, resume_errored=True)
         training_run.say(resumedFrom=tuner.get_results().num_terminated)

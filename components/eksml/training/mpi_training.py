@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from eksml.training.job import JobSpec
 from eksml.training.training_job import JobObject, TrainingJob, run_policy
+
+# Told to end by SIGTERM, Open MPI's mpirun reads nothing more, so that a process that prints is stuck, and kills all
+# processes a second or two later. SIGUSR1 it passes on at once, and it waits for them.
+_INTERRUPTIBLE = """\
+trap 'kill -USR1 $!' TERM
+"$@" &
+wait $!
+code=$?
+while kill -0 $! 2> /dev/null; do
+  wait $!
+  code=$?
+done
+exit $code
+"""
 
 
 class MpiTrainingSpec(JobSpec):
@@ -28,7 +43,9 @@ class MpiTraining(TrainingJob[MpiTrainingSpec]):
         processes = spec.nodes * spec.processes_per_node
         worker = self.pods("worker", ["/usr/sbin/sshd", "-De", "-f", f"{_home(spec)}/.sshd_config"])
         mpirun = ["mpirun", "-n", str(processes), *_options(spec, worker)]
-        launcher = self.pods("launcher", [*mpirun, *program], helper=True)
+        command = [*mpirun, *program]
+        open_mpi = spec.implementation == "openMpi"
+        launcher = self.pods("launcher", interruptible(command) if open_mpi else command, helper=True)
         job = {
             "slotsPerWorker": spec.processes_per_node,
             "mpiImplementation": {"openMpi": "OpenMPI", "intel": "Intel", "mpich": "MPICH"}[spec.implementation],
@@ -42,6 +59,11 @@ class MpiTraining(TrainingJob[MpiTrainingSpec]):
             },
         }
         return JobObject("kubeflow.org/v2beta1", "MPIJob", job)
+
+
+def interruptible(command: Sequence[str]) -> list[str]:
+    """Open MPI's mpirun so that its processes get SIGUSR1, and time for a checkpoint, when its pod is ended."""
+    return ["sh", "-c", _INTERRUPTIBLE, "sh", *command]
 
 
 def _home(spec: MpiTrainingSpec) -> str:

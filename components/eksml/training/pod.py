@@ -14,6 +14,8 @@ from eksml.training.job import JobSpec, SecretKey
 from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
 
 RUN_DIRECTORY = "/run/job"
+# For a last checkpoint, of the two minutes that EC2 gives a spot instance.
+_SECONDS_TO_END = 110
 
 
 def pod_template(
@@ -45,6 +47,7 @@ def pod_template(
             "serviceAccountName": spec.service_account,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": _SECONDS_TO_END,
             "securityContext": _pod_security(spec),
             **(_helper_placement(spec) if helper else _placement(name, spec)),
             **({"initContainers": [fetch_container(spec.code, _SECURITY)]} if isinstance(spec.code, GitCode) else {}),

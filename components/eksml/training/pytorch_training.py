@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
+import base64
+import json
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
@@ -11,7 +12,6 @@ from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.training.job import JobSpec
-from eksml.training.pod import RUN_DIRECTORY
 from eksml.training.training_job import JobObject, TrainingJob, replicas, run_policy
 
 _CONTAINER = "pytorch"
@@ -75,12 +75,17 @@ def _replica_specs(spec: PyTorchTrainingSpec, pods: dict[str, Any]) -> dict[str,
     }
 
 
-def _deepspeed(spec: PyTorchTrainingSpec, script: list[str]) -> str:
-    # Without SSH it takes only the number of nodes and of their GPUs from the file, not their names.
-    hosts = "".join(f"node-{rank} slots={spec.processes_per_node}\\n" for rank in range(spec.nodes))
-    rank = "--node_rank=$(PET_NODE_RANK) --master_addr=$(PET_MASTER_ADDR) --master_port=$(PET_MASTER_PORT)"
-    launch = f"deepspeed --no_ssh --hostfile={RUN_DIRECTORY}/hostfile {rank} {shlex.join(script)}"
-    return f"printf '{hosts}' > {RUN_DIRECTORY}/hostfile\nexec {launch}"
+def _deepspeed(spec: PyTorchTrainingSpec, script: list[str]) -> list[str]:
+    """What the command `deepspeed` starts on each node; that does not pass SIGTERM on, this does."""
+    gpus = {f"node-{rank}": list(range(spec.processes_per_node)) for rank in range(spec.nodes)}
+    return [
+        *("python", "-m", "deepspeed.launcher.launch"),
+        f"--world_info={base64.urlsafe_b64encode(json.dumps(gpus).encode()).decode()}",
+        "--node_rank=$(PET_NODE_RANK)",
+        "--master_addr=$(PET_MASTER_ADDR)",
+        "--master_port=$(PET_MASTER_PORT)",
+        *script,
+    ]
 
 
 def _command(spec: PyTorchTrainingSpec) -> list[str]:
@@ -89,14 +94,15 @@ def _command(spec: PyTorchTrainingSpec) -> list[str]:
         # It reads what the operator sets: PET_NNODES, PET_NPROC_PER_NODE, PET_NODE_RANK, PET_MASTER_ADDR, PET_RDZV_*.
         return ["torchrun", *script]
     if spec.launcher is Launcher.DEEPSPEED:
-        return ["sh", "-ec", _deepspeed(spec, script)]
-    kind = ["--multi_gpu"] if spec.nodes * spec.gpus_per_node > 1 else []
+        return _deepspeed(spec, script)
+    processes = spec.nodes * spec.processes_per_node
+    if processes == 1:
+        # An Accelerator() needs nothing else then, and the launcher would not pass SIGTERM on.
+        return ["python", *script]
     return [
-        "accelerate",
-        "launch",
-        *kind,
+        *("accelerate", "launch", "--multi_gpu"),
         f"--num_machines={spec.nodes}",
-        f"--num_processes={spec.nodes * spec.processes_per_node}",
+        f"--num_processes={processes}",
         "--machine_rank=$(PET_NODE_RANK)",
         "--main_process_ip=$(PET_MASTER_ADDR)",
         "--main_process_port=$(PET_MASTER_PORT)",

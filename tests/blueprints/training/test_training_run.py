@@ -132,6 +132,31 @@ def test_the_marker_is_written_last(monkeypatch: pytest.MonkeyPatch) -> None:
     assert written == ["weights", "weights", "run.json", "complete"]
 
 
+def test_a_folder_that_is_not_shared_is_refused_where_the_processes_would_part() -> None:
+    train(TrainingRun(settings()), last=4)
+
+    def mean(numbers: list[float]) -> list[float]:
+        """Of this process, which sees step 4, and of another one, which sees none."""
+        return [number / 2 for number in numbers]
+
+    with pytest.raises(
+        SystemExit, match="--checkpoints: checkpoints given, must be shared: not all processes see step 4"
+    ):
+        TrainingRun(settings(), mean=mean).resume(lambda folder: None)
+    assert steps_of_checkpoints() == [2, 4]
+
+
+def test_no_process_ends_before_the_checkpoint_is_complete() -> None:
+    complete = []
+
+    def mean(numbers: list[float]) -> list[float]:
+        complete.append((Path("checkpoints") / "step-000000002" / "complete").exists())
+        return numbers
+
+    TrainingRun(settings(), mean=mean).step_done(2, 1.0, save)
+    assert complete[-1]
+
+
 def test_a_checkpoint_that_cannot_be_written_does_not_count() -> None:
     def fail(folder: Path) -> None:
         save(folder)
