@@ -80,7 +80,7 @@ def test_the_readme_names_what_is_there_to_watch(blueprint: str) -> None:
         (resource.inputs["kind"], resource.inputs["metadata"]["name"], resource.inputs["metadata"]["namespace"])
         for resource in found.resources
         if resource.package == "kubernetes"
-        and "pulumi.com/skipAwait" in resource.inputs["metadata"].get("annotations", {})
+        and resource.inputs["metadata"].get("annotations")
         and resource.inputs["kind"].endswith("ob")
     }
     assert f"kubectl -n {namespace} get {kind.lower()} {job}\n" in readme(blueprint)

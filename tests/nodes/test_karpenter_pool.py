@@ -47,6 +47,17 @@ def requirements(settings: dict[str, Any]) -> dict[str, list[str]]:
     return {requirement["key"]: requirement["values"] for requirement in found}
 
 
+def test_pods_on_spot_nodes_are_told_in_time_where_nothing_else_moves_them() -> None:
+    def most_time(settings: dict[str, Any]) -> str | None:
+        return node_pool(settings)["spec"]["template"]["spec"].get("terminationGracePeriod")
+
+    assert most_time({**GPUS, "capacityTypes": ["spot"]}) == "2m"
+    assert most_time({**GPUS, "capacityTypes": ["spot", "onDemand"]}) == "2m"
+    assert most_time({**GPUS, "capacityTypes": ["onDemand"]}) is None
+    # Nodes would drift under pods that must not be disrupted.
+    assert most_time({**GPUS, "capacityTypes": ["spot"], "consolidation": "whenEmptyOrUnderutilized"}) is None
+
+
 def test_it_works_alone() -> None:
     plan = pool(GPUS)
     nodes = one(plan, "kubernetes:karpenter.sh/v1:NodePool")

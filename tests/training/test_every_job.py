@@ -1,14 +1,18 @@
 """What every kind of training job does alike."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crds import check_admitted
 from eksml import names
 from eksml.errors import SpecError
-from eksml.training.code import GitCode, ImageCode
+from eksml.plan.diff import Kind, diff
+from eksml.training.code import ConfigMapCode, GitCode, ImageCode
 from eksml.training.job import SecretKey
+from eksml.training.training_job import SKIP_AWAIT
 from eksml.training.volumes import ClaimVolume, FileSystemVolume, S3Volume
 from programs import names_of, one
 from training.jobs import KINDS, containers, environment, job, made, templates
@@ -43,9 +47,54 @@ def test_it_waits_in_the_teams_queue_at_its_place(kind: str) -> None:
 @EVERY_KIND
 def test_it_never_makes_pulumi_wait_and_is_replaced_when_it_changes(kind: str) -> None:
     resource = made(job(kind), kind)
-    assert resource.inputs["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
+    # With the other one, a plain Job of the same name would be made before the old one is gone.
+    plain = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
+    assert resource.inputs["metadata"]["annotations"] == (plain if "batch" in resource.type else SKIP_AWAIT)
     assert resource.options["replaceOnChanges"] == ["spec"]
     assert "ttlSecondsAfterFinished" not in str(resource.inputs)
+
+
+def test_a_model_of_gpu_stands_for_every_type_that_has_enough_of_them() -> None:
+    plan = job("pytorch", instance_type=None, accelerator="L4", gpus_per_node=4)
+    (template, *_) = templates(made(plan, "pytorch").inputs["spec"])
+    (term,) = template["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    (types,) = term["matchExpressions"]
+    assert types["values"] == ["g6.12xlarge", "g6.24xlarge", "g6.48xlarge"]
+    assert environment(plan, "pytorch")["TORCH_CUDA_ARCH_LIST"] == "8.9"
+    # A pod fits the smallest of them.
+    assert containers(plan, "pytorch")[0]["resources"] == containers(job("pytorch"), "pytorch")[0]["resources"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"accelerator": "L5", "instance_type": None}, "accelerator: 'L5' is not in the catalog, there is A100, A10G"),
+        ({"accelerator": "L4"}, "accelerator: given, but instanceType says it already: give one of them"),
+        ({"accelerator": "L4", "instance_type": None, "gpus_per_node": 0}, "gpusPerNode: missing: how many L4 each"),
+        ({"accelerator": "L4", "instance_type": None, "gpus_per_node": 16}, "gpusPerNode: 16 given, no type has more"),
+        ({"accelerator": "H100", "instance_type": None, "efa": True}, "instanceType: missing: EFA needs the type"),
+    ],
+)
+def test_a_model_of_gpu_that_cannot_be_had_is_told(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(problem)):
+        job("pytorch", **settings)
+
+
+@EVERY_KIND
+def test_another_script_is_another_job(kind: str) -> None:
+    one_script, other = (job(kind, code=ConfigMapCode(files={"train.py": text})) for text in ("1", "2"))
+    found = diff(one_script, other).changes
+    assert (Kind.REPLACED, made(other, kind).urn) in {(change.kind, change.urn) for change in found}
+
+
+@EVERY_KIND
+def test_another_bucket_is_another_volume_claim_and_job(kind: str) -> None:
+    before, after = (job(kind, checkpoints=S3Volume(bucket=bucket)) for bucket in ("models", "others"))
+    replaced = {change.type for change in diff(before, after).changes if change.kind is Kind.REPLACED}
+    volumes = {"kubernetes:core/v1:PersistentVolume", "kubernetes:core/v1:PersistentVolumeClaim"}
+    assert replaced == {*volumes, made(after, kind).type}
 
 
 @EVERY_KIND
@@ -109,7 +158,7 @@ def test_checkpoints_lie_in_the_teams_part_of_the_platforms_bucket(kind: str) ->
     plan = job(kind, checkpoints=S3Volume(), bucket="models")
     volume = one(plan, "kubernetes:core/v1:PersistentVolume").inputs["spec"]
     assert volume["csi"]["volumeAttributes"] == {"bucketName": "models", "authenticationSource": "pod"}
-    assert "prefix teams/vision/resnet/" in volume["mountOptions"]
+    assert "prefix teams/vision/resnet/checkpoints/" in volume["mountOptions"]
     assert "allow-overwrite" in volume["mountOptions"]
     claim = one(plan, "kubernetes:core/v1:PersistentVolumeClaim")
     assert claim.inputs["spec"]["volumeName"] == "vision-resnet-checkpoints"

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from eksml import names
+from eksml.errors import SpecError
 from eksml.training.hyperparameter_search import WandbSweep
 from eksml.training.job import Helpers, SecretKey
 from eksml.training.ray_training import GcsRedis
@@ -112,10 +115,43 @@ def test_other_implementations_of_mpi_start_without_a_shell() -> None:
     assert launcher["spec"]["containers"][0]["command"][0] == "mpirun"
 
 
-def test_mpi_runs_any_program_and_root_only_where_it_must() -> None:
-    command = spec("mpi", program=("all_reduce_perf", "-b", "8"), user_id=0)["mpiReplicaSpecs"]["Launcher"]
-    (launcher,) = templates(command)
-    assert launcher["spec"]["containers"][0]["command"][-4:] == ["--allow-run-as-root", "all_reduce_perf", "-b", "8"]
+def test_mpi_runs_any_program_as_a_user_that_ssh_can_be_run_by() -> None:
+    (launcher,) = templates(spec("mpi", program=("all_reduce_perf", "-b", "8"))["mpiReplicaSpecs"]["Launcher"])
+    command = launcher["spec"]["containers"][0]["command"]
+    assert command[-3:] == ["all_reduce_perf", "-b", "8"]
+    assert "-x PATH -x LD_LIBRARY_PATH" in " ".join(command), "what SSH starts knows them by nothing else"
+    with pytest.raises(SpecError, match="userId: 0 given, but no SSH server runs as root"):
+        spec("mpi", user_id=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "problem"),
+    [
+        (
+            "mpi",
+            {"program": ("nccl",), "arguments": ("--steps=1",)},
+            "arguments: given, but has no effect with",
+        ),
+        ("ray", {"submit": False, "retries": 1}, "retries: given, but has no effect with submit: false"),
+        ("ray", {"submit": False, "time_limit_hours": 1}, "timeLimitHours: given, but has no effect"),
+        ("trainer", {"retries": 1}, "retries: given, but has no effect with Trainer v2"),
+        ("pytorch", {"launcher": "accelerate", "gpus_per_node": 0}, "launcher: accelerate given, which joins up nodes"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(kind: str, settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SpecError, match=problem):
+        job(kind, **settings)
+
+
+def test_an_argument_is_one_argument_to_ray() -> None:
+    assert spec("ray", arguments=("--name", "a; b"))["entrypoint"] == "python /code/train.py --name 'a; b'"
+
+
+def test_a_secret_goes_before_what_is_derived() -> None:
+    secrets = {"STUDY_NAME": SecretKey(secret="study", key="name")}  # noqa: S106
+    variables = [each["name"] for each in containers(job("search", secrets=secrets), "search")[0]["env"]]
+    assert len(variables) == len(set(variables))
+    assert "secretKeyRef" in environment(job("search", secrets=secrets), "search")["STUDY_NAME"]
 
 
 def test_ray_runs_its_script_and_takes_the_cluster_down_after_it() -> None:
@@ -153,7 +189,11 @@ def test_native_pods_meet_at_the_first_of_them_and_a_lost_node_is_no_failure() -
     plan = job("native")
     assert one(plan, "kubernetes:core/v1:Service").inputs["spec"]["clusterIP"] == "None"
     command = containers(plan, "native")[0]["command"]
-    assert {"--nnodes=2", "--nproc-per-node=4", "--rdzv-endpoint=resnet-0.resnet:29500"} <= set(command)
+    assert {
+        "--nnodes=2",
+        "--nproc-per-node=4",
+        "--rdzv-endpoint=resnet-0.resnet.vision.svc.cluster.local:29500",
+    } <= set(command)
     found = made(plan, "native").inputs["spec"]
     assert (found["completions"], found["parallelism"], found["completionMode"]) == (2, 2, "Indexed")
     assert found["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
@@ -186,8 +226,10 @@ def test_workers_of_a_search_can_be_agents_of_a_sweep() -> None:
 
 
 def test_a_time_limit_and_retries_reach_every_kind() -> None:
-    for kind in ("pytorch", "tensorflow", "jax", "mpi"):
+    # The training operator counts restarts of each pod, and ends the job when it has counted as many.
+    for kind, limit in (("pytorch", 15), ("tensorflow", 15), ("jax", 15), ("mpi", 7)):
         policy = spec(kind, time_limit_hours=2, retries=7)["runPolicy"]
-        assert (policy["activeDeadlineSeconds"], policy["backoffLimit"]) == (7200, 7)
+        assert (policy["activeDeadlineSeconds"], policy["backoffLimit"]) == (7200, limit)
+        assert spec(kind, retries=0)["runPolicy"]["backoffLimit"] == 0
     for kind in ("ray", "native", "trainer", "search"):
         assert spec(kind, time_limit_hours=2)["activeDeadlineSeconds"] == 7200

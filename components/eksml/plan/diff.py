@@ -241,7 +241,8 @@ def _with_replacements(changed: Mapping[str, ResourceChange], kept: list[Resourc
     dependants: dict[str, list[Resource]] = {}
     for resource in kept:
         needed = {source for sources in resource.property_dependencies.values() for source in sources}
-        for source in sorted(needed | ({resource.provider} if resource.provider else set())):
+        needed |= {*resource.options.get("replaceWith", ()), *([resource.provider] if resource.provider else [])}
+        for source in sorted(needed):
             dependants.setdefault(source, []).append(resource)
     result = dict(changed)
     waiting = [urn for urn, change in changed.items() if _is_replacement(change)]
@@ -265,6 +266,8 @@ def _is_replacement(change: ResourceChange) -> bool:
 def _computed_anew(resource: Resource, source: str) -> Iterator[InputChange]:
     if resource.provider == source:
         yield InputChange("provider", None, None, Effect.REPLACE, source)
+    if source in resource.options.get("replaceWith", ()):
+        yield InputChange("replaceWith", None, None, Effect.REPLACE, source)
     for key, sources in resource.property_dependencies.items():
         if source in sources:
             yield InputChange(key, None, None, _effect_of_key(resource, key), source)

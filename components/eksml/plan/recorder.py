@@ -42,6 +42,7 @@ _FEATURES = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
     resource_pb2.RESOURCE_MONITOR_FEATURE_PARAMETERIZATION,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
 )
 
 
@@ -180,7 +181,7 @@ class _Monitor:
 
     def SupportsFeature(self, request: Any) -> Any:  # noqa: N802
         return resource_pb2.SupportsFeatureResponse(
-            hasSupport=request.id in ("secrets", "resourceReferences", "aliasSpecs")
+            hasSupport=request.id in ("secrets", "resourceReferences", "aliasSpecs", "replaceWith")
         )
 
     def GetDeploymentInfo(self, _request: Any) -> Any:  # noqa: N802
@@ -249,6 +250,7 @@ class _Monitor:
             "ignoreChanges": list(request.ignoreChanges),
             "protect": request.protect,
             "replaceOnChanges": list(request.replaceOnChanges),
+            "replaceWith": list(request.replace_with),
             "retainOnDelete": request.retainOnDelete,
         }
         return Resource(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,10 +71,16 @@ def directory_of(code: ConfigMapCode | GitCode | ImageCode) -> str:
     return f"{CODE_DIRECTORY}/{code.directory}" if isinstance(code, GitCode) and code.directory else CODE_DIRECTORY
 
 
-def code_volume(code: ConfigMapCode | GitCode | ImageCode, config_map: str) -> dict[str, Any] | None:
+def config_map_name(job: str, code: ConfigMapCode) -> str:
+    """The name of a job's ConfigMap: another one for other files, so that a job which names it is another job too."""
+    digest = hashlib.sha256(json.dumps(code.files, sort_keys=True).encode()).hexdigest()
+    return f"{job}-code-{digest[:8]}"
+
+
+def code_volume(code: ConfigMapCode | GitCode | ImageCode, job: str) -> dict[str, Any] | None:
     """The volume that holds the code, unless the image does."""
     if isinstance(code, ConfigMapCode):
-        return {"name": "code", "configMap": {"name": config_map}}
+        return {"name": "code", "configMap": {"name": config_map_name(job, code)}}
     return {"name": "code", "emptyDir": {"sizeLimit": "5Gi"}} if isinstance(code, GitCode) else None
 
 

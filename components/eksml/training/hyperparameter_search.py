@@ -6,14 +6,13 @@ Ray Tune's search is a script for RayTraining.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.spec import PositiveCount, Spec, pattern
 from eksml.training.job import JobSpec, SecretKey
-from eksml.training.pod import secret_variable
 from eksml.training.training_job import JobObject, TrainingJob
 
 _StudyName = Annotated[str, pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "at most 128 letters, digits and ._-")]
@@ -45,12 +44,17 @@ Search = Annotated[OptunaSearch | WandbSweep, Field(discriminator="kind")]
 class HyperparameterSearchSpec(JobSpec):
     """A Job whose pods try one set of hyperparameters after the other, each by itself: nodes is their number."""
 
-    _framework: ClassVar[str] = "pytorch"
-
+    framework: Literal["pytorch", "tensorflow", "jax", "scikit-learn"] = "pytorch"
+    """The framework that the script uses: pytorch, tensorflow, jax or scikit-learn."""
     search: Search
     """Who chooses the hyperparameters: optuna, or a sweep of Weights & Biases."""
     trials: PositiveCount = 20
     """Sets of hyperparameters that are tried, over all pods."""
+
+    @property
+    def framework_name(self) -> str:
+        """The framework's name in the catalog."""
+        return self.framework
 
     def rules(self) -> Iterator[Problem]:
         """Each pod has something to try, and nothing to say to the others."""
@@ -59,6 +63,8 @@ class HyperparameterSearchSpec(JobSpec):
             yield Problem(("trials",), f"{self.trials} given, must be at least nodes, {self.nodes}")
         if self.efa:
             yield Problem(("efa",), "given, but each trial is one pod's")
+        if isinstance(self.search, WandbSweep):
+            yield from self.without_effect("a sweep, which says what is run", "script", "arguments")
 
 
 class HyperparameterSearch(TrainingJob[HyperparameterSearchSpec]):
@@ -66,9 +72,8 @@ class HyperparameterSearch(TrainingJob[HyperparameterSearchSpec]):
 
     def job(self, spec: HyperparameterSearchSpec) -> JobObject:
         """The Job of workers."""
-        template = self.pods("worker", _command(spec))
+        template = self.pods("worker", _command(spec), variables=_study(spec.search))
         template["spec"]["restartPolicy"] = "OnFailure"
-        template["spec"]["containers"][0]["env"] += _study(spec.search)
         limit = {"activeDeadlineSeconds": spec.time_limit_hours * 3600} if spec.time_limit_hours else {}
         job = {
             "completionMode": "Indexed",
@@ -87,7 +92,7 @@ def _command(spec: HyperparameterSearchSpec) -> list[str]:
     return ["python", spec.script, f"--steps={spec.trials}", *spec.arguments]
 
 
-def _study(search: OptunaSearch | WandbSweep) -> list[dict[str, Any]]:
+def _study(search: OptunaSearch | WandbSweep) -> dict[str, Any]:
     if isinstance(search, WandbSweep):
-        return [secret_variable("WANDB_API_KEY", search.api_key)]
-    return [secret_variable("STUDY_URL", search.storage), {"name": "STUDY_NAME", "value": search.study}]
+        return {"WANDB_API_KEY": search.api_key}
+    return {"STUDY_URL": search.storage, "STUDY_NAME": search.study}

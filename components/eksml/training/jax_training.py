@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from eksml.training.job import JobSpec
-from eksml.training.training_job import JobObject, TrainingJob, replicas, run_policy
+from eksml.training.training_job import JobObject, TrainingJob, replicas, restarts, run_policy
 
 
 class JaxTrainingSpec(JobSpec):
@@ -26,4 +26,5 @@ class JaxTraining(TrainingJob[JaxTrainingSpec]):
         """The JAXJob."""
         pods = self.pods("jax", ["python", spec.script, *spec.arguments])
         workers = {"Worker": replicas(spec.nodes, pods)}
-        return JobObject("kubeflow.org/v1", "JAXJob", {"runPolicy": run_policy(spec), "jaxReplicaSpecs": workers})
+        policy = run_policy(spec, limit=restarts(spec, spec.nodes))
+        return JobObject("kubeflow.org/v1", "JAXJob", {"runPolicy": policy, "jaxReplicaSpecs": workers})

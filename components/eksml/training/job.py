@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from eksml import names
 from eksml.catalog import InstanceType, ami_families, frameworks, image_of, images, instance_types
-from eksml.errors import Problem, nearest
+from eksml.errors import Problem, listed, nearest
 from eksml.nodes.karpenter_pool import CapacityType
 from eksml.spec import (
     Flag,
@@ -76,6 +77,8 @@ class JobSpec(Spec):
     """GPUs for each pod, or shares of them where the pool shares its GPUs."""
     instance_type: str | None = None
     """The EC2 type of the nodes: all that depends on the hardware is derived from it, and the pods go to no other."""
+    accelerator: str | None = None
+    """The model of GPU, such as L4 or H100, in the place of instanceType: any type that has enough of them will do."""
     pool: PoolName | None = None
     """The pool that the pods go to; none given: any whose nodes fit."""
     helpers: Helpers = Field(default_factory=Helpers)
@@ -117,15 +120,24 @@ class JobSpec(Spec):
         yield from self._image_problems()
         yield from self._environment_problems()
 
+    def without_effect(self, cause: str, *fields: str) -> Iterator[Problem]:
+        """The problems of settings that are given, and that another setting leaves without effect."""
+        for field in fields:
+            if field in self.model_fields_set:
+                yield Problem((to_camel(field),), f"given, but has no effect with {cause}")
+
     @property
     def framework_name(self) -> str:
         """The framework's name in the catalog."""
         return self._framework
 
     @property
-    def fact(self) -> InstanceType | None:
-        """What the catalog knows of the instance type."""
-        return instance_types().get(self.instance_type) if self.instance_type else None
+    def types(self) -> dict[str, InstanceType]:
+        """The instance types that the pods can go to, by name; none where neither type nor GPU is said."""
+        known = instance_types()
+        if self.accelerator:
+            return {name: fact for name, fact in known.items() if _has(fact, self.accelerator, self.gpus_per_node)}
+        return {self.instance_type: known[self.instance_type]} if self.instance_type in known else {}
 
     @property
     def image_reference(self) -> str:
@@ -141,27 +153,28 @@ class JobSpec(Spec):
     @property
     def cpus(self) -> float:
         """Cores for each pod, as vCPUs."""
-        whole = self.fact.pod_millicpu * self._share / 1000 if self.fact else 1
-        return self.cpus_per_node or max(1, int(whole))
+        shares = (fact.pod_millicpu * self._share(fact) / 1000 for fact in self.types.values())
+        return self.cpus_per_node or max(1, int(min(shares, default=1)))
 
     @property
     def memory_gib(self) -> int:
         """Memory for each pod, in GiB."""
-        whole = self.fact.pod_memory_mib * self._share / 1024 if self.fact else 1
-        return self.memory_gib_per_node or max(1, int(whole))
+        shares = (fact.pod_memory_mib * self._share(fact) / 1024 for fact in self.types.values())
+        return self.memory_gib_per_node or max(1, int(min(shares, default=1)))
 
     @property
     def efa_interfaces(self) -> int:
         """EFA interfaces for each pod."""
-        return self.fact.efa_interfaces if self.efa and self.fact else 0
+        return min((fact.efa_interfaces for fact in self.types.values()), default=0) if self.efa else 0
 
-    @property
-    def _share(self) -> float:
-        count = self.fact.gpu.count if self.fact and self.fact.gpu else 0
+    def _share(self, fact: InstanceType) -> float:
+        count = fact.gpu.count if fact.gpu else 0
         return _SHARE_OF_NODE * (min(1, self.gpus_per_node / count) if count and self.gpus_per_node else 1)
 
     def _hardware_problems(self) -> Iterator[Problem]:
-        fact = self.fact
+        if self.accelerator is not None:
+            yield from self._accelerator_problems(self.accelerator)
+            return
         if self.instance_type is None:
             for key, given in (("cpusPerNode", self.cpus_per_node), ("memoryGibPerNode", self.memory_gib_per_node)):
                 if given is None:
@@ -169,6 +182,7 @@ class JobSpec(Spec):
             if self.efa:
                 yield Problem(("instanceType",), "missing: EFA needs the type, for each has its own interfaces")
             return
+        fact = instance_types().get(self.instance_type)
         if fact is None:
             text = f"'{self.instance_type}' is not in the catalog{nearest(self.instance_type, instance_types())}"
             yield Problem(("instanceType",), text)
@@ -190,14 +204,31 @@ class JobSpec(Spec):
                 text = f"{given:g} given, pods can have {limit} {unit} of {self.instance_type}"
                 yield Problem((key,), text)
 
+    def _accelerator_problems(self, model: str) -> Iterator[Problem]:
+        models = sorted({fact.gpu.model for fact in instance_types().values() if fact.gpu})
+        if self.instance_type is not None:
+            yield Problem(("accelerator",), "given, but instanceType says it already: give one of them")
+        if self.efa:
+            yield Problem(("instanceType",), "missing: EFA needs the type, for each has its own interfaces")
+        if model not in models:
+            hint = nearest(model, models) or f", there is {listed(models)}"
+            yield Problem(("accelerator",), f"'{model}' is not in the catalog{hint}")
+        elif not self.gpus_per_node:
+            yield Problem(("gpusPerNode",), f"missing: how many {model} each pod has")
+        elif not self.types:
+            most = max(fact.gpu.count for fact in instance_types().values() if fact.gpu and fact.gpu.model == model)
+            text = f"{self.gpus_per_node} given, no type has more than {most} {model}: take more nodes"
+            yield Problem(("gpusPerNode",), text)
+
     def _image_problems(self) -> Iterator[Problem]:
         if not self.image_reference:
             title = frameworks()[self.framework_name].title
             yield Problem(("image",), f"missing: there is no image of {title} that all could use")
-        if self.fact:
-            reason = image_of(self.image_reference).misfit(self.fact, ami_families()["al2023"].nvidia_driver)
-            if reason:
-                yield Problem(("image",), f"{self.image_reference} does not run on {self.instance_type}: {reason}")
+        driver = ami_families()["al2023"].nvidia_driver
+        misfits = {name: image_of(self.image_reference).misfit(fact, driver) for name, fact in self.types.items()}
+        if misfits and all(misfits.values()):
+            name, reason = next(iter(misfits.items()))
+            yield Problem(("image",), f"{self.image_reference} does not run on {name}: {reason}")
 
     def _environment_problems(self) -> Iterator[Problem]:
         for variable in self.environment:
@@ -212,6 +243,10 @@ class JobSpec(Spec):
                 yield Problem(("environment", variable), f"no volume serves {path}: give {key}, which is {served}")
             elif not f"{path}/".startswith(f"{served}/"):
                 yield Problem(("environment", variable), f"{path} is on no volume: {key} is {served}")
+
+
+def _has(fact: InstanceType, model: str, gpus: int) -> bool:
+    return fact.gpu is not None and fact.gpu.model == model and fact.gpu.count >= gpus
 
 
 def _alternatives(fact: InstanceType) -> str:

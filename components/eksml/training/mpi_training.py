@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
+from eksml.errors import Problem
 from eksml.training.job import JobSpec
 from eksml.training.training_job import JobObject, TrainingJob, run_policy
 
+# Where the operator's own images, and those that follow them, keep the configuration of the SSH server.
+_HOME = "/home/mpiuser"
 # Told to end by SIGTERM, Open MPI's mpirun reads nothing more, so that a process that prints is stuck, and kills all
 # processes a second or two later. SIGUSR1 it passes on at once, and it waits for them.
 _INTERRUPTIBLE = """\
@@ -33,6 +36,14 @@ class MpiTrainingSpec(JobSpec):
     program: tuple[str, ...] = ()
     """What mpirun starts; none given: Python with the script and its arguments."""
 
+    def rules(self) -> Iterator[Problem]:
+        """An SSH server is no root's without the rights of root, and one program is started."""
+        yield from super().rules()
+        if self.user_id == 0:
+            yield Problem(("userId",), "0 given, but no SSH server runs as root without root's rights")
+        if self.program:
+            yield from self.without_effect("program", "script", "arguments")
+
 
 class MpiTraining(TrainingJob[MpiTrainingSpec]):
     """An MPIJob: a launcher without GPUs runs mpirun, which reaches the workers by SSH, with the operator's keys."""
@@ -41,7 +52,7 @@ class MpiTraining(TrainingJob[MpiTrainingSpec]):
         """The MPIJob."""
         program = list(spec.program) or ["python", spec.script, *spec.arguments]
         processes = spec.nodes * spec.processes_per_node
-        worker = self.pods("worker", ["/usr/sbin/sshd", "-De", "-f", f"{_home(spec)}/.sshd_config"])
+        worker = self.pods("worker", ["/usr/sbin/sshd", "-De", "-f", f"{_HOME}/.sshd_config"])
         mpirun = ["mpirun", "-n", str(processes), *_options(spec, worker)]
         command = [*mpirun, *program]
         open_mpi = spec.implementation == "openMpi"
@@ -49,10 +60,10 @@ class MpiTraining(TrainingJob[MpiTrainingSpec]):
         job = {
             "slotsPerWorker": spec.processes_per_node,
             "mpiImplementation": {"openMpi": "OpenMPI", "intel": "Intel", "mpich": "MPICH"}[spec.implementation],
-            "sshAuthMountPath": f"{_home(spec)}/.ssh",
+            "sshAuthMountPath": f"{_HOME}/.ssh",
             # Otherwise mpirun would try for names that DNS does not know yet.
             "launcherCreationPolicy": "WaitForWorkersReady",
-            "runPolicy": run_policy(spec),
+            "runPolicy": run_policy(spec, limit=spec.retries),
             "mpiReplicaSpecs": {
                 "Launcher": {"replicas": 1, "restartPolicy": "OnFailure", "template": launcher},
                 "Worker": {"replicas": spec.nodes, "restartPolicy": "OnFailure", "template": worker},
@@ -66,15 +77,10 @@ def interruptible(command: Sequence[str]) -> list[str]:
     return ["sh", "-c", _INTERRUPTIBLE, "sh", *command]
 
 
-def _home(spec: MpiTrainingSpec) -> str:
-    # Where the operator's own images, and those that follow them, keep the configuration of the SSH server.
-    return "/home/mpiuser" if spec.user_id else "/root"
-
-
 def _options(spec: MpiTrainingSpec, worker: dict[str, Any]) -> list[str]:
     """Open MPI starts processes with the environment of the SSH server, which is not that of the container."""
     if spec.implementation != "openMpi":
         return []
-    variables = [each["name"] for each in worker["spec"]["containers"][0]["env"] if each["name"] != "HOME"]
-    passed_on = [word for variable in variables for word in ("-x", variable)]
-    return [*passed_on, *([] if spec.user_id else ["--allow-run-as-root"])]
+    told = [each["name"] for each in worker["spec"]["containers"][0]["env"] if each["name"] != "HOME"]
+    # The image's own two say where its programs and libraries are.
+    return [word for variable in ("PATH", "LD_LIBRARY_PATH", *told) for word in ("-x", variable)]

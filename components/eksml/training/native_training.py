@@ -11,6 +11,7 @@ from eksml.training.job import JobSpec
 from eksml.training.training_job import SKIP_AWAIT, JobObject, TrainingJob
 
 _PORT = 29500
+_SECONDS_TO_MEET = 1800
 
 
 class NativeTrainingSpec(JobSpec):
@@ -64,7 +65,10 @@ def _command(name: str, spec: NativeTrainingSpec) -> list[str]:
     nodes = ["--nnodes=1", "--standalone"]
     if spec.nodes > 1:
         # By c10d, so that those that are left wait for a lost one and all begin again from the last checkpoint.
-        meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={name}-0.{name}:{_PORT}", f"--rdzv-id={name}"]
+        # The first pod knows itself by its whole name only. The others wait for it: a node may take minutes to come.
+        first = f"{name}-0.{name}.{spec.namespace}.svc.cluster.local:{_PORT}"
+        patience = f"--rdzv-conf=read_timeout={_SECONDS_TO_MEET},join_timeout={_SECONDS_TO_MEET}"
+        meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={first}", f"--rdzv-id={name}", patience]
         nodes = [f"--nnodes={spec.nodes}", f"--max-restarts={spec.retries}", *meeting]
     return ["torchrun", *nodes, f"--nproc-per-node={spec.processes_per_node}", spec.script, *spec.arguments]
 

@@ -23,7 +23,7 @@ def pod_template(
     spec: JobSpec,
     container: str,
     command: Sequence[str],
-    run_time_environment: Mapping[str, Any],
+    variables: Mapping[str, Any],
     *,
     helper: bool = False,
 ) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def pod_template(
         spec: the job.
         container: the container's name, by which operators find it.
         command: what it runs.
-        run_time_environment: environment variables that are known only at run time.
+        variables: environment variables of this kind of job: a value, or a key of a Secret.
         helper: whether the pods only direct others: they get no GPU and little else.
     """
     return {
@@ -57,7 +57,7 @@ def pod_template(
                     "image": spec.image_reference,
                     **({"command": list(command)} if command else {}),
                     "workingDir": directory_of(spec.code),
-                    "env": _environment(name, spec, run_time_environment),
+                    "env": _environment(name, spec, variables),
                     "resources": _resources(spec, helper),
                     "securityContext": dict(_SECURITY),
                     "volumeMounts": _mounts(spec),
@@ -97,6 +97,10 @@ def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
     placement: dict[str, Any] = {"nodeSelector": {key: value for key, value in selector.items() if value}}
     if spec.gpus_per_node:
         placement["tolerations"] = [names.gpu_toleration()]
+    if spec.accelerator:
+        types = {"key": names.INSTANCE_TYPE_LABEL, "operator": "In", "values": sorted(spec.types)}
+        required = {"nodeSelectorTerms": [{"matchExpressions": [types]}]}
+        placement["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
     if spec.nodes > 1:
         # Traffic between zones is slow and paid for.
         term = {
@@ -104,7 +108,8 @@ def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
             "topologyKey": names.ZONE_LABEL,
         }
         preferred = [{"weight": 100, "podAffinityTerm": term}]
-        placement["affinity"] = {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+        near = {"preferredDuringSchedulingIgnoredDuringExecution": preferred}
+        placement["affinity"] = {**placement.get("affinity", {}), "podAffinity": near}
     return placement
 
 
@@ -125,7 +130,7 @@ def _volumes(name: str, spec: JobSpec, helper: bool) -> list[dict[str, Any]]:
         {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": f"{max(1, memory // 2)}Gi"}},
         {"name": "run", "emptyDir": {}},
     ]
-    if volume := code_volume(spec.code, f"{name}-code"):
+    if volume := code_volume(spec.code, name):
         volumes.append(volume)
     for role, given in (("data", spec.data), ("checkpoints", spec.checkpoints)):
         if given:
@@ -148,7 +153,7 @@ def _mounts(spec: JobSpec) -> list[dict[str, Any]]:
     return mounts
 
 
-def _environment(name: str, spec: JobSpec, run_time: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _environment(name: str, spec: JobSpec, own: Mapping[str, Any]) -> list[dict[str, Any]]:
     variables: dict[str, Any] = {
         # The image's user may have no home of its own, and its root is not to be written.
         "HOME": RUN_DIRECTORY,
@@ -158,23 +163,25 @@ def _environment(name: str, spec: JobSpec, run_time: Mapping[str, Any]) -> list[
         "PYTHONUNBUFFERED": "1",
         **({"DATA_DIR": DATA_DIRECTORY} if spec.data else {}),
         **_derived(spec),
-        **run_time,
+        **own,
         **spec.environment,
+        **spec.secrets,
     }
-    secrets = [secret_variable(variable, entry) for variable, entry in spec.secrets.items()]
-    return [{"name": variable, "value": value} for variable, value in variables.items()] + secrets
+    return [{"name": variable, **_value(value)} for variable, value in variables.items()]
 
 
-def secret_variable(variable: str, entry: SecretKey) -> dict[str, Any]:
-    """An environment variable whose value is an entry of a Secret."""
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": entry.secret, "key": entry.key}}}
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, SecretKey):
+        return {"valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
+    return {"value": value}
 
 
 def _derived(spec: JobSpec) -> dict[str, str]:
     """What the framework and the exchange between pods need on this hardware."""
     known = {"cpusPerProcess": str(max(1, int(spec.cpus / spec.processes_per_node)))}
-    if spec.fact and spec.fact.gpu:
-        known["computeCapability"] = gpus()[spec.fact.gpu.model].compute_capability
+    for fact in spec.types.values():
+        if fact.gpu:
+            known["computeCapability"] = gpus()[fact.gpu.model].compute_capability
     wanted: list[Variable] = [*frameworks()[spec.framework_name].environment]
     if spec.nodes > 1 and spec.gpus_per_node:
         wanted += collectives()

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.training.job import JobSpec
-from eksml.training.training_job import JobObject, TrainingJob, replicas, run_policy
+from eksml.training.training_job import JobObject, TrainingJob, replicas, restarts, run_policy
 
 _CONTAINER = "pytorch"
 
@@ -39,8 +39,10 @@ class PyTorchTrainingSpec(JobSpec):
     """The least nodes that an elastic job goes on with while others are away; none given: all of them are needed."""
 
     def rules(self) -> Iterator[Problem]:
-        """Only torchrun goes on with fewer nodes."""
+        """Only torchrun goes on with fewer nodes, and Accelerate's launcher joins up GPUs only."""
         yield from super().rules()
+        if self.launcher is Launcher.ACCELERATE and self.nodes > 1 and not self.gpus_per_node:
+            yield Problem(("launcher",), "accelerate given, which joins up nodes with GPUs only: take torchrun")
         if self.min_nodes is None:
             return
         if self.launcher is not Launcher.TORCHRUN:
@@ -55,7 +57,8 @@ class PyTorchTraining(TrainingJob[PyTorchTrainingSpec]):
     def job(self, spec: PyTorchTrainingSpec) -> JobObject:
         """The PyTorchJob."""
         pods = self.pods(_CONTAINER, _command(spec))
-        return JobObject("kubeflow.org/v1", "PyTorchJob", {"runPolicy": run_policy(spec), **_replica_specs(spec, pods)})
+        policy = run_policy(spec, limit=restarts(spec, spec.nodes))
+        return JobObject("kubeflow.org/v1", "PyTorchJob", {"runPolicy": policy, **_replica_specs(spec, pods)})
 
 
 def _replica_specs(spec: PyTorchTrainingSpec, pods: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
@@ -41,6 +42,8 @@ class RayTrainingSpec(JobSpec):
     def rules(self) -> Iterator[Problem]:
         """A queue admits what it can count."""
         yield from super().rules()
+        if not self.submit:
+            yield from self.without_effect("submit: false", "arguments", "retries", "time_limit_hours")
         if self.max_nodes is None:
             return
         if self.queue is not None:
@@ -55,7 +58,10 @@ class RayTraining(TrainingJob[RayTrainingSpec]):
 
     def job(self, spec: RayTrainingSpec) -> JobObject:
         """The RayJob or RayCluster."""
-        cluster = _cluster(spec, head=self.pods("ray-head", [], helper=True), worker=self.pods("ray-worker", []))
+        # Tasks import what lies beside the script.
+        path = {"PYTHONPATH": directory_of(spec.code)}
+        head = self.pods("ray-head", [], helper=True, variables=path)
+        cluster = _cluster(spec, head=head, worker=self.pods("ray-worker", [], variables=path))
         if not spec.submit:
             return JobObject(_API_VERSION, "RayCluster", cluster)
         return JobObject(_API_VERSION, "RayJob", _job(spec, cluster))
@@ -64,7 +70,7 @@ class RayTraining(TrainingJob[RayTrainingSpec]):
 def _job(spec: RayTrainingSpec, cluster: dict[str, Any]) -> dict[str, Any]:
     limit = {"activeDeadlineSeconds": spec.time_limit_hours * 3600} if spec.time_limit_hours else {}
     return {
-        "entrypoint": " ".join(["python", f"{directory_of(spec.code)}/{spec.script}", *spec.arguments]),
+        "entrypoint": shlex.join(["python", f"{directory_of(spec.code)}/{spec.script}", *spec.arguments]),
         # By the operator: a pod of its own for it would need a place in the queue too.
         "submissionMode": "HTTPMode",
         "shutdownAfterJobFinishes": True,
@@ -75,9 +81,6 @@ def _job(spec: RayTrainingSpec, cluster: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cluster(spec: RayTrainingSpec, head: dict[str, Any], worker: dict[str, Any]) -> dict[str, Any]:
-    for template in (head, worker):
-        # Tasks import what lies beside the script.
-        template["spec"]["containers"][0]["env"].append({"name": "PYTHONPATH", "value": directory_of(spec.code)})
     if spec.max_nodes:
         # The autoscaler's rights are those of a service account that KubeRay makes.
         del head["spec"]["serviceAccountName"], head["spec"]["automountServiceAccountToken"]

@@ -10,7 +10,7 @@ from pydantic import Field
 from eksml.errors import Problem
 from eksml.spec import Flag
 from eksml.training.job import JobSpec
-from eksml.training.training_job import JobObject, TrainingJob, replicas, run_policy
+from eksml.training.training_job import JobObject, TrainingJob, replicas, restarts, run_policy
 
 _CONTAINER = "tensorflow"
 
@@ -46,4 +46,5 @@ class TensorFlowTraining(TrainingJob[TensorFlowTrainingSpec]):
             kinds["PS"] = replicas(spec.parameter_servers, self.pods(_CONTAINER, command, helper=True))
         if spec.evaluator:
             kinds["Evaluator"] = replicas(1, pods)
-        return JobObject("kubeflow.org/v1", "TFJob", {"runPolicy": run_policy(spec), "tfReplicaSpecs": kinds})
+        policy = run_policy(spec, limit=restarts(spec, sum(kind["replicas"] for kind in kinds.values())))
+        return JobObject("kubeflow.org/v1", "TFJob", {"runPolicy": policy, "tfReplicaSpecs": kinds})

@@ -13,6 +13,7 @@ from eksml.training.job import JobSpec
 from eksml.training.training_job import JobObject, TrainingJob
 
 _CONTAINER = "node"
+_UNKNOWN = ("retries", "helpers")
 
 
 def _runtime(given: Any) -> Any:
@@ -37,6 +38,7 @@ class TrainerTrainingSpec(JobSpec):
         yield from super().rules()
         if isinstance(self.code, GitCode):
             yield Problem(("code", "kind"), "git given, but a TrainJob cannot fetch it: take configMap or image")
+        yield from self.without_effect("Trainer v2, which starts no failed job again, and has no other pods", *_UNKNOWN)
 
 
 class TrainerTraining(TrainingJob[TrainerTrainingSpec]):

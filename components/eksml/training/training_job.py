@@ -11,7 +11,7 @@ import pulumi
 from eksml import names
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
-from eksml.training.code import ConfigMapCode
+from eksml.training.code import ConfigMapCode, config_map_name
 from eksml.training.job import JobSpec
 from eksml.training.pod import pod_template
 from eksml.training.volumes import FileSystemVolume, S3Volume, bucket_volume, claim_of_bucket, claim_of_directory
@@ -19,6 +19,9 @@ from eksml.training.volumes import FileSystemVolume, S3Volume, bucket_volume, cl
 # Operators add up to 20 characters for each pod, and a pod's name is a label of at most 63.
 _LONGEST_NAME = 40
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+# Of plain Jobs the other one skips the wait for their deletion too, and a new one would meet the old one's name:
+# https://github.com/pulumi/pulumi-kubernetes/issues/3154. This one is met as soon as the Job is there.
+_ONLY_MADE = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
 
 
 JobSpecType = TypeVar("JobSpecType", bound=JobSpec)
@@ -62,7 +65,7 @@ class TrainingJob(Component, Generic[JobSpecType]):
         self._run_time_environment = {"MLFLOW_TRACKING_URI": tracking_uri} if tracking_uri is not None else {}
         self._needs: list[pulumi.Resource] = []
         if isinstance(spec.code, ConfigMapCode):
-            self.add("v1", "ConfigMap", f"{name}-code", {"data": spec.code.files})
+            self.add("v1", "ConfigMap", config_map_name(name, spec.code), {"data": spec.code.files})
         for role, volume in (("data", spec.data), ("checkpoints", spec.checkpoints)):
             if isinstance(volume, S3Volume):
                 self._mount_bucket(role, volume, volume.bucket or bucket, region)
@@ -75,10 +78,17 @@ class TrainingJob(Component, Generic[JobSpecType]):
         """The object that is run."""
         raise NotImplementedError
 
-    def pods(self, container: str, command: Sequence[str], *, helper: bool = False) -> dict[str, Any]:
-        """The template of the job's pods."""
-        environment = self._run_time_environment
-        return pod_template(self.resource_name, self._spec, container, command, environment, helper=helper)
+    def pods(
+        self,
+        container: str,
+        command: Sequence[str],
+        *,
+        helper: bool = False,
+        variables: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The template of the job's pods, with environment variables of its kind."""
+        own = {**self._run_time_environment, **(variables or {})}
+        return pod_template(self.resource_name, self._spec, container, command, own, helper=helper)
 
     def add(
         self,
@@ -114,9 +124,10 @@ class TrainingJob(Component, Generic[JobSpecType]):
             self.resource_name,
             {"spec": job.spec},
             labels=_queue_labels(self._spec),
-            annotations=SKIP_AWAIT,
+            annotations=_ONLY_MADE if job.kind == "Job" else SKIP_AWAIT,
             # What runs cannot be changed, and two of one name cannot be.
             replace_on_changes=["spec"],
+            replace_with=list(self._needs),
             delete_before_replace=True,
         )
 
@@ -127,7 +138,7 @@ class TrainingJob(Component, Generic[JobSpecType]):
         if bucket is None:
             text = "missing: the platform has no model bucket, give the name of one"
             raise SpecError([Problem((role, "bucket"), text)])
-        prefix = volume.prefix or f"teams/{spec.namespace}/{self.resource_name}/"
+        prefix = volume.prefix or f"teams/{spec.namespace}/{self.resource_name}/{role}/"
         claim = (spec.namespace, name)
         fields = bucket_volume(bucket, region, prefix, spec.user_id, claim=claim, read_only=role == "data")
         volume_name = names.fitted(f"{spec.namespace}-{name}", 63)
@@ -136,9 +147,11 @@ class TrainingJob(Component, Generic[JobSpecType]):
             "kubernetes:core/v1:PersistentVolume",
             volume_name,
             {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": fields},
-            self.child(),
+            self.child(delete_before_replace=True),
         )
-        self._claim(role, claim_of_bucket(volume_name), depends_on=[made])
+        # A claim that is bound to a volume which is gone is lost.
+        replaced = {"replace_with": [made], "delete_before_replace": True}
+        self._claim(role, claim_of_bucket(volume_name), depends_on=[made], **replaced)
 
     def _claim(self, role: str, fields: Mapping[str, Any], **options: Any) -> None:
         # It is bound only once a pod uses it, which may wait in its queue for hours.
@@ -152,10 +165,19 @@ def _queue_labels(spec: JobSpec) -> dict[str, str]:
     return {names.QUEUE_LABEL: spec.queue, names.QUEUE_PRIORITY_LABEL: spec.priority}
 
 
-def run_policy(spec: JobSpec) -> dict[str, Any]:
+def run_policy(spec: JobSpec, *, limit: int) -> dict[str, Any]:
     """How often and how long a job of the Kubeflow operators runs; its pods stay, for their logs."""
-    policy: dict[str, Any] = {"backoffLimit": spec.retries, "cleanPodPolicy": "Running"}
+    policy: dict[str, Any] = {"backoffLimit": limit, "cleanPodPolicy": "Running"}
     return policy | ({"activeDeadlineSeconds": spec.time_limit_hours * 3600} if spec.time_limit_hours else {})
+
+
+def restarts(spec: JobSpec, pods: int) -> int:
+    """The limit of the training operator, which counts the restarts of all pods, and ends the job when it is reached.
+
+    When one of its pods fails, the others do too. Source: PastBackoffLimit in pkg/core/job.go of
+    https://github.com/kubeflow/trainer (release-1.9).
+    """
+    return spec.retries * pods + 1 if spec.retries else 0
 
 
 def replicas(count: int, template: Mapping[str, Any]) -> dict[str, Any]:
