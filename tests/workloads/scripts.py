@@ -48,6 +48,12 @@ def lose(processes: Sequence[Process]) -> None:
             _kill(pid)
 
 
+def lose_what_it_runs(process: Process) -> None:
+    """Kills all that a process has started, but not itself, which may start it again as Kubernetes does."""
+    for pid, _ in _family(process.pid)[1:]:
+        _kill(pid)
+
+
 def lose_one(title: str) -> Callable[[Sequence[Process]], None]:
     """Kills one of the processes that have been started, which has this in its title."""
     return lambda processes: _kill(next(pid for each in processes for pid, its in _family(each.pid) if title in its))

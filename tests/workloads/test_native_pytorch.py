@@ -17,6 +17,7 @@ from workloads.scripts import (
     check_saves_when_interrupted,
     free_port,
     lose,
+    lose_what_it_runs,
     script,
 )
 
@@ -26,7 +27,8 @@ STEPS = 200
 SETTINGS = f"--steps {STEPS} --batch-size 32 --report-every 1 --checkpoint-every 20".split()
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run"]
 TORCHRUN = [*LAUNCHER, "--standalone", "--nproc-per-node", "2"]
-# PyTorch 2.14 keeps the address of the first meeting otherwise, and a node that joins later waits for it in vain.
+# As the component sets it. PyTorch 2.14 keeps the address of the first meeting otherwise, and a node that joins later
+# waits for it in vain.
 ELASTIC = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 
 
@@ -68,5 +70,18 @@ def test_it_goes_on_with_the_nodes_that_are_left(tmp_path: Path) -> None:
     two = replace(script("native-pytorch", tmp_path, *SETTINGS), launch=lambda: nodes)
     run = two.run(until=lambda line: "checkpoint" in line, then=lambda nodes: lose(nodes[1:]))
     assert run.codes == [0, -signal.SIGKILL], run.errors[-5000:]
+    assert run.values("resumedFrom")[0] in run.values("checkpoint")
+    assert run.values("finished") == [STEPS]
+
+
+def test_a_node_takes_the_place_of_one_that_is_lost(tmp_path: Path) -> None:
+    """As in the component's Job: both nodes are needed, and the second one is started again."""
+    options = "--nnodes 2 --nproc-per-node 1 --max-restarts 3 --rdzv-backend c10d --local-addr 127.0.0.1"
+    command = [*LAUNCHER, *options.split(), "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-conf"]
+    again = ["sh", "-c", 'until "$@"; do :; done', "sh"]
+    nodes = [([*command, "is_host=true"], ELASTIC), ([*again, *command, "is_host=false"], ELASTIC)]
+    two = replace(script("native-pytorch", tmp_path, *SETTINGS), launch=lambda: nodes)
+    run = two.run(until=lambda line: "checkpoint" in line, then=lambda nodes: lose_what_it_runs(nodes[1]))
+    assert run.codes == [0, 0], run.errors[-5000:]
     assert run.values("resumedFrom")[0] in run.values("checkpoint")
     assert run.values("finished") == [STEPS]
