@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from eksml.storage.shared_storage import SharedStorageSpec as SharedStorageSpec
     from eksml.tenancy.kueue import Kueue as Kueue
     from eksml.tenancy.kueue import KueueSpec as KueueSpec
+    from eksml.tenancy.network_policies import TeamEgress as TeamEgress
     from eksml.tenancy.quotas import PoolQuota as PoolQuota
     from eksml.tenancy.quotas import Share as Share
     from eksml.tenancy.quotas import TeamLimits as TeamLimits
@@ -100,7 +101,6 @@ if TYPE_CHECKING:
     from eksml.training.jax_training import JaxTrainingSpec as JaxTrainingSpec
     from eksml.training.job import Helpers as Helpers
     from eksml.training.job import JobSpec as JobSpec
-    from eksml.training.job import SecretKey as SecretKey
     from eksml.training.kuberay import KubeRay as KubeRay
     from eksml.training.kuberay import KubeRaySpec as KubeRaySpec
     from eksml.training.mpi_operator import MpiOperator as MpiOperator
@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from eksml.training.ray_training import GcsRedis as GcsRedis
     from eksml.training.ray_training import RayTraining as RayTraining
     from eksml.training.ray_training import RayTrainingSpec as RayTrainingSpec
+    from eksml.training.secret_key import SecretKey as SecretKey
     from eksml.training.tensorflow_training import TensorFlowTraining as TensorFlowTraining
     from eksml.training.tensorflow_training import TensorFlowTrainingSpec as TensorFlowTrainingSpec
     from eksml.training.trainer import Trainer as Trainer
@@ -163,6 +164,7 @@ _PUBLIC = {
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),
     "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
+    "eksml.tenancy.network_policies": ("TeamEgress",),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.training.code": (
@@ -185,7 +187,6 @@ _PUBLIC = {
     "eksml.training.job": (
         "Helpers",
         "JobSpec",
-        "SecretKey",
     ),
     "eksml.training.mpi_training": (
         "MpiTraining",
@@ -209,6 +210,7 @@ _PUBLIC = {
         "TensorFlowTraining",
         "TensorFlowTrainingSpec",
     ),
+    "eksml.training.secret_key": ("SecretKey",),
     "eksml.training.trainer_training": (
         "TrainerTraining",
         "TrainerTrainingSpec",

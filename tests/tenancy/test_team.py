@@ -7,8 +7,10 @@ import pulumi_kubernetes as k8s
 import pytest
 
 from eksml import names
+from eksml.errors import SpecError
 from eksml.plan import Plan
 from eksml.spec import parse
+from eksml.tenancy.network_policies import TeamEgress
 from eksml.tenancy.team import ModelAccess, Team, TeamSpec
 from programs import names_of, needs, one, recorded
 from refusals import check_problems, problems
@@ -103,6 +105,15 @@ def test_nothing_may_be_reached_and_nobody_may_reach_but_for_the_openings() -> N
     assert https["to"][0]["ipBlock"]["except"] == ["169.254.0.0/16"], "not the metadata of the node"
     (balancers,) = policy(plan, "load-balancers")["ingress"]
     assert balancers["from"] == [{"ipBlock": {"cidr": "10.0.224.0/22"}}]
+
+
+def test_what_else_a_team_reaches_is_said_and_is_not_the_metadata_of_a_node() -> None:
+    database = TeamEgress(cidr="10.0.0.0/16", port=5432)
+    (egress,) = policy(team(TeamSpec(egress=(database,))), "egress")["egress"]
+    assert egress["to"] == [{"ipBlock": {"cidr": "10.0.0.0/16"}}]
+    assert [port["port"] for port in egress["ports"]] == [5432]
+    with pytest.raises(SpecError, match=r"cidr: 0\.0\.0\.0/0 given, which 169\.254\.0\.0/16 is in"):
+        parse(TeamEgress, {"cidr": "0.0.0.0/0", "port": 80})
 
 
 def test_where_no_load_balancer_is_known_none_is_let_in() -> None:

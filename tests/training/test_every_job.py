@@ -1,6 +1,7 @@
 """What every kind of training job does alike."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from eksml import names
 from eksml.errors import SpecError
 from eksml.plan.diff import Kind, diff
 from eksml.training.code import ConfigMapCode, GitCode, ImageCode
-from eksml.training.job import SecretKey
+from eksml.training.secret_key import SecretKey
 from eksml.training.training_job import SKIP_AWAIT
 from eksml.training.volumes import ClaimVolume, FileSystemVolume, S3Volume
 from programs import names_of, one
@@ -144,6 +145,20 @@ def test_its_code_can_be_one_revision_of_a_repository(kind: str) -> None:
     (fetch,) = template["spec"]["initContainers"]
     assert GIT.revision in fetch["command"][-1]
     assert fetch["resources"]["limits"]
+
+
+def test_code_that_not_everyone_may_read_is_fetched_with_a_token_that_nobody_sees() -> None:
+    token = SecretKey(secret="git", key="token")  # noqa: S106
+    plan = job("pytorch", code=GitCode(repository=GIT.repository, revision=GIT.revision, token=token))
+    (template, *_) = templates(made(plan, "pytorch").inputs["spec"])
+    (fetch,) = template["spec"]["initContainers"]
+    assert {"name": "GIT_TOKEN", "valueFrom": {"secretKeyRef": {"name": "git", "key": "token"}}} in fetch["env"]
+    settings = {each["name"]: each["value"] for each in fetch["env"] if "value" in each}
+    assert (settings["GIT_CONFIG_COUNT"], settings["GIT_CONFIG_KEY_1"]) == ("2", "credential.helper")
+    said = subprocess.run(  # noqa: S602
+        settings["GIT_CONFIG_VALUE_1"][1:], shell=True, env={"GIT_TOKEN": "secret"}, capture_output=True, check=True
+    )
+    assert said.stdout == b"username=x-access-token\npassword=secret\n"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("trainer", "ray")])

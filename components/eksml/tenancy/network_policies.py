@@ -1,18 +1,40 @@
 """What the pods of a team may reach, and who may reach them: nothing and nobody, but for these openings."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from eksml import names
+from eksml.errors import Problem
+from eksml.spec import Cidr, Spec
 
 # Where EKS's Pod Identity agent listens on every node. https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
 _POD_IDENTITY_AGENT = "169.254.170.23/32"
 _LINK_LOCAL = "169.254.0.0/16"
 
+
+class TeamEgress(Spec):
+    """Addresses that a team's pods may reach beside those that speak HTTPS, such as a database's."""
+
+    cidr: Cidr
+    """Their range, such as 10.0.0.0/16; what lies within the VPC is the platform's `network.cidr`."""
+    port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
+    """The TCP port, such as 5432."""
+
+    def rules(self) -> Iterator[Problem]:
+        """The metadata of the node stays out of reach."""
+        if ip_network(self.cidr).overlaps(ip_network(_LINK_LOCAL)):
+            yield Problem(
+                ("cidr",), f"{self.cidr} given, which {_LINK_LOCAL} is in, where nodes have their credentials"
+            )
+
+
 _PLATFORM = {"namespace_selector": {"match_labels": {names.PLATFORM_NAMESPACE_LABEL: names.PLATFORM_NAMESPACE_VALUE}}}
 
 
-def network_policies(load_balancer_cidrs: Iterable[str]) -> dict[str, Any]:
+def network_policies(load_balancer_cidrs: Iterable[str], egress: Iterable[TeamEgress] = ()) -> dict[str, Any]:
     """The specs of a team's network policies, by name.
 
     Load balancers reach pods by their addresses, so they are let in by the ranges of their subnets.
@@ -26,6 +48,8 @@ def network_policies(load_balancer_cidrs: Iterable[str]) -> dict[str, Any]:
         # The Kubernetes API, AWS, hubs of models and data: all speak HTTPS. Not the metadata of the node.
         "https": {"egress": [_to({"ip_block": {"cidr": "0.0.0.0/0", "except_": [_LINK_LOCAL]}}, ("TCP", 443))]},
     }
+    if destinations := [_to({"ip_block": {"cidr": each.cidr}}, ("TCP", each.port)) for each in egress]:
+        policies["egress"] = {"egress": destinations}
     if sources := [{"ip_block": {"cidr": cidr}} for cidr in load_balancer_cidrs]:
         policies["load-balancers"] = {"ingress": [{"from_": sources}]}
     return {name: {"pod_selector": {}, **_typed(policy)} for name, policy in policies.items()}

@@ -16,7 +16,7 @@ from eksml.component import Component, Tags
 from eksml.errors import Problem, repetitions
 from eksml.spec import PolicyArn, PoolName, PrincipalArn, PriorityClassName, Spec
 from eksml.tenancy.admission import admission_policies
-from eksml.tenancy.network_policies import network_policies
+from eksml.tenancy.network_policies import TeamEgress, network_policies
 from eksml.tenancy.permissions import PERMISSIONS, READABLE
 from eksml.tenancy.quotas import MEMORY, Amount, PoolQuota, TeamLimits, quantity
 
@@ -58,6 +58,8 @@ class TeamSpec(Spec):
     """PriorityClasses above 0 that its pods may name although they can drive out pods of others, never the system's."""
     load_balancers: Annotated[int, Field(strict=True, ge=0, le=50)] = 0
     """Services of type LoadBalancer that the team may make, and as many Ingresses."""
+    egress: tuple[TeamEgress, ...] = ()
+    """What its pods may reach beside the team, the platform, and HTTPS anywhere."""
     pod_security: Literal["baseline", "restricted"] = "baseline"
     """The Pod Security standard that its pods must meet; restricted refuses images that run as root."""
     managed_policies: tuple[PolicyArn, ...] = ()
@@ -121,7 +123,7 @@ class Team(Component):
         self._limits(spec, limits)
         if cluster_queue:
             self._local_queue(cluster_queue)
-        for policy, policy_spec in network_policies(load_balancer_cidrs).items():
+        for policy, policy_spec in network_policies(load_balancer_cidrs, spec.egress).items():
             k8s.networking.v1.NetworkPolicy(
                 f"{name}-{policy}", metadata=self._metadata(policy), spec=policy_spec, opts=self._inside()
             )

@@ -14,6 +14,7 @@ from pydantic import Field
 from eksml.catalog import images
 from eksml.errors import Problem
 from eksml.spec import RelativePath, Spec, pattern
+from eksml.training.secret_key import SecretKey
 
 CODE_DIRECTORY = "/code"
 _LARGEST_CONFIG_MAP = 1024 * 1024
@@ -41,11 +42,13 @@ class GitCode(Spec):
     repository: Annotated[
         str, pattern(r"^https://[^\s@]+$", "an address like https://github.com/example/code, without a password")
     ]
-    """Address of the repository, https://…; it must be readable without a password."""
+    """Address of the repository, https://…"""
     revision: Annotated[str, pattern(r"^[0-9a-f]{40}$", "the whole hash of a commit: 40 hexadecimal digits")]
     """The whole hash of a commit, 40 hexadecimal digits: a branch or a tag may move."""
     directory: RelativePath | None = None
     """The folder in the repository that the script lies in; none given: its root."""
+    token: SecretKey | None = None
+    """Where a token is that may read the repository, in the team's namespace; none given: anyone may read it."""
 
 
 class ImageCode(Spec):
@@ -84,6 +87,21 @@ def code_volume(code: ConfigMapCode | GitCode | ImageCode, job: str) -> dict[str
     return {"name": "code", "emptyDir": {"sizeLimit": "5Gi"}} if isinstance(code, GitCode) else None
 
 
+def _git_environment(code: GitCode) -> list[dict[str, Any]]:
+    # The volume belongs to root, and git wants to be told that this is meant.
+    settings = {"safe.directory": CODE_DIRECTORY}
+    if code.token:
+        # git asks this for a name and a password, so that the token is in no address and no process list.
+        settings["credential.helper"] = '!f() { echo username=x-access-token; echo "password=$GIT_TOKEN"; }; f'
+    numbered = [
+        {"name": f"GIT_CONFIG_{part}_{number}", "value": text}
+        for number, setting in enumerate(settings.items())
+        for part, text in zip(("KEY", "VALUE"), setting, strict=True)
+    ]
+    token = [{"name": "GIT_TOKEN", **code.token.as_value()}] if code.token else []
+    return [{"name": "GIT_CONFIG_COUNT", "value": str(len(settings))}, *numbered, *token]
+
+
 def fetch_container(code: GitCode, security_context: Mapping[str, Any]) -> dict[str, Any]:
     """The container that fetches a revision before the job starts."""
     commands = [
@@ -95,12 +113,7 @@ def fetch_container(code: GitCode, security_context: Mapping[str, Any]) -> dict[
         "name": "fetch-code",
         "image": images()["git"].reference,
         "command": ["sh", "-ec", "\n".join(shlex.join(command) for command in commands)],
-        # The volume belongs to root, and git wants to be told that this is meant.
-        "env": [
-            {"name": "GIT_CONFIG_COUNT", "value": "1"},
-            {"name": "GIT_CONFIG_KEY_0", "value": "safe.directory"},
-            {"name": "GIT_CONFIG_VALUE_0", "value": CODE_DIRECTORY},
-        ],
+        "env": _git_environment(code),
         "volumeMounts": [{"name": "code", "mountPath": CODE_DIRECTORY}],
         "resources": {
             "requests": {"cpu": "500m", "memory": "512Mi"},

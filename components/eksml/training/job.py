@@ -16,7 +16,6 @@ from eksml.spec import (
     Flag,
     LabelValue,
     Namespace,
-    ObjectName,
     PinnedImage,
     PoolName,
     PositiveCount,
@@ -26,6 +25,7 @@ from eksml.spec import (
     pattern,
 )
 from eksml.training.code import Code, ImageCode
+from eksml.training.secret_key import SecretKey
 from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 
 # A pod gets its share of nine tenths of a node; the rest is for DaemonSets. The checks know them exactly.
@@ -34,15 +34,6 @@ _DIRECTORIES = {"CHECKPOINT_DIR": CHECKPOINT_DIRECTORY, "DATA_DIR": DATA_DIRECTO
 
 Cpus = Annotated[float, Field(ge=0.1, le=1024)]
 VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
-
-
-class SecretKey(Spec):
-    """One entry of a Kubernetes Secret in the team's namespace."""
-
-    secret: ObjectName
-    """Name of the Secret."""
-    key: Annotated[str, pattern(r"^[A-Za-z0-9._-]{1,253}$", "the name of an entry: letters, digits and ._-")]
-    """Name of the entry in it."""
 
 
 class Helpers(Spec):

@@ -10,7 +10,8 @@ from eksml.catalog import collectives, frameworks, gpus
 from eksml.catalog.frameworks import Variable
 from eksml.nodes.karpenter_pool import CapacityType
 from eksml.training.code import CODE_DIRECTORY, GitCode, ImageCode, code_volume, directory_of, fetch_container
-from eksml.training.job import JobSpec, SecretKey
+from eksml.training.job import JobSpec
+from eksml.training.secret_key import SecretKey
 from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
 
 RUN_DIRECTORY = "/run/job"
@@ -171,9 +172,7 @@ def _environment(name: str, spec: JobSpec, own: Mapping[str, Any]) -> list[dict[
 
 
 def _value(value: Any) -> dict[str, Any]:
-    if isinstance(value, SecretKey):
-        return {"valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
-    return {"value": value}
+    return value.as_value() if isinstance(value, SecretKey) else {"value": value}
 
 
 def _derived(spec: JobSpec) -> dict[str, str]:
