@@ -139,6 +139,7 @@ def train_job(pool: str, **trainer: Any) -> Callable[[dict[str, Resource]], None
     )
 
 
+SPOT = {"karpenter.sh/capacity-type": "spot"}
 GPU = {"nvidia.com/gpu": "1", "memory": "1Gi"}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
 DAEMON_SET: dict[str, Any] = {
@@ -202,6 +203,16 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "workload-has-nodes",
         job(affinity=by_name("In")),
         "job: job: asks for a node by its name, which none has before it is",
+    ),
+    (
+        "workload-has-nodes",
+        job(nodeSelector={"eksml.dev/pool": "train", **SPOT}, tolerations=[TOLERATION], container=asking(**GPU)),
+        "job: job: no pool has the labels that it asks for: eksml.dev/pool: train, karpenter.sh/capacity-type: sp",
+    ),
+    (
+        "workload-has-nodes",
+        job(nodeSelector={"eksml.dev/pool": "serve", **SPOT}, tolerations=[TOLERATION], container=asking(**GPU)),
+        "job: job: no pool has the labels that it asks for: eksml.dev/pool: serve, karpenter.sh/capacity-type: sp",
     ),
     ("workload-has-nodes", job(affinity=required({})), "job: job: no pool has the labels that it asks for"),
     (
@@ -841,7 +852,8 @@ def test_warnings_are_no_errors() -> None:
     "right",
     [
         job(nodeSelector={"topology.kubernetes.io/zone": "us-west-2a"}),
-        job(nodeSelector={"karpenter.sh/capacity-type": "spot"}),
+        job(nodeSelector=SPOT, tolerations=[TOLERATION]),
+        job(nodeSelector={"eks.amazonaws.com/capacityType": "ON_DEMAND"}),
         job(container={"image": "example.com/a@sha256:0000"}),
         job(container={"image": "example.com/latest/a:1.0-mainline"}),
         job(affinity=by_name("NotIn")),
