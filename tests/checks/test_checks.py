@@ -139,6 +139,26 @@ def train_job(pool: str, **trainer: Any) -> Callable[[dict[str, Resource]], None
     )
 
 
+def custom_job(api_version: str, kind: str) -> Callable[[dict[str, Resource]], None]:
+    """A job of a kind that an operator brings."""
+    metadata = {"name": "fit", **IN_TRAINING}
+    return add(
+        f"kubernetes:{api_version}:{kind}",
+        "fit",
+        {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": {}},
+    )
+
+
+def both(*faults: Callable[[dict[str, Resource]], None]) -> Callable[[dict[str, Resource]], None]:
+    """Several faults, one after the other."""
+
+    def fault(resources: dict[str, Resource]) -> None:
+        for each in faults:
+            each(resources)
+
+    return fault
+
+
 SPOT = {"karpenter.sh/capacity-type": "spot"}
 GPU = {"nvidia.com/gpu": "1", "memory": "1Gi"}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
@@ -474,6 +494,26 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "own-cluster-provider",
         add("kubernetes:core/v1:ConfigMap", "lost", {"kind": "ConfigMap"}, provider=None),
         "lost: has no Kubernetes provider",
+    ),
+    (
+        "reference-exists",
+        custom_job("ray.io/v1", "RayJob"),
+        "fit: nothing on this platform brings the kind RayJob: training.kubeRay does",
+    ),
+    (
+        "reference-exists",
+        custom_job("trainer.kubeflow.org/v1alpha1", "TrainJob"),
+        "fit: nothing on this platform brings the kind TrainJob: training.trainer does",
+    ),
+    (
+        "reference-exists",
+        both(take_away(DIRECTORY), custom_job("kubeflow.org/v2beta1", "MPIJob")),
+        "fit: nothing on this platform brings the kind MPIJob: training.mpiOperator does",
+    ),
+    (
+        "reference-exists",
+        both(take_away(DIRECTORY), custom_job("kubeflow.org/v1", "PyTorchJob")),
+        "fit: nothing on this platform brings the kind PyTorchJob: training.trainingOperator does",
     ),
     (
         "reference-exists",

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from eksml.catalog import charts, eks_addons
+from eksml.catalog import charts, eks_addons, kustomizations
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
-from eksml.checks.workloads import RELEASE, chart_of, workloads_of
+from eksml.checks.workloads import RELEASE, crds_of, workloads_of
 from eksml.errors import nearest
 from eksml.plan import Plan, Resource
 from eksml.plan.believable import kubernetes_name
@@ -82,15 +82,15 @@ def _storage_classes(plan: Plan) -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _crds(plan: Plan) -> frozenset[str]:
     """The names of the definitions that the Plan installs."""
-    of_charts = [crd for release in plan.of_type(RELEASE) if (known := chart_of(release)) for crd in known[1].crds]
-    own = plan.of_type("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
-    return frozenset({*of_charts, *(str((each.inputs.get("metadata") or {}).get("name")) for each in own)})
+    return frozenset(crd for resource in plan.resources for crd in crds_of(resource))
 
 
 @lru_cache(maxsize=1)
 def _bringers() -> dict[str, str]:
-    """By the name of a definition, the chart that brings it."""
-    return {crd: f"chart {name}" for name, chart in charts().items() for crd in chart.crds}
+    """By the name of a definition, the setting of a platform that brings it, or else the chart."""
+    of_charts = {crd: fact.setting or f"chart {name}" for name, fact in charts().items() for crd in fact.crds}
+    # Of the two that have MPIJob the MPI operator comes last: out of the training operator's overlay it is taken.
+    return of_charts | {crd: fact.setting for fact in kustomizations().values() for crd in fact.crds}
 
 
 def _crd_of(resource: Resource) -> str:

@@ -105,6 +105,20 @@ def overlay_of(directory: Resource) -> Overlay | None:
     return next((each for each in kustomizations().values() if each.folder == folder), None)
 
 
+def crds_of(resource: Resource) -> set[str]:
+    """The names of the CustomResourceDefinitions that a resource brings: a chart, an overlay, or one of them itself."""
+    if resource.type == RELEASE:
+        known = chart_of(resource)
+        return set(known[1].crds) if known else set()
+    if resource.type == KUSTOMIZE_DIRECTORY:
+        overlay, patches = overlay_of(resource), resource.inputs.get("patches") or ()
+        taken_out = {patch["metadata"]["name"] for patch in patches if patch.get("$patch") == "delete"}
+        return set(overlay.crds) - taken_out if overlay else set()
+    if resource.type == "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition":
+        return {str((resource.inputs.get("metadata") or {}).get("name"))}
+    return set()
+
+
 def _of_object(resource: Resource) -> Iterator[Workload]:
     kind = str(resource.inputs.get("kind"))
     name = str((resource.inputs.get("metadata") or {}).get("name", resource.name))
