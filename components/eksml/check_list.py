@@ -48,15 +48,19 @@ CHECKS: dict[str, CheckInfo] = {
         _ERROR, "A network policy does nothing where the network does not enforce it."
     ),
     "quotas-fit-pools": CheckInfo(_WARNING, "What is promised to all teams together should be there."),
-    "job-fits-quota": CheckInfo(_ERROR, "A job that asks for more than its queue may ever have waits for ever."),
+    "job-fits-quota": CheckInfo(
+        _ERROR, "A job that no queue takes, or that asks for more than its queue may ever have, waits for ever."
+    ),
     "custom-resource-after-crd": CheckInfo(_ERROR, "An object comes after the definition of its kind."),
     "own-cluster-provider": CheckInfo(
         _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
     ),
     "reference-exists": CheckInfo(
-        _ERROR, "An object of a kind, in a namespace or on storage that is not there is refused or waits."
+        _ERROR, "An object whose kind, namespace, storage or service account is not there is refused or waits."
     ),
     "secret-exists": CheckInfo(_WARNING, "A pod does not start before the secrets that it reads are there."),
+    "config-map-exists": CheckInfo(_WARNING, "A pod does not start before the ConfigMaps that it reads are there."),
+    "claim-exists": CheckInfo(_WARNING, "A pod does not start before the claims that it mounts are there."),
     "identity-used": CheckInfo(_WARNING, "An identity that no service account uses is a right that nobody needs."),
     "one-identity": CheckInfo(_ERROR, "EKS gives a service account one identity, and refuses a second one."),
     "narrow-policy": CheckInfo(_ERROR, "A policy with every action on every resource is a key to the account."),

@@ -139,13 +139,21 @@ def train_job(pool: str, **trainer: Any) -> Callable[[dict[str, Resource]], None
     )
 
 
-def custom_job(api_version: str, kind: str) -> Callable[[dict[str, Resource]], None]:
+def custom_job(api_version: str, kind: str, **metadata: Any) -> Callable[[dict[str, Resource]], None]:
     """A job of a kind that an operator brings."""
-    metadata = {"name": "fit", **IN_TRAINING}
+    metadata = {"name": "fit", **IN_TRAINING, **metadata}
     return add(
         f"kubernetes:{api_version}:{kind}",
         "fit",
         {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": {}},
+    )
+
+
+def reader(namespace: str = "serving", **pod: Any) -> Callable[[dict[str, Resource]], None]:
+    """A pod that needs something."""
+    metadata = {"name": "reader", "namespace": namespace}
+    return add(
+        "kubernetes:core/v1:Pod", "reader", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
     )
 
 
@@ -468,6 +476,14 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "job: job: waits in queue fast, which namespace training does not have; it has default",
     ),
     (
+        "job-fits-quota",
+        both(
+            lambda resources: queue(resources, "batch/job", "pod"),
+            custom_job("kubeflow.org/v1", "PyTorchJob", labels={"kueue.x-k8s.io/queue-name": "default"}),
+        ),
+        "fit: is in queue default, but Kueue queues no PyTorchJob: its frameworks are batch/job or pod",
+    ),
+    (
         "one-identity",
         add(
             ASSOCIATION,
@@ -554,24 +570,40 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ),
     (
         "secret-exists",
-        add(
-            "kubernetes:core/v1:Pod",
-            "reader",
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {"name": "reader", "namespace": "serving"},
-                "spec": {
-                    "containers": [
-                        {
-                            "name": "main",
-                            "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}}],
-                        }
-                    ]
-                },
-            },
+        reader(
+            containers=[
+                {
+                    "name": "main",
+                    "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}}],
+                }
+            ]
         ),
         "reader: reader reads secret key in serving: make it first",
+    ),
+    (
+        "secret-exists",
+        reader(volumes=[{"name": "all", "projected": {"sources": [{"secret": {"name": "key"}}]}}]),
+        "reader: reader reads secret key in serving: make it first",
+    ),
+    (
+        "config-map-exists",
+        reader(volumes=[{"name": "code", "configMap": {"name": "code"}}]),
+        "reader: reader reads ConfigMap code in serving: make it first",
+    ),
+    (
+        "config-map-exists",
+        reader(containers=[{"name": "main", "envFrom": [{"configMapRef": {"name": "settings"}}]}]),
+        "reader: reader reads ConfigMap settings in serving: make it first",
+    ),
+    (
+        "claim-exists",
+        reader(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "imagenet"}}]),
+        "reader: reader mounts claim imagenet in serving: make it first",
+    ),
+    (
+        "reference-exists",
+        reader(serviceAccountName="worklaod"),
+        "reader: reader: service account worklaod does not exist in serving, did you mean 'workload'?",
     ),
     (
         "identity-used",
@@ -902,6 +934,23 @@ def test_warnings_are_no_errors() -> None:
 )
 def test_what_only_looks_wrong_is_not_found(right: Callable[[dict[str, Resource]], None]) -> None:
     assert run_checks(planted(right)).findings == ()
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        reader(serviceAccountName="workload"),
+        reader(serviceAccountName="default"),
+        reader(serviceAccountName="kueue-controller-manager", namespace="kueue-system"),
+        reader(volumes=[{"name": "ca", "configMap": {"name": "kube-root-ca.crt"}}]),
+        reader(volumes=[{"name": "code", "configMap": {"name": "code", "optional": True}}]),
+        reader(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": UNKNOWN}}]),
+        reader(volumes=[{"name": "shared-memory", "emptyDir": {}}]),
+    ],
+)
+def test_what_is_there_or_may_be_is_not_missed(right: Callable[[dict[str, Resource]], None]) -> None:
+    checks = ("reference-exists", "secret-exists", "config-map-exists", "claim-exists")
+    assert run_checks(planted(right), checks).findings == ()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from eksml.checks.placement import (
 )
 from eksml.checks.queues import job_fits_quota
 from eksml.checks.quotas import quotas_fit_pools
-from eksml.checks.references import reference_exists, secret_exists
+from eksml.checks.references import claim_exists, config_map_exists, reference_exists, secret_exists
 from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
 
@@ -66,6 +66,8 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "own-cluster-provider": own_cluster_provider,
     "reference-exists": reference_exists,
     "secret-exists": secret_exists,
+    "config-map-exists": config_map_exists,
+    "claim-exists": claim_exists,
     "identity-used": identity_used,
     "one-identity": one_identity,
     "narrow-policy": narrow_policy,
