@@ -69,6 +69,7 @@ CHECKS: dict[str, CheckInfo] = {
     ),
     "nothing-left-behind": CheckInfo(_ERROR, "What a controller made must be gone before the controller is."),
     "name-fits": CheckInfo(_ERROR, "AWS and Kubernetes refuse names that are too long, after ten minutes of work."),
+    "one-of-a-name": CheckInfo(_ERROR, "Kubernetes refuses a second object of a kind, namespace and name."),
     "tagged": CheckInfo(_WARNING, "What has no tag is found on no bill."),
     "waiver-used": CheckInfo(_WARNING, "A waiver that allows nothing today hides what goes wrong tomorrow."),
 }

@@ -19,7 +19,7 @@ from eksml.checks.quantities import amount_of
 from eksml.checks.run import _FUNCTIONS, as_json
 from eksml.checks.workloads import Workload, workloads_of
 from eksml.plan import Plan, Resource
-from eksml.plan.model import UNKNOWN
+from eksml.plan.model import STACK_REFERENCE_TYPE, UNKNOWN
 from eksml.profiles import PROFILES
 from programs import stack_plan
 
@@ -155,6 +155,17 @@ def reader(namespace: str = "serving", **pod: Any) -> Callable[[dict[str, Resour
     return add(
         "kubernetes:core/v1:Pod", "reader", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
     )
+
+
+def config_map(name: str, namespace: str = "serving", **more: Any) -> Callable[[dict[str, Resource]], None]:
+    metadata = {"name": "resnet-code", "namespace": namespace}
+    inputs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    return add("kubernetes:core/v1:ConfigMap", name, inputs, **more)
+
+
+def patch(name: str) -> Callable[[dict[str, Resource]], None]:
+    metadata = {"name": "resnet-code", "namespace": "serving"}
+    return add("kubernetes:core/v1:ConfigMapPatch", name, {"kind": "ConfigMap", "metadata": metadata})
 
 
 def both(*faults: Callable[[dict[str, Resource]], None]) -> Callable[[dict[str, Resource]], None]:
@@ -688,6 +699,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "c: its label team has 64 characters, Kubernetes allows 63",
     ),
     (
+        "one-of-a-name",
+        both(config_map("one"), config_map("other")),
+        "other: ConfigMap serving/resnet-code is made by urn:pulumi:production::eksml::kubernetes:core/v1:Config",
+    ),
+    (
         "waiver-used",
         change("eksml:platform:Platform", "", "spec/waivers", {"tagged": "cost allocation is by account here"}),
         "eksml-production: the waiver 'tagged' allows nothing",
@@ -951,6 +967,33 @@ def test_what_only_looks_wrong_is_not_found(right: Callable[[dict[str, Resource]
 def test_what_is_there_or_may_be_is_not_missed(right: Callable[[dict[str, Resource]], None]) -> None:
     checks = ("reference-exists", "secret-exists", "config-map-exists", "claim-exists")
     assert run_checks(planted(right), checks).findings == ()
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        config_map("other", namespace="training"),
+        config_map("other", provider="urn:of-another-cluster"),
+        both(patch("two"), patch("three")),
+        add("kubernetes:core/v1:ConfigMap", "other", {"kind": "ConfigMap", "metadata": {"namespace": "serving"}}),
+    ],
+    ids=["another namespace", "another cluster", "a patch", "a name made up by Pulumi"],
+)
+def test_a_name_may_stand_twice_where_it_means_two_things(right: Callable[[dict[str, Resource]], None]) -> None:
+    assert found(planted(both(config_map("one"), right)), "one-of-a-name") == []
+
+
+@pytest.mark.parametrize(("namespace", "is_found"), [("training", True), ("serving", False)])
+def test_what_a_workload_makes_is_not_on_its_platform_already(namespace: str, is_found: bool) -> None:
+    platform = planted(config_map("one", namespace="training"))
+    project = "urn:pulumi:production::resnet"
+    reference = Resource(f"{project}::pulumi:pulumi:StackReference::org", STACK_REFERENCE_TYPE, "org", None, True)
+    provider = Resource(f"{project}::{PROVIDER}::p", PROVIDER, "p", None, True, dependencies=(reference.urn,))
+    inputs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "resnet-code", "namespace": namespace}}
+    kind = "kubernetes:core/v1:ConfigMap"
+    code = Resource(f"{project}::{kind}::code", kind, "code", None, True, provider.urn, inputs)
+    workload = Plan.of("production", [reference, provider, code], platform=platform)
+    assert [line.partition(":")[0] for line in found(workload, "one-of-a-name")] == ["code"] * is_found
 
 
 @pytest.mark.parametrize(

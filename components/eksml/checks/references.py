@@ -10,7 +10,7 @@ from eksml.catalog import charts, eks_addons, kustomizations
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
 from eksml.checks.workloads import RELEASE, crds_of, workloads_of
-from eksml.errors import nearest
+from eksml.errors import listed, nearest
 from eksml.plan import Plan, Resource
 from eksml.plan.believable import kubernetes_name
 from eksml.plan.model import UNKNOWN
@@ -29,7 +29,8 @@ def reference_exists(plan: Plan) -> Iterator[Found]:
         account, namespace = workload.pod.get("serviceAccountName"), _namespace_of(workload.resource)
         known = {"default", *_made(plan, "ServiceAccount", namespace)}
         if account and account not in known and not _is_unseen(account, namespace, plan):
-            text = f"service account {account} does not exist in {namespace}{nearest(account, known)}"
+            near = nearest(account, known) or f", there is {listed(sorted(known))}"
+            text = f"service account {account} does not exist in {namespace}{near}"
             yield Found(workload.resource, f"{workload.name}: {text}")
 
 

@@ -12,7 +12,7 @@ from eksml.checks.exposure import encrypted, network_policy_enforced, not_public
 from eksml.checks.finding import Finding, Found
 from eksml.checks.identities import identity_used, narrow_policy, one_identity
 from eksml.checks.images import image_fits_nodes
-from eksml.checks.naming import name_fits, tagged
+from eksml.checks.naming import name_fits, one_of_a_name, tagged
 from eksml.checks.order import custom_resource_after_crd, nothing_left_behind, own_cluster_provider
 from eksml.checks.placement import (
     daemon_set_on_gpu_nodes,
@@ -74,6 +74,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "requests-and-limits": requests_and_limits,
     "nothing-left-behind": nothing_left_behind,
     "name-fits": name_fits,
+    "one-of-a-name": one_of_a_name,
     "tagged": tagged,
     "waiver-used": _waiver_used,
 }
