@@ -35,7 +35,9 @@ CHECKS: dict[str, CheckInfo] = {
     ),
     "gpu-pool-tainted": CheckInfo(_ERROR, "Without a taint, pods that need no GPU take the room of those that do."),
     "elastic-pool-limited": CheckInfo(_ERROR, "A pool without a limit grows until somebody sees the bill."),
-    "image-fits-nodes": CheckInfo(_ERROR, "An image needs nodes of its architecture, and a driver as new as its CUDA."),
+    "image-fits-nodes": CheckInfo(
+        _ERROR, "An image needs nodes of its architecture, CUDA for GPUs, and a driver as new as its CUDA."
+    ),
     "pinned": CheckInfo(_ERROR, "A chart or image without a version changes by itself."),
     "chart-value-exists": CheckInfo(_ERROR, "A chart ignores a value that it does not know, a misspelt one too."),
     "image-registry": CheckInfo(_ERROR, "With a registry of one's own, nothing should be fetched from elsewhere."),

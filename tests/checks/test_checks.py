@@ -830,6 +830,17 @@ def test_the_operators_images_are_in_folders() -> None:
     assert images["nvidia-mig-manager"] == "nvcr.io/nvidia/cloud-native/k8s-mig-manager:main"
 
 
+@pytest.mark.parametrize("registry", ["", "registry.example.com/docker.io/"])
+@pytest.mark.parametrize(("amounts", "is_found"), [(GPU, True), (DISK, False)])
+def test_an_image_without_cuda_is_found_where_its_container_asks_for_a_gpu(
+    amounts: dict[str, str], is_found: bool, registry: str
+) -> None:
+    image = f"{registry}{catalog.images()['ray'].reference}"
+    fault = job(tolerations=[TOLERATION], container={"image": image, **asking(**amounts)})
+    text = f"job: job: image {image} has no CUDA for the nvidia.com/gpu asked for"
+    assert found(planted(fault), "image-fits-nodes") == [text] * is_found
+
+
 def test_a_driver_that_is_too_old_for_an_image_is_named() -> None:
     image = catalog.images()["nvidia-device-plugin"].model_copy(update={"cuda": "13.0"})
     fact = catalog.instance_types()["g6.xlarge"]

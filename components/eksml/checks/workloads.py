@@ -63,14 +63,15 @@ class Workload:
         most, sidecars = Counter[str](), Counter[str]()
         for container in self.pod.get("initContainers") or ():
             if container.get("restartPolicy") == "Always":
-                sidecars += _asked(container)
+                sidecars += asked_of(container)
                 most |= sidecars
             else:
-                most |= sidecars + _asked(container)
-        return most | sum(map(_asked, self.pod.get("containers") or ()), sidecars)
+                most |= sidecars + asked_of(container)
+        return most | sum(map(asked_of, self.pod.get("containers") or ()), sidecars)
 
 
-def _asked(container: Mapping[str, Any]) -> Counter[str]:
+def asked_of(container: Mapping[str, Any]) -> Counter[str]:
+    """What a container asks for, in the units of a workload's requests."""
     resources = container.get("resources") or {}
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
     return Counter({resource: amount_of(resource, amount) for resource, amount in asked.items()})
