@@ -1,6 +1,6 @@
 """How tests say what a Spec refuses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from eksml.errors import SpecError
 from eksml.spec import Spec, parse
 
 
-def problems(spec_type: type[Spec], data: Mapping[str, Any]) -> list[str]:
+def problems(spec_type: type[Spec], data: Any) -> list[str]:
     """Every problem that a Spec finds in data, as the user reads it."""
     with pytest.raises(SpecError) as error:
         parse(spec_type, data)

@@ -109,6 +109,11 @@ def test_a_problem_says_where_it_is_what_was_given_and_what_would_be_right(data:
     assert problems(House, data) == [line]
 
 
+@pytest.mark.parametrize(("data", "given"), [([1], "[1]"), (None, "nothing"), ("home", "'home'"), (7, "7")])
+def test_what_is_no_mapping_is_no_spec(data: Any, given: str) -> None:
+    assert problems(House, data) == [f"{given} given, must be a mapping"]
+
+
 def test_every_problem_is_told_at_once_with_the_rules_across_fields_that_can_be_judged() -> None:
     pets = {name: {"kind": "cat"} for name in ("a", "b", "c", "d")} | {"e": {"kind": "fish"}}
     assert problems(House, {"nam": "home", "pets": pets, "ranges": ["x"]}) == [

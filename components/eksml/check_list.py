@@ -35,7 +35,9 @@ CHECKS: dict[str, CheckInfo] = {
     ),
     "gpu-pool-tainted": CheckInfo(_ERROR, "Without a taint, pods that need no GPU take the room of those that do."),
     "elastic-pool-limited": CheckInfo(_ERROR, "A pool without a limit grows until somebody sees the bill."),
-    "image-fits-nodes": CheckInfo(_ERROR, "An image needs nodes of its architecture, and a driver as new as its CUDA."),
+    "image-fits-nodes": CheckInfo(
+        _ERROR, "An image needs nodes of its architecture, CUDA for GPUs, and a driver as new as its CUDA."
+    ),
     "pinned": CheckInfo(_ERROR, "A chart or image without a version changes by itself."),
     "chart-value-exists": CheckInfo(_ERROR, "A chart ignores a value that it does not know, a misspelt one too."),
     "image-registry": CheckInfo(_ERROR, "With a registry of one's own, nothing should be fetched from elsewhere."),
@@ -48,15 +50,19 @@ CHECKS: dict[str, CheckInfo] = {
         _ERROR, "A network policy does nothing where the network does not enforce it."
     ),
     "quotas-fit-pools": CheckInfo(_WARNING, "What is promised to all teams together should be there."),
-    "job-fits-quota": CheckInfo(_ERROR, "A job that asks for more than its queue may ever have waits for ever."),
+    "job-fits-quota": CheckInfo(
+        _ERROR, "A job that no queue takes, or that asks for more than its queue may ever have, waits for ever."
+    ),
     "custom-resource-after-crd": CheckInfo(_ERROR, "An object comes after the definition of its kind."),
     "own-cluster-provider": CheckInfo(
         _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
     ),
     "reference-exists": CheckInfo(
-        _ERROR, "An object of a kind, in a namespace or on storage that is not there is refused or waits."
+        _ERROR, "An object whose kind, namespace, storage or service account is not there is refused or waits."
     ),
     "secret-exists": CheckInfo(_WARNING, "A pod does not start before the secrets that it reads are there."),
+    "config-map-exists": CheckInfo(_WARNING, "A pod does not start before the ConfigMaps that it reads are there."),
+    "claim-exists": CheckInfo(_WARNING, "A pod does not start before the claims that it mounts are there."),
     "identity-used": CheckInfo(_WARNING, "An identity that no service account uses is a right that nobody needs."),
     "one-identity": CheckInfo(_ERROR, "EKS gives a service account one identity, and refuses a second one."),
     "narrow-policy": CheckInfo(_ERROR, "A policy with every action on every resource is a key to the account."),
@@ -65,6 +71,7 @@ CHECKS: dict[str, CheckInfo] = {
     ),
     "nothing-left-behind": CheckInfo(_ERROR, "What a controller made must be gone before the controller is."),
     "name-fits": CheckInfo(_ERROR, "AWS and Kubernetes refuse names that are too long, after ten minutes of work."),
+    "one-of-a-name": CheckInfo(_ERROR, "Kubernetes refuses a second object of a kind, namespace and name."),
     "tagged": CheckInfo(_WARNING, "What has no tag is found on no bill."),
     "waiver-used": CheckInfo(_WARNING, "A waiver that allows nothing today hides what goes wrong tomorrow."),
 }

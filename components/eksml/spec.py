@@ -57,13 +57,14 @@ class Spec(BaseModel, metaclass=_RaisesSpecError):
 SpecType = TypeVar("SpecType", bound=Spec)
 
 
-def parse(spec_type: type[SpecType], data: Mapping[str, Any]) -> SpecType:
-    """A Spec from data of a stack file.
+def parse(spec_type: type[SpecType], data: Any) -> SpecType:
+    """A Spec from data of a stack file, which may be anything.
 
     Raises SpecError with every problem at once: what is wrong with single fields, and which rules across the others do
     not hold. To find the latter, fields with a problem are left out and their defaults stand in.
     """
-    remaining, left_out, problems = deepcopy(dict(data)), set[Path](), list[Problem]()
+    remaining = deepcopy(dict(data)) if isinstance(data, Mapping) else data
+    left_out, problems = set[Path](), list[Problem]()
     while True:
         try:
             spec = spec_type.model_validate(remaining, by_alias=True, by_name=False, context=_WITHOUT_RULES)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from eksml import catalog
+from eksml.platform import PlatformSpec
 
 
 def at(values: Any, path: str) -> bool:
@@ -76,3 +77,13 @@ def test_the_values_in_the_catalog_are_those_of_the_charts(shared: Path) -> None
 
 def test_every_chart_of_the_catalog_has_its_values_in_it() -> None:
     assert set(catalog.chart_values()) == set(catalog.charts())
+
+
+def test_what_brings_a_chart_or_an_overlay_is_a_setting_of_the_platform() -> None:
+    schema = PlatformSpec.model_json_schema()
+    facts = (*catalog.charts().values(), *catalog.kustomizations().values())
+    for setting in filter(None, (fact.setting for fact in facts)):
+        first, *rest = setting.split(".")
+        assert first in schema["properties"]
+        for key in rest:
+            assert key in schema["$defs"]["TrainingSpec"]["properties"]

@@ -19,7 +19,7 @@ from eksml.checks.quantities import amount_of
 from eksml.checks.run import _FUNCTIONS, as_json
 from eksml.checks.workloads import Workload, workloads_of
 from eksml.plan import Plan, Resource
-from eksml.plan.model import UNKNOWN
+from eksml.plan.model import STACK_REFERENCE_TYPE, UNKNOWN
 from eksml.profiles import PROFILES
 from programs import stack_plan
 
@@ -139,6 +139,46 @@ def train_job(pool: str, **trainer: Any) -> Callable[[dict[str, Resource]], None
     )
 
 
+def custom_job(api_version: str, kind: str, **metadata: Any) -> Callable[[dict[str, Resource]], None]:
+    """A job of a kind that an operator brings."""
+    metadata = {"name": "fit", **IN_TRAINING, **metadata}
+    return add(
+        f"kubernetes:{api_version}:{kind}",
+        "fit",
+        {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": {}},
+    )
+
+
+def reader(namespace: str = "serving", **pod: Any) -> Callable[[dict[str, Resource]], None]:
+    """A pod that needs something."""
+    metadata = {"name": "reader", "namespace": namespace}
+    return add(
+        "kubernetes:core/v1:Pod", "reader", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
+    )
+
+
+def config_map(name: str, namespace: str = "serving", **more: Any) -> Callable[[dict[str, Resource]], None]:
+    metadata = {"name": "resnet-code", "namespace": namespace}
+    inputs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    return add("kubernetes:core/v1:ConfigMap", name, inputs, **more)
+
+
+def patch(name: str) -> Callable[[dict[str, Resource]], None]:
+    metadata = {"name": "resnet-code", "namespace": "serving"}
+    return add("kubernetes:core/v1:ConfigMapPatch", name, {"kind": "ConfigMap", "metadata": metadata})
+
+
+def both(*faults: Callable[[dict[str, Resource]], None]) -> Callable[[dict[str, Resource]], None]:
+    """Several faults, one after the other."""
+
+    def fault(resources: dict[str, Resource]) -> None:
+        for each in faults:
+            each(resources)
+
+    return fault
+
+
+SPOT = {"karpenter.sh/capacity-type": "spot"}
 GPU = {"nvidia.com/gpu": "1", "memory": "1Gi"}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists"}
 DAEMON_SET: dict[str, Any] = {
@@ -202,6 +242,16 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "workload-has-nodes",
         job(affinity=by_name("In")),
         "job: job: asks for a node by its name, which none has before it is",
+    ),
+    (
+        "workload-has-nodes",
+        job(nodeSelector={"eksml.dev/pool": "train", **SPOT}, tolerations=[TOLERATION], container=asking(**GPU)),
+        "job: job: no pool has the labels that it asks for: eksml.dev/pool: train, karpenter.sh/capacity-type: sp",
+    ),
+    (
+        "workload-has-nodes",
+        job(nodeSelector={"eksml.dev/pool": "serve", **SPOT}, tolerations=[TOLERATION], container=asking(**GPU)),
+        "job: job: no pool has the labels that it asks for: eksml.dev/pool: serve, karpenter.sh/capacity-type: sp",
     ),
     ("workload-has-nodes", job(affinity=required({})), "job: job: no pool has the labels that it asks for"),
     (
@@ -437,6 +487,14 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "job: job: waits in queue fast, which namespace training does not have; it has default",
     ),
     (
+        "job-fits-quota",
+        both(
+            lambda resources: queue(resources, "batch/job", "pod"),
+            custom_job("kubeflow.org/v1", "PyTorchJob", labels={"kueue.x-k8s.io/queue-name": "default"}),
+        ),
+        "fit: is in queue default, but Kueue queues no PyTorchJob: its frameworks are batch/job or pod",
+    ),
+    (
         "one-identity",
         add(
             ASSOCIATION,
@@ -463,6 +521,26 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "own-cluster-provider",
         add("kubernetes:core/v1:ConfigMap", "lost", {"kind": "ConfigMap"}, provider=None),
         "lost: has no Kubernetes provider",
+    ),
+    (
+        "reference-exists",
+        custom_job("ray.io/v1", "RayJob"),
+        "fit: nothing on this platform brings the kind RayJob: training.kubeRay does",
+    ),
+    (
+        "reference-exists",
+        custom_job("trainer.kubeflow.org/v1alpha1", "TrainJob"),
+        "fit: nothing on this platform brings the kind TrainJob: training.trainer does",
+    ),
+    (
+        "reference-exists",
+        both(take_away(DIRECTORY), custom_job("kubeflow.org/v2beta1", "MPIJob")),
+        "fit: nothing on this platform brings the kind MPIJob: training.mpiOperator does",
+    ),
+    (
+        "reference-exists",
+        both(take_away(DIRECTORY), custom_job("kubeflow.org/v1", "PyTorchJob")),
+        "fit: nothing on this platform brings the kind PyTorchJob: training.trainingOperator does",
     ),
     (
         "reference-exists",
@@ -503,24 +581,40 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ),
     (
         "secret-exists",
-        add(
-            "kubernetes:core/v1:Pod",
-            "reader",
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {"name": "reader", "namespace": "serving"},
-                "spec": {
-                    "containers": [
-                        {
-                            "name": "main",
-                            "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}}],
-                        }
-                    ]
-                },
-            },
+        reader(
+            containers=[
+                {
+                    "name": "main",
+                    "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}}],
+                }
+            ]
         ),
         "reader: reader reads secret key in serving: make it first",
+    ),
+    (
+        "secret-exists",
+        reader(volumes=[{"name": "all", "projected": {"sources": [{"secret": {"name": "key"}}]}}]),
+        "reader: reader reads secret key in serving: make it first",
+    ),
+    (
+        "config-map-exists",
+        reader(volumes=[{"name": "code", "configMap": {"name": "code"}}]),
+        "reader: reader reads ConfigMap code in serving: make it first",
+    ),
+    (
+        "config-map-exists",
+        reader(containers=[{"name": "main", "envFrom": [{"configMapRef": {"name": "settings"}}]}]),
+        "reader: reader reads ConfigMap settings in serving: make it first",
+    ),
+    (
+        "claim-exists",
+        reader(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "imagenet"}}]),
+        "reader: reader mounts claim imagenet in serving: make it first",
+    ),
+    (
+        "reference-exists",
+        reader(serviceAccountName="worklaod"),
+        "reader: reader: service account worklaod does not exist in serving, did you mean 'workload'?",
     ),
     (
         "identity-used",
@@ -603,6 +697,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "name-fits",
         add("kubernetes:core/v1:ConfigMap", "c", {"metadata": {"name": "c", "labels": {"team": "t" * 64}}}),
         "c: its label team has 64 characters, Kubernetes allows 63",
+    ),
+    (
+        "one-of-a-name",
+        both(config_map("one"), config_map("other")),
+        "other: ConfigMap serving/resnet-code is made by urn:pulumi:production::eksml::kubernetes:core/v1:Config",
     ),
     (
         "waiver-used",
@@ -731,6 +830,17 @@ def test_the_operators_images_are_in_folders() -> None:
     assert images["nvidia-mig-manager"] == "nvcr.io/nvidia/cloud-native/k8s-mig-manager:main"
 
 
+@pytest.mark.parametrize("registry", ["", "registry.example.com/docker.io/"])
+@pytest.mark.parametrize(("amounts", "is_found"), [(GPU, True), (DISK, False)])
+def test_an_image_without_cuda_is_found_where_its_container_asks_for_a_gpu(
+    amounts: dict[str, str], is_found: bool, registry: str
+) -> None:
+    image = f"{registry}{catalog.images()['ray'].reference}"
+    fault = job(tolerations=[TOLERATION], container={"image": image, **asking(**amounts)})
+    text = f"job: job: image {image} has no CUDA for the nvidia.com/gpu asked for"
+    assert found(planted(fault), "image-fits-nodes") == [text] * is_found
+
+
 def test_a_driver_that_is_too_old_for_an_image_is_named() -> None:
     image = catalog.images()["nvidia-device-plugin"].model_copy(update={"cuda": "13.0"})
     fact = catalog.instance_types()["g6.xlarge"]
@@ -841,7 +951,8 @@ def test_warnings_are_no_errors() -> None:
     "right",
     [
         job(nodeSelector={"topology.kubernetes.io/zone": "us-west-2a"}),
-        job(nodeSelector={"karpenter.sh/capacity-type": "spot"}),
+        job(nodeSelector=SPOT, tolerations=[TOLERATION]),
+        job(nodeSelector={"eks.amazonaws.com/capacityType": "ON_DEMAND"}),
         job(container={"image": "example.com/a@sha256:0000"}),
         job(container={"image": "example.com/latest/a:1.0-mainline"}),
         job(affinity=by_name("NotIn")),
@@ -850,6 +961,50 @@ def test_warnings_are_no_errors() -> None:
 )
 def test_what_only_looks_wrong_is_not_found(right: Callable[[dict[str, Resource]], None]) -> None:
     assert run_checks(planted(right)).findings == ()
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        reader(serviceAccountName="workload"),
+        reader(serviceAccountName="default"),
+        reader(serviceAccountName="kueue-controller-manager", namespace="kueue-system"),
+        reader(volumes=[{"name": "ca", "configMap": {"name": "kube-root-ca.crt"}}]),
+        reader(volumes=[{"name": "code", "configMap": {"name": "code", "optional": True}}]),
+        reader(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": UNKNOWN}}]),
+        reader(volumes=[{"name": "shared-memory", "emptyDir": {}}]),
+    ],
+)
+def test_what_is_there_or_may_be_is_not_missed(right: Callable[[dict[str, Resource]], None]) -> None:
+    checks = ("reference-exists", "secret-exists", "config-map-exists", "claim-exists")
+    assert run_checks(planted(right), checks).findings == ()
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        config_map("other", namespace="training"),
+        config_map("other", provider="urn:of-another-cluster"),
+        both(patch("two"), patch("three")),
+        add("kubernetes:core/v1:ConfigMap", "other", {"kind": "ConfigMap", "metadata": {"namespace": "serving"}}),
+    ],
+    ids=["another namespace", "another cluster", "a patch", "a name made up by Pulumi"],
+)
+def test_a_name_may_stand_twice_where_it_means_two_things(right: Callable[[dict[str, Resource]], None]) -> None:
+    assert found(planted(both(config_map("one"), right)), "one-of-a-name") == []
+
+
+@pytest.mark.parametrize(("namespace", "is_found"), [("training", True), ("serving", False)])
+def test_what_a_workload_makes_is_not_on_its_platform_already(namespace: str, is_found: bool) -> None:
+    platform = planted(config_map("one", namespace="training"))
+    project = "urn:pulumi:production::resnet"
+    reference = Resource(f"{project}::pulumi:pulumi:StackReference::org", STACK_REFERENCE_TYPE, "org", None, True)
+    provider = Resource(f"{project}::{PROVIDER}::p", PROVIDER, "p", None, True, dependencies=(reference.urn,))
+    inputs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "resnet-code", "namespace": namespace}}
+    kind = "kubernetes:core/v1:ConfigMap"
+    code = Resource(f"{project}::{kind}::code", kind, "code", None, True, provider.urn, inputs)
+    workload = Plan.of("production", [reference, provider, code], platform=platform)
+    assert [line.partition(":")[0] for line in found(workload, "one-of-a-name")] == ["code"] * is_found
 
 
 @pytest.mark.parametrize(

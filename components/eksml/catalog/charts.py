@@ -36,6 +36,8 @@ class Chart(SourcedFact):
     repository: str | None
     version: str
     namespace: str
+    setting: str | None = None
+    """The setting of a platform that brings it, where kinds of it may be missed."""
     crds: tuple[str, ...]
     """The names of the CustomResourceDefinitions that it installs."""
     hooks: tuple[str, ...]

@@ -19,6 +19,8 @@ class Image(SourcedFact):
     """The CPU architectures that it is built for; None: not known."""
     cuda: str | None = None
     """The version of CUDA in it; None: none, or not known."""
+    for_cpus: bool = False
+    """Whether it is for CPUs, with nothing in it that can use a GPU; False: it is not, or nobody would give it one."""
     compute_capabilities: tuple[str, ...] | None = None
     """The compute capabilities that its code is built for; None: it has no GPU code, or they are not known."""
 

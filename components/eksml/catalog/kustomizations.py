@@ -44,6 +44,8 @@ class Overlay(SourcedFact):
     path: str
     ref: str
     namespace: str | None
+    setting: str
+    """The setting of a platform that brings it."""
     objects: tuple[OverlayObject, ...]
     workloads: tuple[OverlayWorkload, ...]
 

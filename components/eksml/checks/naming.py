@@ -1,11 +1,15 @@
-"""Names within the limits of AWS and Kubernetes, and tags."""
+"""Names within the limits of AWS and Kubernetes, each once, and tags."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from eksml.checks.finding import Found
+from eksml.errors import listed
 from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
+from eksml.plan.model import STACK_REFERENCE_TYPE, UNKNOWN
 
+_PROVIDER = "pulumi:providers:kubernetes"
 # What Pulumi adds to a resource's own name where no input names it.
 _AUTONAME = 8
 # By type: the input that names it, and the longest name.
@@ -71,6 +75,35 @@ def _object_names(resource: Resource) -> Iterator[Found]:
     for key, value in (metadata.get("labels") or {}).items():
         if len(str(value)) > _LABEL_VALUE:
             yield Found(resource, f"its label {key} has {len(str(value))} characters, Kubernetes allows {_LABEL_VALUE}")
+
+
+def one_of_a_name(plan: Plan) -> Iterator[Found]:
+    """No two objects of a kind have one name in a namespace of one cluster, those of a platform's workload too."""
+    together: dict[tuple[str | None, ...], list[Resource]] = defaultdict(list)
+    for resource in plan.resources:
+        metadata = resource.inputs.get("metadata")
+        # A patch is of an object that somebody else makes.
+        if resource.package != "kubernetes" or resource.type.endswith("Patch") or not isinstance(metadata, Mapping):
+            continue
+        if metadata.get("name") not in (None, UNKNOWN):
+            group = str(resource.inputs.get("apiVersion")).rpartition("/")[0]
+            kind, place = resource.type.rpartition(":")[2], (metadata.get("namespace"), metadata["name"])
+            together[_cluster_of(resource, plan), group, kind, *place].append(resource)
+    for (_, _, kind, namespace, name), same in together.items():
+        for resource in same if len(same) > 1 else ():
+            others = listed(other.urn for other in same if other is not resource)
+            where = f"{namespace}/{name}" if namespace else name
+            yield Found(resource, f"{kind} {where} is made by {others} too: give one of them another name")
+
+
+def _cluster_of(resource: Resource, plan: Plan) -> str | None:
+    """The provider of a Kubernetes object's cluster: a workload's own one has the kubeconfig of its platform's."""
+    provider = plan.by_urn.get(resource.provider or "")
+    for reference in plan.of_type(STACK_REFERENCE_TYPE):
+        if provider and reference.urn in provider.dependencies:
+            there = [urn for urn in reference.dependencies if urn in plan.by_urn]
+            return next((urn for urn in there if plan.by_urn[urn].type == _PROVIDER), resource.provider)
+    return resource.provider
 
 
 def tagged(plan: Plan) -> Iterator[Found]:

@@ -110,13 +110,15 @@ def _elastic(plan: Plan) -> Iterator[_Template]:
     for pool in plan.of_type(NODE_POOL):
         template = pool.inputs["spec"].get("template", {})
         spec, labels = template.get("spec", {}), template.get("metadata", {}).get("labels", {})
-        wanted = {each["key"]: each.get("values", []) for each in spec.get("requirements", ())}
+        wanted = {each["key"]: each.get("values", []) for each in spec.get("requirements", ()) if _is_choice(each)}
+        # Where a requirement leaves one value, every node is labelled with it.
+        certain = {key: values[0] for key, values in wanted.items() if len(values) == 1}
         node_class = classes.get(spec.get("nodeClassRef", {}).get("name"), {})
         alias = next((term.get("alias", "") for term in node_class.get("amiSelectorTerms", ())), "")
         yield _Template(
             pool,
             types=wanted.get(names.INSTANCE_TYPE_LABEL, []),
-            labels={**labels, names.KARPENTER_POOL_LABEL: pool.inputs["metadata"].get("name", pool.name)},
+            labels={**certain, **labels, names.KARPENTER_POOL_LABEL: pool.inputs["metadata"].get("name", pool.name)},
             taints=tuple(spec.get("taints", ())),
             family=alias.partition("@")[0],
             user_data=node_class.get("userData", ""),
@@ -124,6 +126,10 @@ def _elastic(plan: Plan) -> Iterator[_Template]:
             volumes=_volumes(node_class.get("blockDeviceMappings"), ""),
             joins_instance_store=node_class.get("instanceStorePolicy") == "RAID0",
         )
+
+
+def _is_choice(requirement: Mapping[str, Any]) -> bool:
+    return requirement.get("operator", "In") == "In"
 
 
 def _nodes(template: _Template) -> Iterator[Node]:

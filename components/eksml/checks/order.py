@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from eksml.checks.finding import Found
-from eksml.checks.workloads import RELEASE, chart_of, overlay_of
+from eksml.checks.workloads import RELEASE, chart_of, crds_of
 from eksml.plan import Plan, Resource
-from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 
 _SERVICE = "kubernetes:core/v1:Service"
 
@@ -59,24 +58,10 @@ def _is_exposed(resource: Resource) -> bool:
 def _crd_makers(plan: Plan) -> dict[str, set[str]]:
     """By API group, the resources that bring its kinds."""
     makers: dict[str, set[str]] = defaultdict(set)
-    for release in plan.of_type(RELEASE):
-        known = chart_of(release)
-        for crd in known[1].crds if known else ():
-            makers[crd.partition(".")[2]].add(release.urn)
-    for overlay in plan.of_type(KUSTOMIZE_DIRECTORY):
-        for crd in _crds_of(overlay):
-            makers[crd.partition(".")[2]].add(overlay.urn)
-    for crd in plan.of_type("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"):
-        makers[str((crd.inputs.get("spec") or {}).get("group"))].add(crd.urn)
+    for resource in plan.resources:
+        for crd in crds_of(resource):
+            makers[crd.partition(".")[2]].add(resource.urn)
     return makers
-
-
-def _crds_of(overlay: Resource) -> set[str]:
-    """The CustomResourceDefinitions that an overlay of the catalog brings, less those that a patch takes out."""
-    known, patches = overlay_of(overlay), overlay.inputs.get("patches") or ()
-    return set(known.crds if known else ()) - {
-        patch["metadata"]["name"] for patch in patches if patch.get("$patch") == "delete"
-    }
 
 
 def _group_of(resource: Resource) -> str:

@@ -35,12 +35,13 @@ def workload_has_nodes(plan: Plan) -> Iterator[Found]:
 
 
 def _unmet(workload: Workload, nodes: Iterable[Node]) -> str:
-    """Which label that a workload asks for no pool has, and what comes near it."""
+    """Which label that a workload asks for no pool has, and what comes near it; or that none has all together."""
     for key, value in (workload.pod.get("nodeSelector") or {}).items():
         values = {node.labels[key] for node in nodes if key in node.labels}
-        if values and value not in values:
+        if values and not any(is_chosen({"nodeSelector": {key: value}}, node) for node in nodes):
             return f"no pool has {key}: {value}{nearest(str(value), values) or f', there is {listed(sorted(values))}'}"
-    return "no pool has the labels that it asks for"
+    selector = ", ".join(f"{key}: {value}" for key, value in (workload.pod.get("nodeSelector") or {}).items())
+    return f"no pool has the labels that it asks for{selector and f': {selector}'}"
 
 
 _DEVICES = (names.GPU_RESOURCE, names.EFA_RESOURCE)

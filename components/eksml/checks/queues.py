@@ -35,12 +35,18 @@ _Group = dict[str, dict[str, float]]
 
 
 def job_fits_quota(plan: Plan) -> Iterator[Found]:
-    """Each job asks for no more than its queue may ever have, on nodes that it can use."""
+    """Each job is of a kind that Kueue queues, and asks for no more than its queue may have, on nodes for it."""
     waiting = [(each, queue) for each in queued(plan) if (queue := _queue_of(each, plan))]
     for (_, queue), pods in groupby(waiting, key=lambda each: (each[0].resource.urn, each[1])):
         job = [workload for workload, _ in pods]
         for text in _obstacles(job, queue, plan):
             yield Found(job[0].resource, text)
+    for resource in plan.resources if _frameworks(plan) else ():
+        kind, metadata = str(resource.inputs.get("kind")), resource.inputs.get("metadata") or {}
+        queue = (metadata.get("labels") or {}).get(names.QUEUE_LABEL)
+        if queue and _job_kind(kind) not in _queued_kinds(plan):
+            known = listed(sorted(_frameworks(plan)))
+            yield Found(resource, f"is in queue {queue}, but Kueue queues no {kind}: its frameworks are {known}")
 
 
 @lru_cache(maxsize=1)
@@ -76,20 +82,30 @@ def _local_queues(plan: Plan) -> dict[tuple[str | None, str], str]:
     }
 
 
-@lru_cache(maxsize=1)
 def _queued_kinds(plan: Plan) -> set[str]:
-    """What Kueue queues, in small letters, by its own configuration; Jobs where that is not in the Plan."""
+    """What Kueue queues, in small letters; Jobs where its configuration is not in the Plan."""
+    return {framework.rpartition("/")[2] for framework in _frameworks(plan)} or {"job"}
+
+
+@lru_cache(maxsize=1)
+def _frameworks(plan: Plan) -> frozenset[str]:
+    """What Kueue queues, as its own configuration calls it; empty where that is not in the Plan."""
     texts = [
         value_at(release.inputs.get("values") or {}, "managerConfig.controllerManagerConfigYaml")
         for release in plan.of_type(RELEASE)
     ]
     frameworks = [value_at(yaml.safe_load(text), "integrations.frameworks") or () for text in texts if text]
-    return {name.rpartition("/")[2] for each in frameworks for name in each} or {"job"}
+    return frozenset(name for each in frameworks for name in each)
+
+
+def _job_kind(kind: str) -> str:
+    """A kind as Kueue's frameworks are called: a CronJob is queued by each of its Jobs."""
+    return kind.lower().removeprefix("cron")
 
 
 def _is_whole(workload: Workload, plan: Plan) -> bool:
-    """Whether Kueue queues a workload as a whole, a CronJob by each of its Jobs; else it may queue its single pods."""
-    return workload.kind.lower().removeprefix("cron") in _queued_kinds(plan) - {"pod", "deployment"}
+    """Whether Kueue queues a workload as a whole; else it may queue its single pods."""
+    return _job_kind(workload.kind) in _queued_kinds(plan) - {"pod", "deployment"}
 
 
 def _queue_of(workload: Workload, plan: Plan) -> tuple[str | None, str] | None:

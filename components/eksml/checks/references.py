@@ -1,41 +1,85 @@
-"""Whether what an object names is there: its kind, its namespace, its storage, its secrets."""
+"""Whether what an object names is there: its kind, its namespace, its storage, and what its pods read and run as."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from eksml.catalog import charts, eks_addons
+from eksml.catalog import charts, eks_addons, kustomizations
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
-from eksml.checks.workloads import RELEASE, chart_of, workloads_of
-from eksml.errors import nearest
+from eksml.checks.workloads import RELEASE, crds_of, workloads_of
+from eksml.errors import listed, nearest
 from eksml.plan import Plan, Resource
 from eksml.plan.believable import kubernetes_name
+from eksml.plan.model import UNKNOWN
 
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def reference_exists(plan: Plan) -> Iterator[Found]:
-    """The kind, the namespace and the storage of each object exist, where the Plan makes the whole cluster."""
+    """The kind, namespace, storage and service account of each object exist, where the Plan makes the whole cluster."""
     if not has_all_nodes(plan):
         return
     for resource in plan.resources:
         if resource.package == "kubernetes" and resource.type != RELEASE:
             yield from (Found(resource, text) for text in _lost_references(resource, plan))
+    for workload in workloads_of(plan):
+        account, namespace = workload.pod.get("serviceAccountName"), _namespace_of(workload.resource)
+        known = {"default", *_made(plan, "ServiceAccount", namespace)}
+        if account and account not in known and not _is_unseen(account, namespace, plan):
+            near = nearest(account, known) or f", there is {listed(sorted(known))}"
+            text = f"service account {account} does not exist in {namespace}{near}"
+            yield Found(workload.resource, f"{workload.name}: {text}")
 
 
 def secret_exists(plan: Plan) -> Iterator[Found]:
     """Each secret that a pod reads is made by the Plan."""
-    if not has_all_nodes(plan):
-        return
-    made = {_place(resource) for resource in plan.of_type("kubernetes:core/v1:Secret")}
-    for workload in workloads_of(plan):
-        namespace = (workload.resource.inputs.get("metadata") or {}).get("namespace")
-        for secret in sorted(_secrets(workload.pod)):
-            if (namespace, secret) not in made:
-                yield Found(workload.resource, f"{workload.name} reads secret {secret} in {namespace}: make it first")
+    return _missing(plan, "Secret", "reads secret", _SECRETS)
+
+
+def config_map_exists(plan: Plan) -> Iterator[Found]:
+    """Each ConfigMap that a pod reads is made by the Plan."""
+    return _missing(plan, "ConfigMap", "reads ConfigMap", _CONFIG_MAPS)
+
+
+def claim_exists(plan: Plan) -> Iterator[Found]:
+    """Each claim of a volume that a pod mounts is made by the Plan."""
+    return _missing(plan, "PersistentVolumeClaim", "mounts claim", _CLAIMS)
+
+
+# Where a pod names what it needs: the key of the reference, and the key of the name in it.
+_SECRETS = (("secretKeyRef", "name"), ("secretRef", "name"), ("secret", "secretName"), ("secret", "name"))
+_CONFIG_MAPS = (("configMapKeyRef", "name"), ("configMapRef", "name"), ("configMap", "name"))
+_CLAIMS = (("persistentVolumeClaim", "claimName"),)
+# Kubernetes makes it in every namespace.
+_CLUSTER_CERTIFICATES = "kube-root-ca.crt"
+
+
+def _missing(plan: Plan, kind: str, needs: str, keys: Iterable[tuple[str, str]]) -> Iterator[Found]:
+    """What the pods of a Plan cannot do without, and nothing in it makes."""
+    for workload in workloads_of(plan) if has_all_nodes(plan) else ():
+        namespace = _namespace_of(workload.resource)
+        made = {_CLUSTER_CERTIFICATES, *_made(plan, kind, namespace)}
+        for name in sorted(_named(workload.pod, keys) - made):
+            if not _is_unseen(name, namespace, plan):
+                yield Found(workload.resource, f"{workload.name} {needs} {name} in {namespace}: make it first")
+
+
+def _made(plan: Plan, kind: str, namespace: str) -> set[str]:
+    """The names of the objects of a kind, of Kubernetes' core, that the Plan makes in a namespace."""
+    objects = plan.of_type(f"kubernetes:core/v1:{kind}")
+    return {kubernetes_name(each.inputs, each.urn) for each in objects if _namespace_of(each) == namespace}
+
+
+def _is_unseen(name: str, namespace: str, plan: Plan) -> bool:
+    """Whether it may be there all the same: its name is not known yet, or a chart makes what it likes beside it."""
+    return UNKNOWN in (name, namespace) or namespace in {each.inputs.get("namespace") for each in plan.of_type(RELEASE)}
+
+
+def _namespace_of(resource: Resource) -> str:
+    return str((resource.inputs.get("metadata") or {}).get("namespace") or "default")
 
 
 def _lost_references(resource: Resource, plan: Plan) -> Iterator[str]:
@@ -82,15 +126,15 @@ def _storage_classes(plan: Plan) -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _crds(plan: Plan) -> frozenset[str]:
     """The names of the definitions that the Plan installs."""
-    of_charts = [crd for release in plan.of_type(RELEASE) if (known := chart_of(release)) for crd in known[1].crds]
-    own = plan.of_type("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition")
-    return frozenset({*of_charts, *(str((each.inputs.get("metadata") or {}).get("name")) for each in own)})
+    return frozenset(crd for resource in plan.resources for crd in crds_of(resource))
 
 
 @lru_cache(maxsize=1)
 def _bringers() -> dict[str, str]:
-    """By the name of a definition, the chart that brings it."""
-    return {crd: f"chart {name}" for name, chart in charts().items() for crd in chart.crds}
+    """By the name of a definition, the setting of a platform that brings it, or else the chart."""
+    of_charts = {crd: fact.setting or f"chart {name}" for name, fact in charts().items() for crd in fact.crds}
+    # Of the two that have MPIJob the MPI operator comes last: out of the training operator's overlay it is taken.
+    return of_charts | {crd: fact.setting for fact in kustomizations().values() for crd in fact.crds}
 
 
 def _crd_of(resource: Resource) -> str:
@@ -99,20 +143,15 @@ def _crd_of(resource: Resource) -> str:
     return f"{kind}{'es' if kind.endswith('s') else 's'}.{group}"
 
 
-def _secrets(value: Any) -> set[str]:
-    """The secrets that a pod names, at any depth; one that it can do without does not count."""
+def _named(value: Any, keys: Iterable[tuple[str, str]]) -> set[str]:
+    """What a pod names under some keys, at any depth; what it can do without does not count."""
     if isinstance(value, list):
-        return {name for item in value for name in _secrets(item)}
+        return {name for item in value for name in _named(item, keys)}
     if not isinstance(value, Mapping):
         return set()
-    found = {name for item in value.values() for name in _secrets(item)}
-    for key, name in (("secretKeyRef", "name"), ("secretRef", "name"), ("secret", "secretName")):
+    found = {name for item in value.values() for name in _named(item, keys)}
+    for key, name in keys:
         reference = value.get(key)
         if isinstance(reference, Mapping) and reference.get(name) and not reference.get("optional"):
             found.add(str(reference[name]))
     return found
-
-
-def _place(resource: Resource) -> tuple[Any, Any]:
-    metadata = resource.inputs.get("metadata") or {}
-    return metadata.get("namespace"), kubernetes_name(resource.inputs, resource.urn)

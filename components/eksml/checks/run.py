@@ -12,7 +12,7 @@ from eksml.checks.exposure import encrypted, network_policy_enforced, not_public
 from eksml.checks.finding import Finding, Found
 from eksml.checks.identities import identity_used, narrow_policy, one_identity
 from eksml.checks.images import image_fits_nodes
-from eksml.checks.naming import name_fits, tagged
+from eksml.checks.naming import name_fits, one_of_a_name, tagged
 from eksml.checks.order import custom_resource_after_crd, nothing_left_behind, own_cluster_provider
 from eksml.checks.placement import (
     daemon_set_on_gpu_nodes,
@@ -24,7 +24,7 @@ from eksml.checks.placement import (
 )
 from eksml.checks.queues import job_fits_quota
 from eksml.checks.quotas import quotas_fit_pools
-from eksml.checks.references import reference_exists, secret_exists
+from eksml.checks.references import claim_exists, config_map_exists, reference_exists, secret_exists
 from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
 
@@ -66,12 +66,15 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "own-cluster-provider": own_cluster_provider,
     "reference-exists": reference_exists,
     "secret-exists": secret_exists,
+    "config-map-exists": config_map_exists,
+    "claim-exists": claim_exists,
     "identity-used": identity_used,
     "one-identity": one_identity,
     "narrow-policy": narrow_policy,
     "requests-and-limits": requests_and_limits,
     "nothing-left-behind": nothing_left_behind,
     "name-fits": name_fits,
+    "one-of-a-name": one_of_a_name,
     "tagged": tagged,
     "waiver-used": _waiver_used,
 }

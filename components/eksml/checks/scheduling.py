@@ -6,6 +6,7 @@ Source: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
 from collections.abc import Mapping
 from typing import Any
 
+from eksml import names
 from eksml.checks.nodes import Node
 
 
@@ -59,20 +60,21 @@ def _all_hold(term: Mapping[str, Any], node: Node) -> bool:
 
 def _is_unknown(key: str, node: Node) -> bool:
     """Whether a node has a label for certain, but of a value that a Plan cannot tell, such as its zone."""
-    return key not in node.labels and key.startswith(_LABELS_OF_OTHERS)
+    of_others = (*_LABELS_OF_OTHERS, *(_LABELS_OF_KARPENTER if names.KARPENTER_POOL_LABEL in node.labels else ()))
+    return key not in node.labels and key.startswith(of_others)
 
 
 _LABELS_OF_OTHERS = (
     "topology.kubernetes.io/",
     "topology.k8s.aws/",
     "kubernetes.io/hostname",
-    "karpenter.sh/capacity-type",
-    "karpenter.k8s.aws/",
     "eks.amazonaws.com/",
     "nvidia.com/gpu.",
     "nvidia.com/cuda.",
     "feature.node.kubernetes.io/",
 )
+# On its own nodes only: those of a managed pool have eks.amazonaws.com/capacityType instead.
+_LABELS_OF_KARPENTER = (names.KARPENTER_CAPACITY_TYPE_LABEL, "karpenter.k8s.aws/")
 
 
 def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

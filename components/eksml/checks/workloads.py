@@ -63,14 +63,15 @@ class Workload:
         most, sidecars = Counter[str](), Counter[str]()
         for container in self.pod.get("initContainers") or ():
             if container.get("restartPolicy") == "Always":
-                sidecars += _asked(container)
+                sidecars += asked_of(container)
                 most |= sidecars
             else:
-                most |= sidecars + _asked(container)
-        return most | sum(map(_asked, self.pod.get("containers") or ()), sidecars)
+                most |= sidecars + asked_of(container)
+        return most | sum(map(asked_of, self.pod.get("containers") or ()), sidecars)
 
 
-def _asked(container: Mapping[str, Any]) -> Counter[str]:
+def asked_of(container: Mapping[str, Any]) -> Counter[str]:
+    """What a container asks for, in the units of a workload's requests."""
     resources = container.get("resources") or {}
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
     return Counter({resource: amount_of(resource, amount) for resource, amount in asked.items()})
@@ -103,6 +104,20 @@ def overlay_of(directory: Resource) -> Overlay | None:
     """The catalog's entry for an overlay of kustomize, by where it is, at whatever tag."""
     folder = str(directory.inputs.get("overlay", "")).partition("?")[0]
     return next((each for each in kustomizations().values() if each.folder == folder), None)
+
+
+def crds_of(resource: Resource) -> set[str]:
+    """The names of the CustomResourceDefinitions that a resource brings: a chart, an overlay, or one of them itself."""
+    if resource.type == RELEASE:
+        known = chart_of(resource)
+        return set(known[1].crds) if known else set()
+    if resource.type == KUSTOMIZE_DIRECTORY:
+        overlay, patches = overlay_of(resource), resource.inputs.get("patches") or ()
+        taken_out = {patch["metadata"]["name"] for patch in patches if patch.get("$patch") == "delete"}
+        return set(overlay.crds) - taken_out if overlay else set()
+    if resource.type == "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition":
+        return {str((resource.inputs.get("metadata") or {}).get("name"))}
+    return set()
 
 
 def _of_object(resource: Resource) -> Iterator[Workload]:
