@@ -70,5 +70,12 @@ def _placed_by(spec: dict[str, Any]) -> str:
 
 
 def _spec(pod: Any) -> dict[str, Any]:
-    """The pod without what only a team's namespace has."""
-    return {key: value for key, value in pod.items() if key != "serviceAccountName"}
+    """The pod without what only a team's namespace has: its service account, and claims of buckets, which lie nowhere."""
+    claims = {volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume}
+    kept = {key: value for key, value in pod.items() if key != "serviceAccountName"}
+    kept["volumes"] = [volume for volume in pod["volumes"] if volume["name"] not in claims]
+    kept["containers"] = [
+        {**each, "volumeMounts": [mount for mount in each["volumeMounts"] if mount["name"] not in claims]}
+        for each in pod["containers"]
+    ]
+    return kept
