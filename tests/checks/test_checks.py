@@ -973,6 +973,12 @@ def test_what_only_looks_wrong_is_not_found(right: Callable[[dict[str, Resource]
         reader(volumes=[{"name": "code", "configMap": {"name": "code", "optional": True}}]),
         reader(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": UNKNOWN}}]),
         reader(volumes=[{"name": "shared-memory", "emptyDir": {}}]),
+        both(chart({}), custom_job("ray.io/v1", "RayJob")),
+        both(add(DIRECTORY, "theirs", {"directory": "theirs"}), custom_job("ray.io/v1", "RayJob")),
+        both(
+            add(RELEASE, "kuberay", {"chart": "kuberay-operator", "version": "1.7.0"}),
+            custom_job("ray.io/v1", "RayJob"),
+        ),
     ],
 )
 def test_what_is_there_or_may_be_is_not_missed(right: Callable[[dict[str, Resource]], None]) -> None:

@@ -70,7 +70,7 @@ def _placed_by(spec: dict[str, Any]) -> str:
 
 
 def _spec(pod: Any) -> dict[str, Any]:
-    """The pod without what only a team's namespace has: its service account, and claims of buckets, which lie nowhere."""
+    """The pod without what only a team's namespace has: its service account and its claims, which choose no node."""
     claims = {volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume}
     kept = {key: value for key, value in pod.items() if key != "serviceAccountName"}
     kept["volumes"] = [volume for volume in pod["volumes"] if volume["name"] not in claims]

@@ -14,15 +14,18 @@ from eksml.errors import InputError
 from eksml.plan import Plan, Resource
 from eksml.plan.as_json import as_json
 from eksml.plan.believable import digits
+from eksml.plan.comparison import differences
+from eksml.plan.counts import counts
 from eksml.plan.diff import Diff, Effect, Kind, ResourceChange, diff
 from eksml.plan.diff_json import diff_json
 from eksml.plan.diff_text import show_diff
-from eksml.plan.model import SECRET
+from eksml.plan.model import SECRET, STACK_REFERENCE_TYPE
 from eksml.plan.plan_file import read_plan_file
 from eksml.plan.project import Stack, find_stack
 from eksml.plan.recorder import record, record_program
 from eksml.platform import Platform
 from eksml.profiles import platform_spec
+from programs import stack_plan
 
 ROOT = Path(__file__).parents[2]
 VPC, SUBNET, KEY = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:kms/key:Key"
@@ -321,6 +324,46 @@ def test_a_file_of_preview_is_the_plan_that_was_recorded(tmp_path: Path) -> None
     assert not is_from_engine
     assert diff(read, recorded).changes == ()
     assert [each.is_custom for each in read.resources] == [each.is_custom for each in recorded.resources]
+
+
+def previews_of(recorded: Plan) -> list[dict[str, Any]]:
+    """What `eksml preview --json` says of a Plan, and what the engine does, which does not show what is only read."""
+    steps = [
+        {
+            "op": "create",
+            "urn": each.urn,
+            "newState": {
+                "urn": each.urn,
+                "type": each.type,
+                "custom": each.is_custom,
+                "parent": each.parent,
+                "provider": f"{each.provider}::id" if each.provider else "",
+                "inputs": each.inputs,
+                "dependencies": each.dependencies,
+                "propertyDependencies": each.property_dependencies,
+                **each.options,
+            },
+        }
+        for each in recorded.resources
+        if each.type != STACK_REFERENCE_TYPE
+    ]
+    return [as_json(recorded, checks=[]), {"steps": steps}]
+
+
+@pytest.mark.parametrize("form", [0, 1], ids=["eksml", "pulumi"])
+def test_the_platform_of_a_job_is_only_read_which_is_no_difference(form: int, tmp_path: Path) -> None:
+    job = find_stack(str(ROOT / "blueprints" / "training" / "native-pytorch")).on_platform()
+    assert job.platform
+    recorded = record(job, stack_plan(job.platform.name))
+    assert recorded.of_type(STACK_REFERENCE_TYPE)
+    file = tmp_path / "preview.json"
+    file.write_text(json.dumps(previews_of(recorded)[form]))
+    read, is_from_engine = read_plan_file(file)
+    assert diff(read, recorded, compare_computed=not is_from_engine).changes == ()
+    assert diff(recorded, read, compare_computed=not is_from_engine).changes == ()
+    assert counts(read) == counts(recorded)
+    if is_from_engine:
+        assert differences(read, recorded) == []
 
 
 def test_what_the_engine_says_is_no_different_from_what_was_recorded(shared: Path) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 from eksml.catalog import charts, eks_addons, kustomizations
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
-from eksml.checks.workloads import RELEASE, crds_of, workloads_of
+from eksml.checks.workloads import RELEASE, chart_of, crds_of, overlay_of, workloads_of
 from eksml.errors import listed, nearest
 from eksml.plan import Plan, Resource
 from eksml.plan.believable import kubernetes_name
+from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 from eksml.plan.model import UNKNOWN
 
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -84,7 +85,7 @@ def _namespace_of(resource: Resource) -> str:
 
 def _lost_references(resource: Resource, plan: Plan) -> Iterator[str]:
     bringer = _bringers().get(_crd_of(resource))
-    if bringer and _crd_of(resource) not in _crds(plan):
+    if bringer and _crd_of(resource) not in _crds(plan) and not _brings_unseen(plan):
         yield f"nothing on this platform brings the kind {resource.inputs.get('kind')}: {bringer} does"
     namespace = (resource.inputs.get("metadata") or {}).get("namespace")
     if namespace and namespace not in _namespaces(plan):
@@ -127,6 +128,17 @@ def _storage_classes(plan: Plan) -> frozenset[str]:
 def _crds(plan: Plan) -> frozenset[str]:
     """The names of the definitions that the Plan installs."""
     return frozenset(crd for resource in plan.resources for crd in crds_of(resource))
+
+
+@lru_cache(maxsize=1)
+def _brings_unseen(plan: Plan) -> bool:
+    """Whether the Plan installs what the catalog does not know, which may bring any kind."""
+    return any(
+        (resource.type == RELEASE and chart_of(resource) is None)
+        or (resource.type == KUSTOMIZE_DIRECTORY and overlay_of(resource) is None)
+        or resource.type.startswith("kubernetes:yaml")
+        for resource in plan.resources
+    )
 
 
 @lru_cache(maxsize=1)

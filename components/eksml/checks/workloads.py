@@ -109,7 +109,7 @@ def overlay_of(directory: Resource) -> Overlay | None:
 def crds_of(resource: Resource) -> set[str]:
     """The names of the CustomResourceDefinitions that a resource brings: a chart, an overlay, or one of them itself."""
     if resource.type == RELEASE:
-        known = chart_of(resource)
+        known = None if resource.inputs.get("skipCrds") else chart_of(resource)
         return set(known[1].crds) if known else set()
     if resource.type == KUSTOMIZE_DIRECTORY:
         overlay, patches = overlay_of(resource), resource.inputs.get("patches") or ()

@@ -1,10 +1,11 @@
 """Whether two Plans say the same, whichever form they come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from eksml.plan.canonical import REMOTE_TYPES
-from eksml.plan.model import Plan, Resource
+from eksml.plan.model import STACK_REFERENCE_TYPE, Plan, Resource
 
 _COMPARED_OF_REMOTE = ("type", "parent", "is_custom", "dependencies", "options")
 _COMPARED = (*_COMPARED_OF_REMOTE, "provider")
@@ -15,13 +16,33 @@ def differences(one: Plan, other: Plan) -> list[str]:
 
     A value that is computed from another resource (an id, an ARN) is made up in both forms and only has to be there;
     so is what a provider does with the inputs of a remote component, which the engine does not show, as little as with
-    which provider it is made.
+    which provider it is made. References to other stacks are left out: they are only read, which the engine shows on
+    demand.
     """
-    lines = [f"only in the first: {urn}" for urn in one.by_urn.keys() - other.by_urn.keys()]
-    lines += [f"only in the second: {urn}" for urn in other.by_urn.keys() - one.by_urn.keys()]
-    for urn in one.by_urn.keys() & other.by_urn.keys():
-        lines += [f"{urn}: {line}" for line in _differences(one.by_urn[urn], other.by_urn[urn])]
+    first, second = _made(one), _made(other)
+    lines = [f"only in the first: {urn}" for urn in first.keys() - second.keys()]
+    lines += [f"only in the second: {urn}" for urn in second.keys() - first.keys()]
+    for urn in first.keys() & second.keys():
+        lines += [f"{urn}: {line}" for line in _differences(first[urn], second[urn])]
     return sorted(lines)
+
+
+def _made(plan: Plan) -> dict[str, Resource]:
+    """The resources by URN, without references to other stacks and the dependencies on them."""
+    read = {resource.urn for resource in plan.of_type(STACK_REFERENCE_TYPE)}
+
+    def others(urns: Iterable[str]) -> tuple[str, ...]:
+        return tuple(urn for urn in urns if urn not in read)
+
+    return {
+        urn: replace(
+            resource,
+            dependencies=others(resource.dependencies),
+            property_dependencies={key: others(urns) for key, urns in resource.property_dependencies.items()},
+        )
+        for urn, resource in plan.by_urn.items()
+        if urn not in read
+    }
 
 
 def _differences(one: Resource, other: Resource) -> Iterator[str]:

@@ -3,12 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from eksml.plan.model import STACK_TYPE, Plan
+from eksml.plan.model import STACK_REFERENCE_TYPE, STACK_TYPE, Plan
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Resources by what makes them; the stack itself does not count."""
+    """Resources by what makes them; the stack itself does not count, nor others that it refers to."""
 
     components: int
     """Made by a program, from other resources."""
@@ -23,7 +23,7 @@ class Counts:
 
 def counts(plan: Plan) -> Counts:
     """The counts of a Plan."""
-    resources = [resource for resource in plan.resources if resource.type != STACK_TYPE]
+    resources = [resource for resource in plan.resources if resource.type not in (STACK_TYPE, STACK_REFERENCE_TYPE)]
     packages = Counter(resource.package for resource in resources if resource.is_custom)
     return Counts(
         components=sum(not resource.is_custom for resource in resources), by_package=dict(sorted(packages.items()))

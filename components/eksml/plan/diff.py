@@ -18,7 +18,7 @@ from eksml import catalog
 from eksml.paths import Path, path_text
 from eksml.plan.believable import digits, inner_cluster_urn
 from eksml.plan.canonical import CLUSTER, REMOTE_TYPES
-from eksml.plan.model import Plan, Resource
+from eksml.plan.model import STACK_REFERENCE_TYPE, Plan, Resource
 
 _PLATFORM = "eksml:platform:Platform"
 _SAME_NAME = "{platform}"
@@ -127,7 +127,7 @@ class _Side:
 
     def __init__(self, plan: Plan, *, like_any: bool):
         self.plan = plan
-        made = [resource for resource in plan.resources if resource.is_custom or resource.type in REMOTE_TYPES]
+        made = [resource for resource in plan.resources if _is_made(resource)]
         platforms = plan.of_type(_PLATFORM) if like_any else []
         # A name is one only where a word of it begins and ends: eksml-research is not in eksml-research2.
         self._name = re.compile(rf"(?<![\w-]){re.escape(platforms[0].name)}(?!\w)") if len(platforms) == 1 else None
@@ -153,6 +153,11 @@ class _Side:
             for urn in urns:
                 yield digits(urn)[:17], f"{{{self._key(urn)}}}"
                 yield digits(urn)[:7], f"{{{self._key(urn)}}}"
+
+
+def _is_made(resource: Resource) -> bool:
+    """Whether a provider makes it; a reference to another stack is only read, and the engine does not show it."""
+    return resource.type in REMOTE_TYPES or (resource.is_custom and resource.type != STACK_REFERENCE_TYPE)
 
 
 def _stack_of(plan: Plan) -> tuple[str, ...]:
