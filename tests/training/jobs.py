@@ -39,13 +39,14 @@ class Kind(NamedTuple):
     made: str
 
 
+RAY = "rayproject/ray-llm:2.58.0-py312-cu130"
 _STUDY = {"search": OptunaSearch(storage=SecretKey(secret="study", key="url"), study="resnet")}  # noqa: S106
 KINDS = {
     "pytorch": Kind(PyTorchTraining, PyTorchTrainingSpec, {}, "kubernetes:kubeflow.org/v1:PyTorchJob"),
     "tensorflow": Kind(TensorFlowTraining, TensorFlowTrainingSpec, {}, "kubernetes:kubeflow.org/v1:TFJob"),
     "jax": Kind(JaxTraining, JaxTrainingSpec, {}, "kubernetes:kubeflow.org/v1:JAXJob"),
     "mpi": Kind(MpiTraining, MpiTrainingSpec, {"image": "example.com/mpi:1"}, "kubernetes:kubeflow.org/v2beta1:MPIJob"),
-    "ray": Kind(RayTraining, RayTrainingSpec, {}, "kubernetes:ray.io/v1:RayJob"),
+    "ray": Kind(RayTraining, RayTrainingSpec, {"image": RAY}, "kubernetes:ray.io/v1:RayJob"),
     "native": Kind(NativeTraining, NativeTrainingSpec, {}, "kubernetes:batch/v1:Job"),
     "trainer": Kind(TrainerTraining, TrainerTrainingSpec, {}, "kubernetes:trainer.kubeflow.org/v1alpha1:TrainJob"),
     "search": Kind(HyperparameterSearch, HyperparameterSearchSpec, _STUDY, "kubernetes:batch/v1:Job"),

@@ -72,7 +72,11 @@ SEARCH = {"kind": "optuna", "storage": {"secret": "study", "key": "url"}, "study
             ["checkpoints: missing: an evaluator reads them", "parameterServers: -1 given"],
         ),
         (MpiTrainingSpec, {}, ["image: missing: there is no image of MPI that all could use"]),
-        (RayTrainingSpec, {"maxNodes": 4}, ["maxNodes: given, but a queue cannot admit what grows"]),
+        (
+            RayTrainingSpec,
+            {"maxNodes": 4},
+            ["image: rayproject/ray:2.58.0-py312 is for CPUs", "maxNodes: given, but a queue cannot admit what grows"],
+        ),
         (NativeTrainingSpec, {"launcher": "python", "nodes": 2}, ["nodes: 2 given, but without torchrun"]),
         (
             NativeTrainingSpec,

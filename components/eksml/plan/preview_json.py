@@ -16,6 +16,7 @@ _OPTIONS = (
     "ignoreChanges",
     "protect",
     "replaceOnChanges",
+    "replaceWith",
     "retainOnDelete",
 )
 

@@ -215,6 +215,8 @@ class JobSpec(Spec):
         if not self.image_reference:
             title = frameworks()[self.framework_name].title
             yield Problem(("image",), f"missing: there is no image of {title} that all could use")
+        if self.gpus_per_node and image_of(self.image_reference).for_cpus:
+            yield Problem(("image",), f"{self.image_reference} is for CPUs, and gpusPerNode is {self.gpus_per_node}")
         driver = ami_families()["al2023"].nvidia_driver
         misfits = {name: image_of(self.image_reference).misfit(fact, driver) for name, fact in self.types.items()}
         if misfits and all(misfits.values()):
