@@ -77,6 +77,9 @@ POOLS = st.dictionaries(
     ),
     max_size=2,
 )
+EGRESS = st.fixed_dictionaries(
+    {"cidr": st.sampled_from(["10.0.0.0/16", "10.1.0.0/16", "0.0.0.0/0"]), "port": st.integers(5432, 5433)}
+)
 TEAMS = st.dictionaries(
     st.sampled_from(["vision", "language", "kube-x", "a"]),
     some(
@@ -88,6 +91,7 @@ TEAMS = st.dictionaries(
         ),
         podSecurity=st.sampled_from(["baseline", "restricted"]),
         loadBalancers=st.integers(0, 3),
+        egress=st.lists(EGRESS, max_size=1),
     ),
     max_size=2,
 )
@@ -108,6 +112,7 @@ SETTINGS = some(
     pools=POOLS,
     teams=TEAMS,
     storage=some(
+        bucketMounts=st.sampled_from([None, {}, {"x": 1}]),
         efs=some(throughputMode=st.sampled_from(["elastic", "provisioned"]), provisionedMibps=st.integers(1, 9)),
         lustre=some(zone=st.sampled_from(["usw2-az1", "usw2-az9"]), deploymentType=st.just("persistent2")),
         modelBucket=some(keepOldVersionsDays=st.integers(0, 40), name=st.sampled_from(["models-of-mine", "B"])),
