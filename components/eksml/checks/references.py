@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -28,7 +29,7 @@ def reference_exists(plan: Plan) -> Iterator[Found]:
             yield from (Found(resource, text) for text in _lost_references(resource, plan))
     for workload in workloads_of(plan):
         account, namespace = workload.pod.get("serviceAccountName"), _namespace_of(workload.resource)
-        known = {"default", *_made(plan, "ServiceAccount", namespace)}
+        known = {"default", *_made(plan, "ServiceAccount").get(namespace, ())}
         if account and account not in known and not _is_unseen(account, namespace, plan):
             near = nearest(account, known) or f", there is {listed(sorted(known))}"
             text = f"service account {account} does not exist in {namespace}{near}"
@@ -62,21 +63,24 @@ def _missing(plan: Plan, kind: str, needs: str, keys: Iterable[tuple[str, str]])
     """What the pods of a Plan cannot do without, and nothing in it makes."""
     for workload in workloads_of(plan) if has_all_nodes(plan) else ():
         namespace = _namespace_of(workload.resource)
-        made = {_CLUSTER_CERTIFICATES, *_made(plan, kind, namespace)}
-        for name in sorted(_named(workload.pod, keys) - made):
+        made = _made(plan, kind).get(namespace, set())
+        for name in sorted(_named(workload.pod, keys) - made - {_CLUSTER_CERTIFICATES}):
             if not _is_unseen(name, namespace, plan):
                 yield Found(workload.resource, f"{workload.name} {needs} {name} in {namespace}: make it first")
 
 
-def _made(plan: Plan, kind: str, namespace: str) -> set[str]:
-    """The names of the objects of a kind, of Kubernetes' core, that the Plan makes in a namespace."""
-    objects = plan.of_type(f"kubernetes:core/v1:{kind}")
-    return {kubernetes_name(each.inputs, each.urn) for each in objects if _namespace_of(each) == namespace}
+@lru_cache(maxsize=4)
+def _made(plan: Plan, kind: str) -> Mapping[str, set[str]]:
+    """By namespace, the names of the objects of a kind, of Kubernetes' core, that the Plan makes."""
+    found = defaultdict[str, set[str]](set)
+    for each in plan.of_type(f"kubernetes:core/v1:{kind}"):
+        found[_namespace_of(each)].add(kubernetes_name(each.inputs, each.urn))
+    return found
 
 
 def _is_unseen(name: str, namespace: str, plan: Plan) -> bool:
     """Whether it may be there all the same: its name is not known yet, or a chart makes what it likes beside it."""
-    return UNKNOWN in (name, namespace) or namespace in {each.inputs.get("namespace") for each in plan.of_type(RELEASE)}
+    return UNKNOWN in (name, namespace) or namespace in _chart_namespaces(plan)
 
 
 def _namespace_of(resource: Resource) -> str:
@@ -110,7 +114,12 @@ def _lost_storage(resource: Resource, plan: Plan) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _namespaces(plan: Plan) -> frozenset[str]:
     made = {kubernetes_name(each.inputs, each.urn) for each in plan.of_type("kubernetes:core/v1:Namespace")}
-    return frozenset({*_NAMESPACES, *made, *(str(each.inputs.get("namespace")) for each in plan.of_type(RELEASE))})
+    return frozenset({*_NAMESPACES, *made, *_chart_namespaces(plan)})
+
+
+@lru_cache(maxsize=1)
+def _chart_namespaces(plan: Plan) -> frozenset[str]:
+    return frozenset(str(each.inputs.get("namespace")) for each in plan.of_type(RELEASE))
 
 
 @lru_cache(maxsize=1)

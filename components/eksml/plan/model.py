@@ -82,6 +82,13 @@ class Plan:
         """The resources by URN."""
         return {resource.urn: resource for resource in self.resources}
 
+    @cached_property
+    def _by_type(self) -> dict[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            found.setdefault(resource.type, []).append(resource)
+        return found
+
     def of_type(self, resource_type: str) -> list[Resource]:
         """The resources of one type."""
-        return [resource for resource in self.resources if resource.type == resource_type]
+        return list(self._by_type.get(resource_type, ()))
