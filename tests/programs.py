@@ -30,6 +30,14 @@ def stack_plan(name: str) -> Plan:
     return record(find_stack(str(ROOT), name))
 
 
+@cache
+def blueprint_plan(name: str, profile: str | None = None, *, on: str | None = None) -> Plan:
+    """The Plan of a training blueprint: its usual stack or that of a profile, on its own platform or another one."""
+    stack = find_stack(str(ROOT / "blueprints" / "training" / name), profile).on_platform(on)
+    assert stack.platform
+    return record(stack, stack_plan(stack.platform.name))
+
+
 def one(plan: Plan, resource_type: str, name: str | None = None) -> Resource:
     """The only resource of a type, or the only one with a name."""
     found = [resource for resource in plan.of_type(resource_type) if name in (None, resource.name)]

@@ -163,8 +163,8 @@ _PUBLIC = {
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),
-    "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.network_policies": ("TeamEgress",),
+    "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.training.code": (

@@ -126,6 +126,11 @@ def fitted(name: str, most: int) -> str:
     return name if len(name) <= most else f"{name[: most - 9]}-{short_hash(name)}"
 
 
+def tolerations_of_storage() -> list[dict[str, str]]:
+    """What a driver of volumes gets on nodes, instead of its own list: whatever runs anywhere may need a volume."""
+    return [{"operator": "Exists"}, gpu_toleration()]
+
+
 def gpu_toleration() -> dict[str, str]:
     """What a pod needs to run on a GPU node."""
     return {"key": GPU_TAINT_KEY, "operator": "Equal", "value": GPU_TAINT_VALUE, "effect": GPU_TAINT_EFFECT}

@@ -3,17 +3,14 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from eksml.plan import Plan
-from eksml.plan.project import find_stack, stacks_of
-from eksml.plan.recorder import record
-from programs import stack_plan
+from eksml.plan.project import stacks_of
+from programs import blueprint_plan
 from training.jobs import templates
 
 ROOT = Path(__file__).parents[2]
@@ -43,16 +40,11 @@ OF_KINDS = {
 }
 
 
-@cache
-def plan(blueprint: str, profile: str) -> Plan:
-    stack = find_stack(str(FOLDER / blueprint), profile).on_platform(None)
-    assert stack.platform
-    return record(stack, stack_plan(stack.platform.name))
-
-
 def job(blueprint: str, profile: str) -> Mapping[str, Any]:
     """The inputs of the one object that has pods."""
-    (found,) = [each.inputs for each in plan(blueprint, profile).resources if templates(each.inputs.get("spec"))]
+    (found,) = [
+        each.inputs for each in blueprint_plan(blueprint, profile).resources if templates(each.inputs.get("spec"))
+    ]
     return found
 
 
@@ -154,7 +146,9 @@ def test_the_folders_of_a_script_can_be_written_where_it_runs(blueprint: str, pr
 @EVERY_JOB
 def test_every_script_of_a_blueprint_is_with_the_job(blueprint: str, profile: str) -> None:
     (code,) = [
-        each.inputs["data"] for each in plan(blueprint, profile).resources if "train.py" in each.inputs.get("data", {})
+        each.inputs["data"]
+        for each in blueprint_plan(blueprint, profile).resources
+        if "train.py" in each.inputs.get("data", {})
     ]
     scripts = {file.name for file in (FOLDER / blueprint).glob("*.py")} - {"__main__.py"}
     assert set(code) == scripts | {SHARED.name}

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,20 +15,13 @@ from eksml.plan import Plan
 from eksml.plan.project import find_stack, stacks_of
 from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
-from programs import stack_plan
+from programs import blueprint_plan
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "blueprints" / "training"
 BLUEPRINTS = sorted(folder.name for folder in FOLDER.iterdir() if (folder / "Pulumi.yaml").is_file())
 SUPPORTED = [(blueprint, profile) for blueprint in BLUEPRINTS for profile in stacks_of(FOLDER / blueprint)]
 OTHERS = [(name, profile) for name in BLUEPRINTS for profile in PROFILES if (name, profile) not in SUPPORTED]
-
-
-@cache
-def plan(blueprint: str, profile: str | None = None, on: str | None = None) -> Plan:
-    stack = find_stack(str(FOLDER / blueprint), profile).on_platform(on)
-    assert stack.platform
-    return record(stack, stack_plan(stack.platform.name))
 
 
 def report(found: Plan) -> Report:
@@ -56,12 +48,14 @@ def test_its_program_is_a_dozen_lines(blueprint: str) -> None:
 @pytest.mark.parametrize(("blueprint", "profile"), SUPPORTED)
 def test_it_passes_the_checks_together_with_a_platform_of_its_profile(blueprint: str, profile: str) -> None:
     # A secret is for people to make: no program may hold it.
-    assert [finding for finding in report(plan(blueprint, profile)).findings if finding.check != "secret-exists"] == []
+    assert [
+        finding for finding in report(blueprint_plan(blueprint, profile)).findings if finding.check != "secret-exists"
+    ] == []
 
 
 @pytest.mark.parametrize(("blueprint", "profile"), OTHERS)
 def test_on_another_profile_it_says_why_not(blueprint: str, profile: str) -> None:
-    assert report(plan(blueprint, on=profile)).errors
+    assert report(blueprint_plan(blueprint, on=profile)).errors
 
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS)
@@ -75,7 +69,7 @@ def test_it_runs_on_any_cluster_by_its_kubeconfig(blueprint: str) -> None:
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS)
 def test_the_readme_names_what_is_there_to_watch(blueprint: str) -> None:
-    found = plan(blueprint)
+    found = blueprint_plan(blueprint)
     ((kind, job, namespace),) = {
         (resource.inputs["kind"], resource.inputs["metadata"]["name"], resource.inputs["metadata"]["namespace"])
         for resource in found.resources

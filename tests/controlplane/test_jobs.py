@@ -4,7 +4,6 @@ Kueue's own controller does not run here: that a job waits for its quota is Kueu
 """
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,9 @@ from controlplane.test_stacks import name_of, simulated
 from eksml import names
 from eksml.checks.nodes import nodes_of
 from eksml.checks.workloads import workloads_of
-from eksml.plan import Plan
 from eksml.plan.manifests import objects
-from eksml.plan.project import find_stack
-from eksml.plan.recorder import record
 from eksml.training.volumes import FileSystemVolume, S3Volume
+from programs import blueprint_plan
 from training.jobs import KINDS, job
 
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints" / "training"
@@ -31,11 +28,6 @@ OF_PROFILE = {
 }
 
 pytestmark = pytest.mark.controlplane
-
-
-@cache
-def plan(blueprint: str, profile: str) -> Plan:
-    return record(find_stack(str(BLUEPRINTS / blueprint), profile).on_platform())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -49,13 +41,17 @@ def test_every_kind_is_admitted_with_its_code_data_and_checkpoints(kind: str, cl
 
 @pytest.mark.parametrize("profile", OF_PROFILE)
 def test_the_pods_of_every_blueprint_land_on_their_pools(profile: str, cluster: Client) -> None:
-    platform = plan(OF_PROFILE[profile][0], profile).platform
+    platform = blueprint_plan(OF_PROFILE[profile][0], profile).platform
     assert platform
     nodes = nodes_of(platform)
     add_nodes(cluster, [simulated(node) for node in nodes])
     pools = {name_of(node): node.labels[names.POOL_LABEL] for node in nodes}
     has_gpus = {name_of(node): bool(node.gpus) for node in nodes}
-    specs = [_spec(each.pod) for blueprint in OF_PROFILE[profile] for each in workloads_of(plan(blueprint, profile))]
+    specs = [
+        _spec(each.pod)
+        for blueprint in OF_PROFILE[profile]
+        for each in workloads_of(blueprint_plan(blueprint, profile))
+    ]
     # One by one, for of the nodes that a pool may have one of each type is there; and no two that are the same to it.
     for index, spec in enumerate({_placed_by(spec): spec for spec in specs}.values()):
         name = f"pod-{index}"

@@ -38,10 +38,10 @@ class BucketMounts(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:storage:BucketMounts", name, spec, opts, tags)
-        # A list of ours replaces the driver's, which tolerates everything: whatever runs anywhere may mount a bucket.
-        tolerations = [{"operator": "Exists"}, names.gpu_toleration()]
         addon = EksAddonSpec(
-            addon=S3_CSI, kubernetes_version=kubernetes_version, configuration={"node": {"tolerations": tolerations}}
+            addon=S3_CSI,
+            kubernetes_version=kubernetes_version,
+            configuration={"node": {"tolerations": names.tolerations_of_storage()}},
         )
         EksAddon(f"{name}-csi", addon, cluster_name=cluster_name, tags=self.own_tags, opts=self.child())
         self.register_outputs({})

@@ -235,6 +235,5 @@ def _file_system_policy(arn: str) -> dict[str, Any]:
 def _driver_configuration() -> dict[str, Any]:
     return {
         "controller": {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}},
-        # A list of ours replaces the driver's, which tolerates everything: whatever runs anywhere may need a volume.
-        "node": {"tolerations": [{"operator": "Exists"}, names.gpu_toleration()]},
+        "node": {"tolerations": names.tolerations_of_storage()},
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from eksml import names
 from eksml.catalog import images
 from eksml.errors import Problem
 from eksml.spec import RelativePath, Spec, pattern
@@ -76,8 +76,7 @@ def directory_of(code: ConfigMapCode | GitCode | ImageCode) -> str:
 
 def config_map_name(job: str, code: ConfigMapCode) -> str:
     """The name of a job's ConfigMap: another one for other files, so that a job which names it is another job too."""
-    digest = hashlib.sha256(json.dumps(code.files, sort_keys=True).encode()).hexdigest()
-    return f"{job}-code-{digest[:8]}"
+    return f"{job}-code-{names.short_hash(json.dumps(code.files, sort_keys=True))}"
 
 
 def code_volume(code: ConfigMapCode | GitCode | ImageCode, job: str) -> dict[str, Any] | None:

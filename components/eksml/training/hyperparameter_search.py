@@ -12,7 +12,7 @@ from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.spec import PositiveCount, Spec, pattern
-from eksml.training.job import JobSpec
+from eksml.training.job import AnyFrameworkSpec
 from eksml.training.secret_key import SecretKey
 from eksml.training.training_job import JobObject, TrainingJob
 
@@ -42,20 +42,13 @@ class WandbSweep(Spec):
 Search = Annotated[OptunaSearch | WandbSweep, Field(discriminator="kind")]
 
 
-class HyperparameterSearchSpec(JobSpec):
+class HyperparameterSearchSpec(AnyFrameworkSpec):
     """A Job whose pods try one set of hyperparameters after the other, each by itself: nodes is their number."""
 
-    framework: Literal["pytorch", "tensorflow", "jax", "scikit-learn"] = "pytorch"
-    """The framework that the script uses: pytorch, tensorflow, jax or scikit-learn."""
     search: Search
     """Who chooses the hyperparameters: optuna, or a sweep of Weights & Biases."""
     trials: PositiveCount = 20
     """Sets of hyperparameters that are tried, over all pods."""
-
-    @property
-    def framework_name(self) -> str:
-        """The framework's name in the catalog."""
-        return self.framework
 
     def rules(self) -> Iterator[Problem]:
         """Each pod has something to try, and nothing to say to the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -125,9 +126,9 @@ class JobSpec(Spec):
     @property
     def types(self) -> dict[str, InstanceType]:
         """The instance types that the pods can go to, by name; none where neither type nor GPU is said."""
-        known = instance_types()
         if self.accelerator:
-            return {name: fact for name, fact in known.items() if _has(fact, self.accelerator, self.gpus_per_node)}
+            return _types_with(self.accelerator, self.gpus_per_node)
+        known = instance_types()
         return {self.instance_type: known[self.instance_type]} if self.instance_type in known else {}
 
     @property
@@ -207,7 +208,7 @@ class JobSpec(Spec):
         elif not self.gpus_per_node:
             yield Problem(("gpusPerNode",), f"missing: how many {model} each pod has")
         elif not self.types:
-            most = max(fact.gpu.count for fact in instance_types().values() if fact.gpu and fact.gpu.model == model)
+            most = max(fact.gpu.count for fact in _types_with(model).values() if fact.gpu)
             text = f"{self.gpus_per_node} given, no type has more than {most} {model}: take more nodes"
             yield Problem(("gpusPerNode",), text)
 
@@ -215,10 +216,11 @@ class JobSpec(Spec):
         if not self.image_reference:
             title = frameworks()[self.framework_name].title
             yield Problem(("image",), f"missing: there is no image of {title} that all could use")
-        if self.gpus_per_node and image_of(self.image_reference).for_cpus:
+        image = image_of(self.image_reference)
+        if self.gpus_per_node and image.for_cpus:
             yield Problem(("image",), f"{self.image_reference} is for CPUs, and gpusPerNode is {self.gpus_per_node}")
         driver = ami_families()["al2023"].nvidia_driver
-        misfits = {name: image_of(self.image_reference).misfit(fact, driver) for name, fact in self.types.items()}
+        misfits = {name: image.misfit(fact, driver) for name, fact in self.types.items()}
         if misfits and all(misfits.values()):
             name, reason = next(iter(misfits.items()))
             yield Problem(("image",), f"{self.image_reference} does not run on {name}: {reason}")
@@ -238,8 +240,26 @@ class JobSpec(Spec):
                 yield Problem(("environment", variable), f"{path} is on no volume: {key} is {served}")
 
 
-def _has(fact: InstanceType, model: str, gpus: int) -> bool:
-    return fact.gpu is not None and fact.gpu.model == model and fact.gpu.count >= gpus
+class AnyFrameworkSpec(JobSpec):
+    """A job of a kind that leaves the framework to its script."""
+
+    framework: Literal["pytorch", "tensorflow", "jax", "scikit-learn"] = "pytorch"
+    """The framework that the script uses: pytorch, tensorflow, jax or scikit-learn."""
+
+    @property
+    def framework_name(self) -> str:
+        """The framework's name in the catalog."""
+        return self.framework
+
+
+@cache
+def _types_with(model: str, gpus: int = 0) -> dict[str, InstanceType]:
+    """The instance types with at least so many GPUs of a model, by name."""
+    return {
+        name: fact
+        for name, fact in instance_types().items()
+        if fact.gpu and fact.gpu.model == model and fact.gpu.count >= gpus
+    }
 
 
 def _alternatives(fact: InstanceType) -> str:

@@ -7,25 +7,18 @@ from typing import Any, Literal
 
 from eksml import names
 from eksml.errors import Problem
-from eksml.training.job import JobSpec
+from eksml.training.job import AnyFrameworkSpec
 from eksml.training.training_job import SKIP_AWAIT, JobObject, TrainingJob
 
 _PORT = 29500
 _SECONDS_TO_MEET = 1800
 
 
-class NativeTrainingSpec(JobSpec):
+class NativeTrainingSpec(AnyFrameworkSpec):
     """An indexed Job whose pods are the nodes of torchrun."""
 
-    framework: Literal["pytorch", "tensorflow", "jax", "scikit-learn"] = "pytorch"
-    """The framework that the script uses: pytorch, tensorflow, jax or scikit-learn."""
     launcher: Literal["torchrun", "python"] = "torchrun"
     """What starts the script: torchrun, or python for one that is a process by itself."""
-
-    @property
-    def framework_name(self) -> str:
-        """The framework's name in the catalog."""
-        return self.framework
 
     def rules(self) -> Iterator[Problem]:
         """Only torchrun lets pods find each other."""

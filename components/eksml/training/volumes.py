@@ -74,7 +74,7 @@ def bucket_volume(
     """
     namespace, name = claim
     writing = ["read-only"] if read_only else ["allow-delete", "allow-overwrite"]
-    # The driver's pods cannot ask the node where they are: its metadata service is one hop away from nobody but itself.
+    # The driver's pods cannot ask where they are: the metadata service of our nodes answers no pod.
     where = [pulumi.Output.concat("region ", region)] if region is not None else []
     return {
         "accessModes": ["ReadWriteMany"],
