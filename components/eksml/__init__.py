@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from eksml.profiles import platform_spec as platform_spec
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
+    from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.operators import ServingOperators as ServingOperators
+    from eksml.serving.operators import ServingSpec as ServingSpec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -75,6 +78,9 @@ if TYPE_CHECKING:
     from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
     from eksml.storage.shared_storage import SharedStorage as SharedStorage
     from eksml.storage.shared_storage import SharedStorageSpec as SharedStorageSpec
+    from eksml.storage.volumes import ClaimVolume as ClaimVolume
+    from eksml.storage.volumes import FileSystemVolume as FileSystemVolume
+    from eksml.storage.volumes import S3Volume as S3Volume
     from eksml.tenancy.kueue import Kueue as Kueue
     from eksml.tenancy.kueue import KueueSpec as KueueSpec
     from eksml.tenancy.network_policies import TeamEgress as TeamEgress
@@ -117,7 +123,6 @@ if TYPE_CHECKING:
     from eksml.training.ray_training import GcsRedis as GcsRedis
     from eksml.training.ray_training import RayTraining as RayTraining
     from eksml.training.ray_training import RayTrainingSpec as RayTrainingSpec
-    from eksml.training.secret_key import SecretKey as SecretKey
     from eksml.training.tensorflow_training import TensorFlowTraining as TensorFlowTraining
     from eksml.training.tensorflow_training import TensorFlowTrainingSpec as TensorFlowTrainingSpec
     from eksml.training.trainer import Trainer as Trainer
@@ -127,9 +132,6 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
-    from eksml.training.volumes import ClaimVolume as ClaimVolume
-    from eksml.training.volumes import FileSystemVolume as FileSystemVolume
-    from eksml.training.volumes import S3Volume as S3Volume
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
@@ -156,23 +158,21 @@ _PUBLIC = {
     "eksml.platform_reference": ("PlatformReference", "workload_spec"),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
+    "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
     "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
+    "eksml.storage.volumes": ("ClaimVolume", "FileSystemVolume", "S3Volume"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),
     "eksml.tenancy.network_policies": ("TeamEgress",),
     "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
-    "eksml.training.code": (
-        "ConfigMapCode",
-        "GitCode",
-        "ImageCode",
-        "files_of",
-    ),
+    "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
     "eksml.training.hyperparameter_search": (
         "HyperparameterSearch",
@@ -180,51 +180,19 @@ _PUBLIC = {
         "OptunaSearch",
         "WandbSweep",
     ),
-    "eksml.training.jax_training": (
-        "JaxTraining",
-        "JaxTrainingSpec",
-    ),
-    "eksml.training.job": (
-        "Helpers",
-        "JobSpec",
-    ),
-    "eksml.training.mpi_training": (
-        "MpiTraining",
-        "MpiTrainingSpec",
-    ),
-    "eksml.training.native_training": (
-        "NativeTraining",
-        "NativeTrainingSpec",
-    ),
-    "eksml.training.pytorch_training": (
-        "Launcher",
-        "PyTorchTraining",
-        "PyTorchTrainingSpec",
-    ),
-    "eksml.training.ray_training": (
-        "GcsRedis",
-        "RayTraining",
-        "RayTrainingSpec",
-    ),
-    "eksml.training.tensorflow_training": (
-        "TensorFlowTraining",
-        "TensorFlowTrainingSpec",
-    ),
-    "eksml.training.secret_key": ("SecretKey",),
-    "eksml.training.trainer_training": (
-        "TrainerTraining",
-        "TrainerTrainingSpec",
-    ),
-    "eksml.training.training_job": ("TrainingJob",),
-    "eksml.training.volumes": (
-        "ClaimVolume",
-        "FileSystemVolume",
-        "S3Volume",
-    ),
+    "eksml.training.jax_training": ("JaxTraining", "JaxTrainingSpec"),
+    "eksml.training.job": ("Helpers", "JobSpec"),
     "eksml.training.kuberay": ("KubeRay", "KubeRaySpec"),
     "eksml.training.mpi_operator": ("MpiOperator", "MpiOperatorSpec"),
+    "eksml.training.mpi_training": ("MpiTraining", "MpiTrainingSpec"),
+    "eksml.training.native_training": ("NativeTraining", "NativeTrainingSpec"),
     "eksml.training.operators": ("TrainingOperators", "TrainingSpec"),
+    "eksml.training.pytorch_training": ("Launcher", "PyTorchTraining", "PyTorchTrainingSpec"),
+    "eksml.training.ray_training": ("GcsRedis", "RayTraining", "RayTrainingSpec"),
+    "eksml.training.tensorflow_training": ("TensorFlowTraining", "TensorFlowTrainingSpec"),
     "eksml.training.trainer": ("Trainer", "TrainerSpec"),
+    "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
+    "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

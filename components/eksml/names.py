@@ -18,6 +18,17 @@ FRAMEWORK_LABEL = "eksml.dev/framework"
 JOB_LABEL = "eksml.dev/job"
 """On every pod of a training job: the job's name."""
 
+SERVER_LABEL = "eksml.dev/server"
+"""On every pod of a model server, its Service and all that belongs to it: the server's name."""
+
+TEAM_GATEWAY = "entry"
+"""In a team's namespace: the Gateway by which its model servers are reached."""
+
+OBSERVABILITY_NAMESPACE = "observability"
+"""Prometheus and what else measures the platform runs here."""
+PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
+"""The Service that its operator makes for the pods of every Prometheus."""
+
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 GPU_RESOURCE = "nvidia.com/gpu"

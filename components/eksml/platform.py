@@ -40,6 +40,7 @@ from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mps, TimeSlicing, config_name
 from eksml.platform_exports import platform_exports
 from eksml.platform_rules import platform_rules
+from eksml.serving.operators import ServingOperators, ServingSpec
 from eksml.spec import Name, PoolName, Reason, Region, Registry, Spec, TagKey, TagValue, TeamName
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
 from eksml.storage.shared_storage import SharedStorage, SharedStorageSpec
@@ -80,6 +81,8 @@ class PlatformSpec(Spec):
     """How the jobs and pods of teams are queued; null: they are not, and each team has its quota only."""
     training: TrainingSpec | None = None
     """The operators that run training jobs, whose kinds are queued too; null: none, for plain Jobs with torchrun."""
+    serving: ServingSpec | None = None
+    """The operators that model servers need; null: none."""
     image_registry: Registry | None = None
     """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
@@ -172,7 +175,7 @@ class Platform(Component):
             nodes = self._nodes(cluster, network)
             storage = self._storage(cluster, network, needs=nodes.system)
         self._accelerators(cluster.provider, needs=nodes.system)
-        operators = self._training(cluster.provider, needs=nodes.system)
+        operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
         needs = [*nodes.everything, *([storage] if storage else [])]
         self._teams(cluster, network, storage, needs=needs, operators=operators)
@@ -341,12 +344,19 @@ class Platform(Component):
             efa_spec = EfaDevicePluginSpec(region=spec.region)
             EfaDevicePlugin(f"{name}-efa", efa_spec, image_registry=spec.image_registry, opts=opts)
 
-    def _training(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        if self._spec.training is None:
-            return []
-        opts = self.child(depends_on=needs, providers=[provider])
-        registry = self._spec.image_registry
-        return [TrainingOperators(self.resource_name, self._spec.training, image_registry=registry, opts=opts)]
+    def _operators(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Makes what runs the kinds of jobs and servers that Kubernetes does not know."""
+        spec, opts = self._spec, self.child(depends_on=needs, providers=[provider])
+        made: list[pulumi.Resource] = []
+        if spec.training:
+            made.append(
+                TrainingOperators(self.resource_name, spec.training, image_registry=spec.image_registry, opts=opts)
+            )
+        if spec.serving:
+            made.append(
+                ServingOperators(self.resource_name, spec.serving, image_registry=spec.image_registry, opts=opts)
+            )
+        return made
 
     def _teams(
         self,
@@ -385,7 +395,8 @@ class Platform(Component):
     def _queueing(
         self, queueing: KueueSpec, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]
     ) -> pulumi.Resource:
-        brought = self._spec.training.frameworks if self._spec.training else ()
+        operators = (self._spec.training, self._spec.serving)
+        brought = [framework for each in operators if each for framework in each.frameworks]
         frameworks = tuple(dict.fromkeys((*queueing.frameworks, *brought)))
         return Kueue(
             f"{self.resource_name}-kueue",

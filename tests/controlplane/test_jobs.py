@@ -17,7 +17,7 @@ from eksml import names
 from eksml.checks.nodes import nodes_of
 from eksml.checks.workloads import workloads_of
 from eksml.plan.manifests import objects
-from eksml.training.volumes import FileSystemVolume, S3Volume
+from eksml.storage.volumes import FileSystemVolume, S3Volume
 from programs import blueprint_plan
 from training.jobs import KINDS, job
 

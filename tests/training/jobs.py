@@ -6,6 +6,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from eksml.plan import Plan, Resource
+from eksml.secret_key import SecretKey
 from eksml.training.code import ConfigMapCode
 from eksml.training.hyperparameter_search import HyperparameterSearch, HyperparameterSearchSpec, OptunaSearch
 from eksml.training.jax_training import JaxTraining, JaxTrainingSpec
@@ -14,7 +15,6 @@ from eksml.training.mpi_training import MpiTraining, MpiTrainingSpec
 from eksml.training.native_training import NativeTraining, NativeTrainingSpec
 from eksml.training.pytorch_training import PyTorchTraining, PyTorchTrainingSpec
 from eksml.training.ray_training import RayTraining, RayTrainingSpec
-from eksml.training.secret_key import SecretKey
 from eksml.training.tensorflow_training import TensorFlowTraining, TensorFlowTrainingSpec
 from eksml.training.trainer_training import TrainerTraining, TrainerTrainingSpec
 from eksml.training.training_job import TrainingJob

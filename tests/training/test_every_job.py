@@ -11,10 +11,10 @@ from crds import check_admitted
 from eksml import names
 from eksml.errors import SpecError
 from eksml.plan.diff import Kind, diff
+from eksml.secret_key import SecretKey
+from eksml.storage.volumes import ClaimVolume, FileSystemVolume, S3Volume
 from eksml.training.code import ConfigMapCode, GitCode, ImageCode
-from eksml.training.secret_key import SecretKey
 from eksml.training.training_job import SKIP_AWAIT
-from eksml.training.volumes import ClaimVolume, FileSystemVolume, S3Volume
 from programs import names_of, one
 from training.jobs import KINDS, containers, environment, job, made, templates
 

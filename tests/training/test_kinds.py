@@ -10,10 +10,10 @@ import pytest
 
 from eksml import names
 from eksml.errors import SpecError
+from eksml.secret_key import SecretKey
 from eksml.training.hyperparameter_search import WandbSweep
 from eksml.training.job import Helpers
 from eksml.training.ray_training import GcsRedis
-from eksml.training.secret_key import SecretKey
 from programs import names_of, one
 from training.jobs import containers, environment, job, made, templates
 

@@ -13,8 +13,8 @@ from pydantic import Field
 from eksml import names
 from eksml.catalog import images
 from eksml.errors import Problem
+from eksml.secret_key import SecretKey
 from eksml.spec import RelativePath, Spec, pattern
-from eksml.training.secret_key import SecretKey
 
 CODE_DIRECTORY = "/code"
 _LARGEST_CONFIG_MAP = 1024 * 1024

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from eksml.errors import Problem
+from eksml.secret_key import SecretKey
 from eksml.spec import PositiveCount, Spec, pattern
 from eksml.training.job import AnyFrameworkSpec
-from eksml.training.secret_key import SecretKey
 from eksml.training.training_job import JobObject, TrainingJob
 
 _StudyName = Annotated[str, pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", "at most 128 letters, digits and ._-")]

@@ -13,6 +13,7 @@ from eksml import names
 from eksml.catalog import InstanceType, ami_families, frameworks, image_of, images, instance_types
 from eksml.errors import Problem, listed, nearest
 from eksml.nodes.karpenter_pool import CapacityType
+from eksml.secret_key import SecretKey
 from eksml.spec import (
     Flag,
     LabelValue,
@@ -25,9 +26,8 @@ from eksml.spec import (
     Spec,
     pattern,
 )
+from eksml.storage.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 from eksml.training.code import Code, ImageCode
-from eksml.training.secret_key import SecretKey
-from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 
 # A pod gets its share of nine tenths of a node; the rest is for DaemonSets. The checks know them exactly.
 _SHARE_OF_NODE = 0.9

@@ -9,11 +9,11 @@ import pulumi
 
 from eksml.catalog import charts
 from eksml.component import Component
+from eksml.controllers import affinity, disruption_budget, operator_namespace, resources
 from eksml.errors import Problem, repetitions
 from eksml.kustomization import Kustomization, KustomizationSpec
 from eksml.spec import Namespace, PositiveCount, Spec
 from eksml.tenancy.kueue import Framework
-from eksml.training.controllers import affinity, disruption_budget, operator_namespace, resources
 
 _LABELS = {"app.kubernetes.io/name": "kuberay-operator"}
 

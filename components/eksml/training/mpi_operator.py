@@ -9,10 +9,10 @@ import pulumi
 
 from eksml.catalog import kustomizations
 from eksml.component import Component
+from eksml.controllers import affinity, disruption_budget, operator_namespace, resources
 from eksml.kustomization import Kustomization, KustomizationSpec
 from eksml.spec import PositiveCount, Spec
 from eksml.tenancy.kueue import Framework
-from eksml.training.controllers import affinity, disruption_budget, operator_namespace, resources
 
 _OPERATOR = "mpi-operator"
 _HEALTH_PORT = 8080

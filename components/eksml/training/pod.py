@@ -9,10 +9,10 @@ from eksml import names
 from eksml.catalog import collectives, frameworks, gpus
 from eksml.catalog.frameworks import Variable
 from eksml.nodes.karpenter_pool import CapacityType
+from eksml.secret_key import SecretKey
+from eksml.storage.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
 from eksml.training.code import CODE_DIRECTORY, GitCode, ImageCode, code_volume, directory_of, fetch_container
 from eksml.training.job import JobSpec
-from eksml.training.secret_key import SecretKey
-from eksml.training.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
 
 RUN_DIRECTORY = "/run/job"
 # For a last checkpoint, of the two minutes that EC2 gives a spot instance.

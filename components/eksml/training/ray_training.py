@@ -10,10 +10,10 @@ from pydantic import Field
 
 from eksml.catalog import images
 from eksml.errors import Problem
+from eksml.secret_key import SecretKey
 from eksml.spec import Flag, Spec, pattern
 from eksml.training.code import directory_of
 from eksml.training.job import JobSpec
-from eksml.training.secret_key import SecretKey
 from eksml.training.training_job import JobObject, TrainingJob
 
 _API_VERSION = "ray.io/v1"

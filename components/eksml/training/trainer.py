@@ -10,10 +10,10 @@ import pulumi_kubernetes as k8s
 
 from eksml.catalog import charts
 from eksml.component import Component
+from eksml.controllers import affinity, disruption_budget, operator_namespace, resources
 from eksml.image_registry import image_of
 from eksml.spec import Flag, PositiveCount, Spec
 from eksml.tenancy.kueue import Framework
-from eksml.training.controllers import affinity, disruption_budget, operator_namespace, resources
 
 _LABELS = {"app.kubernetes.io/name": "kubeflow-trainer", "app.kubernetes.io/component": "manager"}
 _JOB_SET_LABELS = {"app.kubernetes.io/name": "jobset"}

@@ -11,10 +11,10 @@ import pulumi
 from eksml import names
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
+from eksml.storage.volumes import FileSystemVolume, S3Volume, bucket_volume, claim_of_bucket, claim_of_directory
 from eksml.training.code import ConfigMapCode, config_map_name
 from eksml.training.job import JobSpec
 from eksml.training.pod import pod_template
-from eksml.training.volumes import FileSystemVolume, S3Volume, bucket_volume, claim_of_bucket, claim_of_directory
 
 # Operators add up to 20 characters for each pod, and a pod's name is a label of at most 63.
 _LONGEST_NAME = 40

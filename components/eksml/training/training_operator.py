@@ -10,11 +10,11 @@ import pulumi_kubernetes as k8s
 
 from eksml.catalog import kustomizations
 from eksml.component import Component
+from eksml.controllers import affinity, disruption_budget, operator_namespace, resources
 from eksml.image_registry import image_of
 from eksml.kustomization import Kustomization, KustomizationSpec
 from eksml.spec import PositiveCount, Spec
 from eksml.tenancy.kueue import Framework
-from eksml.training.controllers import affinity, disruption_budget, operator_namespace, resources
 
 _OPERATOR = "training-operator"
 # Not mpijob: its CRD, v1, has the name of the MPI operator's, v2beta1, and only one of them can be in a cluster.

@@ -1,0 +1,1 @@
+"""Observability: what measures the cluster, its GPUs and its model servers."""
