@@ -63,8 +63,19 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.language_model import LanguageModelSpec as LanguageModelSpec
+    from eksml.serving.language_model import TokenBatching as TokenBatching
+    from eksml.serving.model_server import ModelServer as ModelServer
+    from eksml.serving.model_source import BucketSource as BucketSource
+    from eksml.serving.model_source import ClaimSource as ClaimSource
+    from eksml.serving.model_source import HubSource as HubSource
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
+    from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.vllm_server import Lora as Lora
+    from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
+    from eksml.serving.vllm_server import VllmServer as VllmServer
+    from eksml.serving.vllm_server import VllmServerSpec as VllmServerSpec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -162,7 +173,12 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
+    "eksml.serving.model_server": ("ModelServer",),
+    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
+    "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
