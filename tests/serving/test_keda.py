@@ -61,7 +61,8 @@ def test_all_of_its_pods_keep_off_gpus_and_have_requests_and_limits() -> None:
     assert not report.findings, [finding.text for finding in report.findings]
     for chart in ("keda", names.KEDA_HTTP_ADD_ON):
         for workload in charts()[chart].workloads:
-            assert workload.affinity and workload.resources
+            assert workload.affinity
+            assert workload.resources
             part: Any = values(plan, chart)
             for step in workload.affinity.split("."):
                 part = part[step]
