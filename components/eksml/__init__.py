@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.keda import Keda as Keda
+    from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
+    from eksml.serving.keda import KedaSpec as KedaSpec
     from eksml.serving.language_model import LanguageModelSpec as LanguageModelSpec
     from eksml.serving.language_model import TokenBatching as TokenBatching
     from eksml.serving.model_server import ModelServer as ModelServer
@@ -173,6 +176,7 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),

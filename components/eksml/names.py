@@ -97,6 +97,13 @@ KUEUE_SERVICE_ACCOUNT = "kueue-controller-manager"
 KUEUE_GATE = "kueue.x-k8s.io/admission"
 """On a pod that waits in a queue: while it has this scheduling gate, it gets no node."""
 
+KEDA_NAMESPACE = "keda"
+KEDA_HTTP_ADD_ON = "keda-add-ons-http"
+"""The chart of KEDA's HTTP add-on, and how the names of all that it makes begin."""
+
+COLD_START_ANNOTATION = "eksml.dev/cold-start"
+"""On the workload of a model server: how long it probably takes until it answers, part by part, as JSON."""
+
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
 KARPENTER_POOL_LABEL = "karpenter.sh/nodepool"
 KARPENTER_CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pulumi
 
 from eksml.component import Component
+from eksml.serving.keda import Keda, KedaSpec
 from eksml.spec import Spec
 from eksml.tenancy.kueue import Framework
 
 
 class ServingSpec(Spec):
     """The operators that model servers need; each is there only if it is named. A plain server needs none."""
+
+    keda: KedaSpec | None = None
+    """KEDA: ScaledObject; with its HTTP add-on InterceptorRoute."""
 
     @property
     def frameworks(self) -> tuple[Framework, ...]:
@@ -35,4 +39,6 @@ class ServingOperators(Component):
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:serving:ServingOperators", name, spec, opts, image_registry=image_registry)
+        if spec.keda:
+            Keda(f"{name}-keda", spec.keda, image_registry=image_registry, opts=self.child())
         self.register_outputs({})
