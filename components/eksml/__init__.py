@@ -62,6 +62,14 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.argo_rollouts import ArgoRollouts as ArgoRollouts
+    from eksml.serving.argo_rollouts import ArgoRolloutsSpec as ArgoRolloutsSpec
+    from eksml.serving.cert_manager import CertManager as CertManager
+    from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
+    from eksml.serving.kserve import KServe as KServe
+    from eksml.serving.kserve import KServeSpec as KServeSpec
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec as LeaderWorkerSetOperatorSpec
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
@@ -159,6 +167,10 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
+    "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
+    "eksml.serving.kserve": ("KServe", "KServeSpec"),
+    "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),

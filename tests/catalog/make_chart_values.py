@@ -22,10 +22,17 @@ def chart_values(shared: Path) -> dict[str, Any]:
     """For each chart: every value that it knows, and the defaults of those that decide on which nodes a pod runs."""
     return {
         name: _reduced(
-            yaml.safe_load((shared / "charts" / name / "values.yaml").read_text()) or {}, _placement(chart), ()
+            yaml.safe_load((shared / "charts" / folder_of(name) / "values.yaml").read_text()) or {},
+            _placement(chart),
+            (),
         )
         for name, chart in sorted(charts().items())
     }
+
+
+def folder_of(name: str) -> str:
+    """What the folder with a chart is called: of KServe's not as the chart is."""
+    return {"kserve-resources": "kserve"}.get(name, name)
 
 
 def written(values: dict[str, Any]) -> str:

@@ -11,6 +11,12 @@ import yaml
 from eksml import catalog
 from eksml.platform import PlatformSpec
 
+MAKER = runpy.run_path(str(Path(__file__).with_name("make_chart_values.py")))
+
+
+def folder_of(chart: str) -> str:
+    return MAKER["folder_of"](chart)
+
 
 def at(values: Any, path: str) -> bool:
     for step in path.split("."):
@@ -26,7 +32,13 @@ def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one(
     used |= {framework.image for framework in catalog.frameworks().values() if framework.image}
     runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
     # git fetches the code of training jobs; ray-llm is what the blueprints of Ray run in.
-    assert used | {"git", "ray-llm"} == set(catalog.images()) - runtimes
+    used |= {"git", "ray-llm"}
+    # Beside KServe's controller, and in the pods of its InferenceServices.
+    used |= {
+        "kube-rbac-proxy",
+        *(f"kserve-{each}" for each in ("agent", "art-explainer", "router", "storage-initializer")),
+    }
+    assert used == set(catalog.images()) - runtimes
 
 
 def of_overlays() -> list[catalog.OverlayWorkload]:
@@ -47,14 +59,14 @@ def test_an_addon_without_a_service_account_says_so() -> None:
 @pytest.mark.parametrize("name", catalog.charts())
 def test_the_values_that_we_compare_with_are_of_the_pinned_version(name: str, shared: Path) -> None:
     index = json.loads((shared / "charts" / "index.json").read_text())
-    entry = next(entry for entry in index if entry["chart"] == name)
-    # Karpenter's and NVIDIA's repositories write the version into its charts only when it releases them.
+    entry = next(entry for entry in index if entry["chart"] == folder_of(name))
+    # Some repositories write the version into their charts only when they release them.
     assert catalog.charts()[name].version in (entry["version"], entry["ref"], entry["ref"].removeprefix("v"))
 
 
 @pytest.mark.parametrize("name", catalog.charts())
 def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path) -> None:
-    values = yaml.safe_load((shared / "charts" / name / "values.yaml").read_text()) or {}
+    values = yaml.safe_load((shared / "charts" / folder_of(name) / "values.yaml").read_text()) or {}
     for workload in catalog.charts()[name].workloads:
         paths = (
             workload.image_value,
@@ -71,8 +83,7 @@ def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path
 
 
 def test_the_values_in_the_catalog_are_those_of_the_charts(shared: Path) -> None:
-    made = runpy.run_path(str(Path(__file__).with_name("make_chart_values.py")))
-    assert catalog.chart_values() == made["chart_values"](shared), "write them again: see make_chart_values.py"
+    assert catalog.chart_values() == MAKER["chart_values"](shared), "write them again: see make_chart_values.py"
 
 
 def test_every_chart_of_the_catalog_has_its_values_in_it() -> None:
@@ -86,4 +97,4 @@ def test_what_brings_a_chart_or_an_overlay_is_a_setting_of_the_platform() -> Non
         first, *rest = setting.split(".")
         assert first in schema["properties"]
         for key in rest:
-            assert key in schema["$defs"]["TrainingSpec"]["properties"]
+            assert key in schema["$defs"][f"{first.capitalize()}Spec"]["properties"]
