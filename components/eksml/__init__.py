@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from eksml.nodes.managed_pool import Spot as Spot
     from eksml.nodes.node_role import NodeRole as NodeRole
     from eksml.nodes.node_role import NodeRoleSpec as NodeRoleSpec
+    from eksml.nodes.placement import PlacementSpec as PlacementSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
     from eksml.nodes.sharing import Mig as Mig
@@ -140,6 +141,7 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
+    from eksml.workload import Workload as Workload
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
@@ -160,6 +162,7 @@ _PUBLIC = {
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
     "eksml.nodes.managed_pool": ("CapacityBlock", "ManagedPool", "ManagedPoolSpec", "OnDemand", "Reservation", "Spot"),
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
+    "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
     "eksml.platform": ("Platform", "PlatformSpec"),
@@ -206,6 +209,7 @@ _PUBLIC = {
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
     "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
+    "eksml.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

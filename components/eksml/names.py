@@ -137,6 +137,11 @@ def fitted(name: str, most: int) -> str:
     return name if len(name) <= most else f"{name[: most - 9]}-{short_hash(name)}"
 
 
+def queue_labels(queue: str | None, priority: str) -> dict[str, str]:
+    """What a job or server says to wait in a queue of its team, and its place there; nothing where there is none."""
+    return {QUEUE_LABEL: queue, QUEUE_PRIORITY_LABEL: priority} if queue else {}
+
+
 def tolerations_of_storage() -> list[dict[str, str]]:
     """What a driver of volumes gets on nodes, instead of its own list: whatever runs anywhere may need a volume."""
     return [{"operator": "Exists"}, gpu_toleration()]

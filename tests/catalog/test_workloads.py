@@ -30,15 +30,15 @@ def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one(
     used = {workload.image for chart in catalog.charts().values() for workload in chart.workloads}
     used |= {image for each in of_overlays() for image in (each.image, *each.job_images)}
     used |= {framework.image for framework in catalog.frameworks().values() if framework.image}
+    for engine in catalog.engines().values():
+        used |= {engine.image, *(backend.image for backend in engine.backends.values())}
+        used |= {engine.cpu_image} if engine.cpu_image else set()
     runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
-    # git fetches the code of training jobs; ray-llm is what the blueprints of Ray run in.
-    used |= {"git", "ray-llm"}
     # Beside KServe's controller, and in the pods of its InferenceServices.
-    used |= {
-        "kube-rbac-proxy",
-        *(f"kserve-{each}" for each in ("agent", "art-explainer", "router", "storage-initializer")),
-    }
-    assert used == set(catalog.images()) - runtimes
+    of_kserve = {"kube-rbac-proxy", *(f"kserve-{each}" for each in ("agent", "art-explainer", "router"))}
+    of_kserve |= {"kserve-storage-initializer"}
+    # git fetches the code of training jobs; python is for what runs beside a model server.
+    assert used | of_kserve | {"git", "python"} == set(catalog.images()) - runtimes
 
 
 def of_overlays() -> list[catalog.OverlayWorkload]:
