@@ -63,11 +63,19 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.argo_rollouts import ArgoRollouts as ArgoRollouts
+    from eksml.serving.argo_rollouts import ArgoRolloutsSpec as ArgoRolloutsSpec
+    from eksml.serving.cert_manager import CertManager as CertManager
+    from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
     from eksml.serving.keda import KedaSpec as KedaSpec
+    from eksml.serving.kserve import KServe as KServe
+    from eksml.serving.kserve import KServeSpec as KServeSpec
     from eksml.serving.language_model import LanguageModelSpec as LanguageModelSpec
     from eksml.serving.language_model import TokenBatching as TokenBatching
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec as LeaderWorkerSetOperatorSpec
     from eksml.serving.model_server import ModelServer as ModelServer
     from eksml.serving.model_source import BucketSource as BucketSource
     from eksml.serving.model_source import ClaimSource as ClaimSource
@@ -176,8 +184,12 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
+    "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
+    "eksml.serving.kserve": ("KServe", "KServeSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
+    "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),

@@ -13,6 +13,10 @@ from eksml.platform import PlatformSpec
 MAKER = runpy.run_path(str(Path(__file__).with_name("make_chart_values.py")))
 
 
+def folder_of(chart: str) -> str:
+    return MAKER["folder_of"](chart)
+
+
 def at(values: Any, path: str) -> bool:
     for step in path.split("."):
         if not isinstance(values, dict) or step not in values:
@@ -29,8 +33,11 @@ def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one(
         used |= {engine.image, *(backend.image for backend in engine.backends.values())}
         used |= {engine.cpu_image} if engine.cpu_image else set()
     runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
+    # Beside KServe's controller, and in the pods of its InferenceServices.
+    of_kserve = {"kube-rbac-proxy", *(f"kserve-{each}" for each in ("agent", "art-explainer", "router"))}
+    of_kserve |= {"kserve-storage-initializer"}
     # git fetches the code of training jobs; python is for what runs beside a model server.
-    assert used | {"git", "python"} == set(catalog.images()) - runtimes
+    assert used | of_kserve | {"git", "python"} == set(catalog.images()) - runtimes
 
 
 def of_overlays() -> list[catalog.OverlayWorkload]:
@@ -54,8 +61,8 @@ READ = [name for name, chart in catalog.charts().items() if chart.known_values i
 @pytest.mark.parametrize("name", READ)
 def test_the_values_that_we_compare_with_are_of_the_pinned_version(name: str, shared: Path) -> None:
     index = json.loads((shared / "charts" / "index.json").read_text())
-    entry = next(entry for entry in index if entry["chart"] == name)
-    # Karpenter's and NVIDIA's repositories write the version into its charts only when it releases them.
+    entry = next(entry for entry in index if entry["chart"] == folder_of(name))
+    # Some repositories write the version into their charts only when they release them.
     assert catalog.charts()[name].version in (entry["version"], entry["ref"], entry["ref"].removeprefix("v"))
 
 
