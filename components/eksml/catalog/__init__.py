@@ -16,6 +16,7 @@ from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, servic
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
+from eksml.catalog.inference_memory import Estimate, InferenceEngine, Precision, inference_engines, precisions
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import (
     KubernetesVersion,
@@ -24,6 +25,7 @@ from eksml.catalog.kubernetes_versions import (
     usable_kubernetes_versions,
 )
 from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomizations
+from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
@@ -37,17 +39,23 @@ __all__ = [
     "CreateTime",
     "Duration",
     "EksAddon",
+    "Estimate",
     "Framework",
     "GpuModel",
     "Image",
+    "InferenceEngine",
     "InstanceType",
     "KubernetesVersion",
+    "Model",
+    "ModelShape",
     "Orchestrator",
     "Overlay",
     "OverlayWorkload",
     "PodSize",
+    "Precision",
     "Region",
     "Replacement",
+    "Transformer",
     "Variable",
     "VpcEndpoints",
     "WholeStack",
@@ -64,13 +72,16 @@ __all__ = [
     "gpus",
     "image_of",
     "images",
+    "inference_engines",
     "instance_types",
     "karpenter_node",
     "kubernetes_versions",
     "kustomizations",
     "managed_policy_arn",
+    "models",
     "orchestrators",
     "partition",
+    "precisions",
     "priced_regions",
     "regions",
     "replacement",
