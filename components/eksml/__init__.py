@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from eksml.secret_key import SecretKey as SecretKey
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
+    from eksml.serving.warm_up import WarmUp as WarmUp
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -160,6 +161,7 @@ _PUBLIC = {
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
+    "eksml.serving.warm_up": ("WarmUp",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
