@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
     from eksml.serving.vllm_server import VllmServer as VllmServer
     from eksml.serving.vllm_server import VllmServerSpec as VllmServerSpec
+    from eksml.serving.warm_up import WarmUp as WarmUp
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -195,6 +196,7 @@ _PUBLIC = {
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.serving.server": ("ServerSpec",),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
+    "eksml.serving.warm_up": ("WarmUp",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),

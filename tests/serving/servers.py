@@ -1,59 +1,85 @@
-"""One small server of every engine, recorded."""
+"""Little HTTP servers that tests talk to."""
 
-from typing import Any, NamedTuple
-
-import pulumi
-import pulumi_kubernetes as k8s
-
-from eksml.plan import Plan, Resource
-from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import HubSource
-from eksml.serving.server import ServerSpec
-from eksml.serving.vllm_server import VllmServer, VllmServerSpec
-from programs import recorded
-
-QWEN = HubSource(model="Qwen/Qwen2.5-7B-Instruct", revision="a09a35458c702b33eeacc393d103063234e8bc28")
-SERVER: dict[str, Any] = {"namespace": "vision", "gpus_per_node": 1, "instance_type": "g6.2xlarge", "pool": "serve"}
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
 
-class Kind(NamedTuple):
-    """A component of a server, its Spec, what it asks for beside the others, and the object that it makes."""
+class Asked(NamedTuple):
+    """What a server was asked."""
 
-    component: type[ModelServer]
-    spec: type[ServerSpec]
-    own: dict[str, Any]
-    made: str
-
-
-KINDS = {
-    "vllm": Kind(VllmServer, VllmServerSpec, {"source": QWEN, "context_length": 8192}, "kubernetes:apps/v1:Deployment"),
-}
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
-def spec_of(kind: str, **settings: Any) -> Any:
-    """The Spec of a server."""
-    _, spec_type, own, _ = KINDS[kind]
-    return spec_type(**{**SERVER, **own, **settings})
+class Said(NamedTuple):
+    """What it answers."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+    cut_after: int | None = None
+    """After how many bytes of the body the connection is cut."""
 
 
-def server(kind: str, *, bucket: str | None = None, image_registry: str | None = None, **settings: Any) -> Plan:
-    """The Plan of one server in a bare program."""
-    spec = spec_of(kind, **settings)
+class Server(ThreadingHTTPServer):
+    """A server on a port of its own, or on that of one that is gone."""
 
-    def program() -> None:
-        provider = k8s.Provider("cluster", kubeconfig="{}")
-        opts = pulumi.ResourceOptions(providers=[provider])
-        KINDS[kind].component("chat", spec, bucket=bucket, image_registry=image_registry, opts=opts)
+    daemon_threads = True
 
-    return recorded(program)
+    def __init__(self, answer: Callable[[Asked], Said], port: int = 0):
+        self.asked: list[Asked] = []
+        self._answer = answer
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def answer(self, asked: Asked) -> Said:
+        self.asked.append(asked)
+        return self._answer(asked)
+
+    @property
+    def port(self) -> int:
+        return self.server_address[1]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing of clients that hang up."""
 
 
-def made(plan: Plan, kind: str) -> Resource:
-    """The object that runs the pods."""
-    (found,) = plan.of_type(KINDS[kind].made)
-    return found
+class _Handler(BaseHTTPRequestHandler):
+    def _any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        assert isinstance(self.server, Server)
+        said = self.server.answer(Asked(self.command, self.path, dict(self.headers), body))
+        self.send_response(said.status)
+        for name, value in {"Content-Length": str(len(said.body)), **said.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(said.body[: said.cut_after])
+
+    do_GET = do_POST = do_HEAD = _any  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
-def pod_of(plan: Plan, kind: str) -> dict[str, Any]:
-    """The spec of the pods."""
-    return made(plan, kind).inputs["spec"]["template"]["spec"]
+@contextmanager
+def serving(answer: Callable[[Asked], Said], port: int = 0) -> Generator[Server]:
+    """Answers until the block ends."""
+    with Server(answer, port) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with Server(lambda _: Said()) as server:
+        return server.port
