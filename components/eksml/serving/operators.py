@@ -6,6 +6,7 @@ import pulumi
 
 from eksml.component import Component
 from eksml.serving.argo_rollouts import ArgoRollouts, ArgoRolloutsSpec
+from eksml.serving.keda import Keda, KedaSpec
 from eksml.serving.kserve import KServe, KServeSpec
 from eksml.serving.leader_worker_set import LeaderWorkerSetOperator, LeaderWorkerSetOperatorSpec
 from eksml.spec import Spec
@@ -17,6 +18,8 @@ class ServingSpec(Spec):
 
     argo_rollouts: ArgoRolloutsSpec | None = None
     """Argo Rollouts: new versions of a server by blue/green or canary, with analysis."""
+    keda: KedaSpec | None = None
+    """KEDA: ScaledObject; with its HTTP add-on InterceptorRoute."""
     kserve: KServeSpec | None = None
     """KServe: InferenceService; with cert-manager unless the cluster has it."""
     leader_worker_set: LeaderWorkerSetOperatorSpec | None = None
@@ -47,6 +50,8 @@ class ServingOperators(Component):
         super().__init__("eksml:serving:ServingOperators", name, spec, opts, image_registry=image_registry)
         if spec.argo_rollouts:
             ArgoRollouts(f"{name}-argo-rollouts", spec.argo_rollouts, image_registry=image_registry, opts=self.child())
+        if spec.keda:
+            Keda(f"{name}-keda", spec.keda, image_registry=image_registry, opts=self.child())
         if spec.kserve:
             KServe(f"{name}-kserve", spec.kserve, image_registry=image_registry, opts=self.child())
         if spec.leader_worker_set:
