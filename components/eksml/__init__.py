@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from eksml.nodes.managed_pool import Spot as Spot
     from eksml.nodes.node_role import NodeRole as NodeRole
     from eksml.nodes.node_role import NodeRoleSpec as NodeRoleSpec
+    from eksml.nodes.placement import PlacementSpec as PlacementSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
     from eksml.nodes.sharing import Mig as Mig
@@ -62,8 +63,30 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.argo_rollouts import ArgoRollouts as ArgoRollouts
+    from eksml.serving.argo_rollouts import ArgoRolloutsSpec as ArgoRolloutsSpec
+    from eksml.serving.cert_manager import CertManager as CertManager
+    from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
+    from eksml.serving.keda import Keda as Keda
+    from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
+    from eksml.serving.keda import KedaSpec as KedaSpec
+    from eksml.serving.kserve import KServe as KServe
+    from eksml.serving.kserve import KServeSpec as KServeSpec
+    from eksml.serving.language_model import LanguageModelSpec as LanguageModelSpec
+    from eksml.serving.language_model import TokenBatching as TokenBatching
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec as LeaderWorkerSetOperatorSpec
+    from eksml.serving.model_server import ModelServer as ModelServer
+    from eksml.serving.model_source import BucketSource as BucketSource
+    from eksml.serving.model_source import ClaimSource as ClaimSource
+    from eksml.serving.model_source import HubSource as HubSource
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
+    from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.vllm_server import Lora as Lora
+    from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
+    from eksml.serving.vllm_server import VllmServer as VllmServer
+    from eksml.serving.vllm_server import VllmServerSpec as VllmServerSpec
     from eksml.serving.warm_up import WarmUp as WarmUp
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
@@ -133,6 +156,7 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
+    from eksml.workload import Workload as Workload
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
@@ -153,6 +177,7 @@ _PUBLIC = {
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
     "eksml.nodes.managed_pool": ("CapacityBlock", "ManagedPool", "ManagedPoolSpec", "OnDemand", "Reservation", "Spot"),
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
+    "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
     "eksml.platform": ("Platform", "PlatformSpec"),
@@ -160,7 +185,17 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
+    "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
+    "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
+    "eksml.serving.kserve": ("KServe", "KServeSpec"),
+    "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
+    "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
+    "eksml.serving.model_server": ("ModelServer",),
+    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
+    "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
@@ -196,6 +231,7 @@ _PUBLIC = {
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
     "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
+    "eksml.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -1,13 +1,13 @@
-"""An object of Kubernetes as plain data, before a component makes it."""
+"""A Kubernetes object before anybody makes it."""
 
 from typing import Any, NamedTuple
 
 
 class KubernetesObject(NamedTuple):
-    """What a component makes of one kind; namespace and labels are the component's own."""
+    """One object of a namespace, without what all objects of its owner have in common."""
 
     api_version: str
     kind: str
     name: str
     body: dict[str, Any]
-    """Its fields beside the metadata, such as `spec` or `data`."""
+    """What stands beside apiVersion, kind and metadata, such as `spec`."""

@@ -45,6 +45,8 @@ class Chart(SourcedFact):
     workloads: tuple[ChartWorkload, ...]
     free_form: dict[str, str]
     """Values that may be passed although the chart's values.yaml does not have them, with the reason."""
+    known_values: dict[str, Any] | None = None
+    """Where nobody has read its values.yaml at this version: those that other sources know."""
 
 
 @cache
