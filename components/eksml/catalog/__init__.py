@@ -16,7 +16,14 @@ from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, servic
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
-from eksml.catalog.inference_memory import Estimate, InferenceEngine, Precision, inference_engines, precisions
+from eksml.catalog.inference_memory import (
+    EngineLimits,
+    Estimate,
+    InferenceEngine,
+    Precision,
+    inference_engines,
+    precisions,
+)
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import (
     KubernetesVersion,
@@ -39,6 +46,7 @@ __all__ = [
     "CreateTime",
     "Duration",
     "EksAddon",
+    "EngineLimits",
     "Estimate",
     "Framework",
     "GpuModel",
