@@ -25,9 +25,12 @@ def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one(
     used = {workload.image for chart in catalog.charts().values() for workload in chart.workloads}
     used |= {image for each in of_overlays() for image in (each.image, *each.job_images)}
     used |= {framework.image for framework in catalog.frameworks().values() if framework.image}
+    for engine in catalog.engines().values():
+        used |= {engine.image, *(backend.image for backend in engine.backends.values())}
+        used |= {engine.cpu_image} if engine.cpu_image else set()
     runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
-    # git fetches the code of training jobs; ray-llm is what the blueprints of Ray run in.
-    assert used | {"git", "ray-llm"} == set(catalog.images()) - runtimes
+    # git fetches the code of training jobs; python is for what runs beside a model server.
+    assert used | {"git", "python"} == set(catalog.images()) - runtimes
 
 
 def of_overlays() -> list[catalog.OverlayWorkload]:
