@@ -63,6 +63,11 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.autoscaling import CpuAutoscaling as CpuAutoscaling
+    from eksml.serving.autoscaling import HttpAutoscaling as HttpAutoscaling
+    from eksml.serving.autoscaling import MetricAutoscaling as MetricAutoscaling
+    from eksml.serving.autoscaling import ScheduleAutoscaling as ScheduleAutoscaling
+    from eksml.serving.autoscaling import WorkingHours as WorkingHours
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
     from eksml.serving.keda import KedaSpec as KedaSpec
@@ -165,6 +170,13 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.autoscaling": (
+        "CpuAutoscaling",
+        "HttpAutoscaling",
+        "MetricAutoscaling",
+        "ScheduleAutoscaling",
+        "WorkingHours",
+    ),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
