@@ -65,6 +65,11 @@ if TYPE_CHECKING:
     from eksml.secret_key import SecretKey as SecretKey
     from eksml.serving.argo_rollouts import ArgoRollouts as ArgoRollouts
     from eksml.serving.argo_rollouts import ArgoRolloutsSpec as ArgoRolloutsSpec
+    from eksml.serving.autoscaling import CpuAutoscaling as CpuAutoscaling
+    from eksml.serving.autoscaling import HttpAutoscaling as HttpAutoscaling
+    from eksml.serving.autoscaling import MetricAutoscaling as MetricAutoscaling
+    from eksml.serving.autoscaling import ScheduleAutoscaling as ScheduleAutoscaling
+    from eksml.serving.autoscaling import WorkingHours as WorkingHours
     from eksml.serving.cert_manager import CertManager as CertManager
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.keda import Keda as Keda
@@ -186,6 +191,13 @@ _PUBLIC = {
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
     "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
+    "eksml.serving.autoscaling": (
+        "CpuAutoscaling",
+        "HttpAutoscaling",
+        "MetricAutoscaling",
+        "ScheduleAutoscaling",
+        "WorkingHours",
+    ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
