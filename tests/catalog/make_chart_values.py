@@ -44,6 +44,7 @@ def _placement(chart: Chart) -> set[tuple[str, ...]]:
             workload.tolerations,
             workload.resources,
             workload.replicas,
+            workload.enabled,
         )
         if path
     }

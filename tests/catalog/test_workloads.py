@@ -22,6 +22,7 @@ def at(values: Any, path: str) -> bool:
 
 def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one() -> None:
     used = {workload.image for chart in catalog.charts().values() for workload in chart.workloads}
+    used |= {each.image for chart in catalog.charts().values() for each in chart.side_images}
     used |= {image for each in of_overlays() for image in (each.image, *each.job_images)}
     used |= {framework.image for framework in catalog.frameworks().values() if framework.image}
     for engine in catalog.engines().values():
@@ -67,10 +68,13 @@ def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path
             workload.tolerations,
             workload.resources,
             workload.replicas,
+            workload.enabled,
         )
         missing = [path for path in paths if path and not at(values, path)]
         free = tuple(catalog.charts()[name].free_form)
         assert not [path for path in missing if not path.startswith(free)], workload.name
+    for image in catalog.charts()[name].side_images:
+        assert all(at(values, path) for path in (image.image_value, image.image_tag) if path), image.image
 
 
 def test_the_values_in_the_catalog_are_those_of_the_charts(shared: Path) -> None:
@@ -86,7 +90,8 @@ def test_what_brings_a_chart_or_an_overlay_is_a_setting_of_the_platform() -> Non
     schema = PlatformSpec.model_json_schema()
     facts = (*catalog.charts().values(), *catalog.kustomizations().values())
     for setting in filter(None, (fact.setting for fact in facts)):
-        first, *rest = setting.split(".")
-        assert first in schema["properties"]
-        for key in rest:
-            assert key in schema["$defs"]["TrainingSpec"]["properties"]
+        node = schema
+        for key in setting.split("."):
+            assert key in node["properties"], setting
+            named = (each.get("$ref", "") for each in node["properties"][key].get("anyOf", ()))
+            node = next((schema["$defs"][ref.rpartition("/")[2]] for ref in named if ref), {})
