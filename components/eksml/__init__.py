@@ -55,6 +55,10 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.observability.observability import Observability as Observability
+    from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
+    from eksml.observability.prometheus import Prometheus as Prometheus
+    from eksml.observability.prometheus import PrometheusSpec as PrometheusSpec
     from eksml.platform import Platform as Platform
     from eksml.platform import PlatformSpec as PlatformSpec
     from eksml.platform_reference import PlatformReference as PlatformReference
@@ -185,6 +189,8 @@ _PUBLIC = {
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
+    "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform", "PlatformSpec"),
     "eksml.platform_reference": ("PlatformReference", "workload_spec"),
     "eksml.profiles": ("platform_spec",),

@@ -38,6 +38,8 @@ from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
 from eksml.nodes.node_role import NodeRole, NodeRoleSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mps, TimeSlicing, config_name
+from eksml.observability.observability import Observability, ObservabilitySpec
+from eksml.observability.prometheus import Prometheus
 from eksml.platform_exports import platform_exports
 from eksml.platform_rules import platform_rules
 from eksml.serving.operators import ServingOperators, ServingSpec
@@ -86,6 +88,8 @@ class PlatformSpec(Spec):
     """The operators that model servers need; null: none."""
     servers: dict[ServerName, Server] = Field(default_factory=dict)
     """Model servers by name, each in the namespace of a team."""
+    observability: ObservabilitySpec | None = None
+    """What measures the cluster, its GPUs and its model servers; null: nothing does."""
     image_registry: Registry | None = None
     """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
@@ -144,6 +148,8 @@ class _Nodes(NamedTuple):
 
     system: list[pulumi.Resource]
     """The pools that the platform's own pods run on."""
+    with_volumes: list[pulumi.Resource]
+    """Those, and the add-ons that run on them, such as the driver of volumes."""
     everything: list[pulumi.Resource]
     """All pools, and the add-ons that run on them."""
 
@@ -171,16 +177,18 @@ class Platform(Component):
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
             cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
-            nodes, storage = _Nodes(system=[], everything=[]), None
+            nodes, storage = _Nodes(system=[], with_volumes=[], everything=[]), None
         else:
             network = self._network()
             cluster = self._cluster(spec.cluster, network)
             nodes = self._nodes(cluster, network)
             storage = self._storage(cluster, network, needs=nodes.system)
-        self._accelerators(cluster.provider, needs=nodes.system)
+        observability = self._observability(cluster.provider, needs=nodes.with_volumes)
+        prometheus = observability.prometheus if observability else None
+        self._accelerators(cluster.provider, prometheus, needs=nodes.system)
         operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
-        needs = [*nodes.everything, *([storage] if storage else [])]
+        needs = [*nodes.everything, *(part for part in (storage, observability) if part)]
         teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
         self._servers(cluster.provider, storage, teams)
         self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
@@ -222,7 +230,7 @@ class Platform(Component):
         system = self._managed_pools(cluster, network)
         addons = self._addons(cluster, system)
         karpenter = self._karpenter_pools(cluster, network, needs=addons)
-        return _Nodes(system, [*system, *addons, *karpenter])
+        return _Nodes(system, [*system, *addons], [*system, *addons, *karpenter])
 
     def _managed_pools(
         self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec
@@ -325,14 +333,26 @@ class Platform(Component):
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
         )
 
-    def _accelerators(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> None:
+    def _observability(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> Observability | None:
+        spec = self._spec
+        if spec.observability is None:
+            return None
+        opts = self.child(depends_on=needs, providers=[provider])
+        return Observability(self.resource_name, spec.observability, image_registry=spec.image_registry, opts=opts)
+
+    def _accelerators(
+        self, provider: pulumi.ProviderResource, prometheus: Prometheus | None, needs: list[pulumi.Resource]
+    ) -> None:
         name, spec = self.resource_name, self._spec
+        # The exporter of GPU metrics makes an object of a kind that Prometheus brings.
+        needs = [*needs, *([prometheus.definitions] if prometheus else [])]
         opts = self.child(depends_on=needs, providers=[provider])
         if isinstance(spec.accelerators, GpuOperatorSpec):
             GpuOperator(
                 f"{name}-gpus",
                 spec.accelerators,
                 sharings=spec.sharings,
+                has_prometheus=prometheus is not None,
                 image_registry=spec.image_registry,
                 opts=opts,
             )
@@ -341,6 +361,7 @@ class Platform(Component):
                 f"{name}-gpus",
                 spec.accelerators,
                 sharings=spec.sharings,
+                has_prometheus=prometheus is not None,
                 image_registry=spec.image_registry,
                 opts=opts,
             )
