@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from eksml.serving.autoscaling import MetricAutoscaling as MetricAutoscaling
     from eksml.serving.autoscaling import ScheduleAutoscaling as ScheduleAutoscaling
     from eksml.serving.autoscaling import WorkingHours as WorkingHours
+    from eksml.serving.cold_start import ColdStart as ColdStart
+    from eksml.serving.cold_start import cold_start as cold_start
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
     from eksml.serving.keda import KedaSpec as KedaSpec
@@ -177,6 +179,7 @@ _PUBLIC = {
         "ScheduleAutoscaling",
         "WorkingHours",
     ),
+    "eksml.serving.cold_start": ("ColdStart", "cold_start"),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),

@@ -3,6 +3,7 @@
 from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, chart_values, charts
+from eksml.catalog.cold_starts import ColdStartFacts, EngineStart, Rate, ReadRate, Span, WeightSource, cold_starts
 from eksml.catalog.durations import (
     CreateTime,
     Duration,
@@ -39,10 +40,12 @@ __all__ = [
     "Backend",
     "Chart",
     "ChartWorkload",
+    "ColdStartFacts",
     "CreateTime",
     "Duration",
     "EksAddon",
     "Engine",
+    "EngineStart",
     "Exporter",
     "Framework",
     "GpuModel",
@@ -54,15 +57,20 @@ __all__ = [
     "Overlay",
     "OverlayWorkload",
     "PodSize",
+    "Rate",
+    "ReadRate",
     "Region",
     "Replacement",
     "Signal",
+    "Span",
     "Variable",
     "VpcEndpoints",
+    "WeightSource",
     "WholeStack",
     "ami_families",
     "chart_values",
     "charts",
+    "cold_starts",
     "collectives",
     "create_time",
     "default_kubernetes_version",
