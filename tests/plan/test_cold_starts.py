@@ -56,7 +56,7 @@ def test_weights_of_unknown_size_are_not_known_and_the_total_is_more() -> None:
 def test_it_is_in_the_json_too_in_seconds() -> None:
     (start,) = as_json(plan_of(("chat", "")), checks=[])["coldStarts"]
     assert (start["server"], start["namespace"], start["wakes"]) == ("chat", "ml", "")
-    assert start["node"] == {"low": 167, "usual": 167, "high": 300, "guess": False}
+    assert start["node"] == {"low": 167, "usual": 167, "high": 300, "estimate": False}
     assert json.loads(json.dumps(start)) == start
 
 

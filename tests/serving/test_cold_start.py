@@ -22,10 +22,10 @@ def start(**changed: Any) -> ColdStart:
 def test_its_parts_are_a_node_an_image_weights_and_warm_up() -> None:
     made, rates = start(), catalog.cold_starts()
     assert made.node.usual == catalog.karpenter_node().create_seconds.median
-    assert made.image.usual == pytest.approx(SIZE * 1000 / rates.pull.rate.usual)
+    assert made.image.usual == pytest.approx(SIZE * 1000 / rates.pull.best.usual)
     assert made.weights
-    assert made.weights.usual == pytest.approx(15 * 1024**3 / 1e6 / rates.weights["efs"].rate.usual)
-    assert made.warm_up[:3] == tuple(rates.engines["vllm"].seconds.model_dump().values())
+    assert made.weights.usual == pytest.approx(15 * 1024**3 / 1e6 / rates.weights["efs"].best.usual)
+    assert made.warm_up[:3] == tuple(rates.engines["vllm"].best.model_dump().values())
     assert made.total.usual == pytest.approx(sum(part.usual for part in made if part))
 
 
@@ -45,15 +45,15 @@ def test_weights_of_unknown_size_are_said_to_be_unknown_and_make_time_outs_longe
     assert unknown.start_seconds > start(weights_gib=1.0).start_seconds
 
 
-def test_what_no_source_confirms_is_marked_as_a_guess() -> None:
-    assert not start().total.is_guess
+def test_what_no_source_confirms_is_marked_as_an_estimate() -> None:
+    assert not start().total.is_estimate
     guessed = start(source="lustre").weights
     assert guessed
-    assert guessed.is_guess
+    assert guessed.is_estimate
     assert ", weights ~0:32," in start(source="lustre").text()
     other = cold_start("triton", "example.com/own:1", weights_gib=1.0, source="hub", new_node=True)
-    assert other.image.is_guess
-    assert other.warm_up.is_guess
+    assert other.image.is_estimate
+    assert other.warm_up.is_estimate
 
 
 def test_an_image_of_unknown_size_for_cpus_is_taken_for_a_smaller_one() -> None:
@@ -82,7 +82,7 @@ def test_nothing_that_is_only_slow_runs_into_a_time_out() -> None:
 def test_its_annotation_is_json_with_every_part() -> None:
     content = json.loads(start(weights_gib=None).annotation("by a request")[names.COLD_START_ANNOTATION])
     assert list(content) == ["node", "image", "weights", "warmUp", "total", "wakes"]
-    assert content["node"] == {"low": 167, "usual": 167, "high": 300, "guess": False}
+    assert content["node"] == {"low": 167, "usual": 167, "high": 300, "estimate": False}
     assert content["weights"] is None
     assert content["wakes"] == "by a request"
 

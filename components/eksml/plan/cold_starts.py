@@ -13,7 +13,7 @@ from eksml.plan.manifests import objects
 from eksml.plan.model import Plan
 
 _PARTS = {"node": "node", "image": "image", "weights": "weights", "warmUp": "warm-up"}
-_KEYS = ("low", "usual", "high", "guess")
+_KEYS = ("low", "usual", "high", "estimate")
 
 
 class ServerStart(NamedTuple):
@@ -22,7 +22,7 @@ class ServerStart(NamedTuple):
     server: str
     namespace: str
     parts: dict[str, Any]
-    """By name, in seconds: low, usual, high, and whether that is a guess; None where it is not known."""
+    """By name, in seconds: low, usual, high, and whether that is an estimate; None where it is not known."""
     wakes: str
     """How it wakes when it has no replicas; empty where it always has some."""
 
@@ -46,7 +46,7 @@ def show_cold_starts(plan: Plan, console: Console) -> None:
     starts = cold_starts(plan)
     if not starts:
         return
-    console.print("\n[bold]Cold starts[/]  (minutes until a new replica answers; ~ is a guess)")
+    console.print("\n[bold]Cold starts[/]  (minutes until a new replica answers; ~ is an estimate)")
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for column in ("server", *_PARTS.values(), "total", "from, to", "wakes"):
         table.add_column(column)
@@ -72,4 +72,4 @@ def _cells(parts: dict[str, Any]) -> list[str]:
 
 
 def _usual(part: dict[str, Any] | None) -> str:
-    return f"{'~' if part['guess'] else ''}{clock(part['usual'])}" if part else "not known"
+    return f"{'~' if part['estimate'] else ''}{clock(part['usual'])}" if part else "not known"

@@ -26,8 +26,8 @@ class Part(NamedTuple):
     low: float
     usual: float
     high: float
-    is_guess: bool = False
-    """Whether no source gives the figures."""
+    is_estimate: bool = False
+    """Whether that is a guess, since no source gives the figures."""
 
 
 class ColdStart(NamedTuple):
@@ -47,7 +47,7 @@ class ColdStart(NamedTuple):
         """All of it that is known."""
         known = [part for part in self if part is not None]
         low, usual, high = (sum(part[index] for part in known) for index in range(3))
-        return Part(low, usual, high, any(part.is_guess for part in known))
+        return Part(low, usual, high, any(part.is_estimate for part in known))
 
     @property
     def most_seconds(self) -> int:
@@ -66,7 +66,7 @@ class ColdStart(NamedTuple):
         return ceil(self.start_seconds / period_seconds)
 
     def text(self) -> str:
-        """In one line, in minutes; ~ marks what is a guess."""
+        """In one line, in minutes; ~ marks estimates."""
         total, more = self.total, "" if self.weights else " and the weights"
         whole = f"{_text(total)} min{more}, from {clock(total.low)} to {clock(total.high)}"
         parts = zip(("node", "image", "weights", "warm-up"), self, strict=True)
@@ -104,39 +104,40 @@ def cold_start(
     """
     facts = cold_starts()
     start = facts.engines[engine]
+    seconds = start.best
     return ColdStart(
         node=_node() if new_node else Part(0, 0, 0),
         image=_image(image, on_gpu=on_gpu, may_be_there=not new_node),
         weights=None if weights_gib is None else _weights(weights_gib, source),
-        warm_up=Part(start.seconds.low, start.seconds.usual, start.seconds.high, start.is_guess),
+        warm_up=Part(seconds.low, seconds.usual, seconds.high, start.seconds is None),
     )
 
 
 def _as_data(part: Part) -> dict[str, Any]:
     low, usual, high = (round(seconds) for seconds in part[:3])
-    return {"low": low, "usual": usual, "high": high, "guess": part.is_guess}
+    return {"low": low, "usual": usual, "high": high, "estimate": part.is_estimate}
 
 
 def _text(part: Part | None) -> str:
-    return f"{'~' if part.is_guess else ''}{clock(part.usual)}" if part else "not known"
+    return f"{'~' if part.is_estimate else ''}{clock(part.usual)}" if part else "not known"
 
 
 def _node() -> Part:
     fact = karpenter_node()
-    seconds, guess = fact.create_seconds, fact.estimate_seconds or 0
-    usual = guess if seconds.median is None else seconds.median
+    seconds = fact.create_seconds
+    usual = seconds.median or fact.estimate_seconds or 0
     return Part(seconds.low or usual, usual, seconds.high or usual, seconds.median is None)
 
 
 def _image(reference: str, *, on_gpu: bool, may_be_there: bool) -> Part:
     facts, size = cold_starts(), image_of(reference).size_gb
-    pulled = _read(size or facts.guessed_image_gb["gpu" if on_gpu else "cpu"], facts.pull.rate)
-    return pulled._replace(low=0 if may_be_there else pulled.low, is_guess=size is None or facts.pull.is_guess)
+    pulled = _read(size or facts.estimated_image_gb["gpu" if on_gpu else "cpu"], facts.pull.best)
+    return pulled._replace(low=0 if may_be_there else pulled.low, is_estimate=size is None or facts.pull.rate is None)
 
 
 def _weights(gib: float, source: WeightSource) -> Part:
     fact = cold_starts().weights[source]
-    return _read(gib * _GB_OF_GIB, fact.rate)._replace(is_guess=fact.is_guess)
+    return _read(gib * _GB_OF_GIB, fact.best)._replace(is_estimate=fact.rate is None)
 
 
 def _read(gb: float, rate: Rate) -> Part:
