@@ -21,6 +21,9 @@ JOB_LABEL = "eksml.dev/job"
 SERVER_LABEL = "eksml.dev/server"
 """On every pod of a model server, its Service and all that belongs to it: the server's name."""
 
+SERVER_WORKER_LABEL = "eksml.dev/server-worker"
+"""On pods that help a model server and answer nobody themselves: the server's name."""
+
 TEAM_GATEWAY = "entry"
 """In a team's namespace: the Gateway by which its model servers are reached."""
 
