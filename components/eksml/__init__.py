@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     from eksml.serving.autoscaling import WorkingHours as WorkingHours
     from eksml.serving.cert_manager import CertManager as CertManager
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
+    from eksml.serving.cold_start import ColdStart as ColdStart
+    from eksml.serving.cold_start import cold_start as cold_start
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
     from eksml.serving.keda import KedaSpec as KedaSpec
@@ -204,6 +206,7 @@ _PUBLIC = {
         "ScheduleAutoscaling",
         "WorkingHours",
     ),
+    "eksml.serving.cold_start": ("ColdStart", "cold_start"),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
