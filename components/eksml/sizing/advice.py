@@ -44,7 +44,7 @@ def alternatives(model: ModelShape, serving: Serving) -> Iterator[str]:
     if longest and SHORTEST_CONTEXT <= longest < fitted.context_length:
         yield f"contextLength {longest}"
     if most and most < serving.concurrency:
-        yield f"{most} requests at once"
+        yield f"concurrency {most}"
     if fitted.max_num_seqs > FEW_REQUESTS and _fits(model, replace(serving, max_num_seqs=FEW_REQUESTS)):
         yield f"max_num_seqs {FEW_REQUESTS}"
     if fitted.kv_tokens and serving.kv_precision != "fp8" and _fits(model, replace(serving, kv_precision="fp8")):

@@ -288,13 +288,14 @@ def _explanation(fit: Fit) -> Iterator[str]:
     serving, overhead = fit.serving, fit.overhead_gib
     known = "" if serving.gpu.is_known else ", which is not known but taken as nine tenths"
     count = serving.tensor_parallel * serving.pipeline_parallel
+    gpus = "one GPU" if count == 1 else f"{count} GPUs"
     yield (
-        f"available: {fit.available_gib:.1f} GiB of each of {count} GPUs, {fit.gpu_memory_utilization:g} of the "
+        f"available: {fit.available_gib:.1f} GiB of each GPU, {fit.gpu_memory_utilization:g} of the "
         f"{serving.gpu.visible_gib:.1f} GiB that {serving.gpu.title} shows{known}"
     )
     yield (
         f"weights: {fit.weights_gib:.1f} GiB, {fit.model.parameters / 1e9:.2f} billion parameters in "
-        f"{serving.precision or fit.model.precision} over {count} GPUs"
+        f"{serving.precision or fit.model.precision} on {gpus}"
     )
     yield (
         f"overhead: {overhead.expected:.1f} GiB ({overhead.low:.1f} to {overhead.high:.1f}), of which "
