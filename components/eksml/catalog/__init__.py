@@ -13,6 +13,7 @@ from eksml.catalog.durations import (
     whole_stacks,
 )
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
+from eksml.catalog.engines import Analysis, AnalysisQuery, Backend, Engine, Signal, engines, for_pods
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
@@ -32,6 +33,7 @@ from eksml.catalog.kubernetes_versions import (
     usable_kubernetes_versions,
 )
 from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomizations
+from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
 from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
@@ -41,19 +43,25 @@ from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 __all__ = [
     "AddonWorkload",
     "AmiFamily",
+    "Analysis",
+    "AnalysisQuery",
+    "Backend",
     "Chart",
     "ChartWorkload",
     "CreateTime",
     "Duration",
     "EksAddon",
+    "Engine",
     "EngineLimits",
     "Estimate",
+    "Exporter",
     "Framework",
     "GpuModel",
     "Image",
     "InferenceEngine",
     "InstanceType",
     "KubernetesVersion",
+    "Metric",
     "Model",
     "ModelShape",
     "Orchestrator",
@@ -63,6 +71,7 @@ __all__ = [
     "Precision",
     "Region",
     "Replacement",
+    "Signal",
     "Transformer",
     "Variable",
     "VpcEndpoints",
@@ -76,6 +85,9 @@ __all__ = [
     "durations",
     "eks_addons",
     "eks_image_registry",
+    "engines",
+    "exporters",
+    "for_pods",
     "frameworks",
     "gpus",
     "image_of",
@@ -94,6 +106,7 @@ __all__ = [
     "regions",
     "replacement",
     "replacements",
+    "series_in",
     "service_account",
     "today",
     "usable_kubernetes_versions",
