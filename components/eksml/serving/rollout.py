@@ -25,6 +25,9 @@ from eksml.serving.analysis import (
 )
 from eksml.spec import Flag, PositiveCount, Spec
 
+ARGO_OWNS = {"Service": ["spec.selector"]}
+"""What Argo Rollouts changes in objects of ours, by kind: to be left alone (ignoreChanges), or each `up` undoes it."""
+
 _VERSIONS_KEPT = 3
 _PRE_PROMOTION, _POST_PROMOTION, _CANARY = "pre-promotion", "post-promotion", "canary"
 _FIELDS = {
@@ -50,8 +53,9 @@ class BlueGreenRollout(Spec):
     """How it is judged before it takes over; null: it is not."""
     post_promotion_analysis: AnalysisSpec | None = Field(default_factory=AnalysisSpec)
     """How it is judged after that; if it is bad, the old version takes over again. null: it is not."""
-    scale_down_delay_seconds: Seconds = 30
-    """How long the old version's pods stay, in seconds: until then the way back is a moment."""
+    scale_down_delay_seconds: Annotated[int, Field(strict=True, ge=30, le=86_400)] = 30
+    """How long the old version's pods stay, in seconds: until then the way back is a moment, and every node learns of
+    the change."""
     abort_scale_down_delay_seconds: Seconds = 30
     """How long those of a version that was given up stay, in seconds; 0: until somebody takes them away."""
 
@@ -183,7 +187,8 @@ def rollout_objects(
 ) -> list[KubernetesObject]:
     """What takes the place of a server's Deployment: the Service of a preview, how versions are judged, the Rollout.
 
-    The Rollout has the Deployment's pods, and its replicas, which are left out where a scaler targets it.
+    The Rollout has the Deployment's pods, and its replicas, which are left out where a scaler targets it. By
+    blue/green the server's own Service is the active one; of both Services Argo Rollouts changes what ARGO_OWNS says.
 
     Arguments:
         deployment: the server's, of the server's name.
