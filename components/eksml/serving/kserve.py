@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from eksml.catalog import charts, engines
+from eksml.catalog import charts, engines, images
 from eksml.component import Component
 from eksml.controllers import affinity, operator_namespace, resources
 from eksml.image_registry import image_of
@@ -74,7 +74,7 @@ def _values(image_registry: str | None) -> dict[str, Any]:
         "controller": {
             "deploymentMode": "Standard",
             "gateway": {"disableIngressCreation": True, "disableIstioVirtualHost": True},
-            **_named("image", "tag", "kserve-controller", None),
+            **_pinned("kserve-controller"),
             "imagePullPolicy": "IfNotPresent",
             "rbacProxyImage": image_of("kube-rbac-proxy", image_registry),
             # Helm merges: without a limit of ours the chart's stays, a tenth of a core, and it misses its lease.
@@ -84,10 +84,10 @@ def _values(image_registry: str | None) -> dict[str, Any]:
             },
             "affinity": affinity(_LABELS),
         },
-        "storage": _named("image", "tag", "kserve-storage-initializer", image_registry),
-        "agent": _named("image", "tag", "kserve-agent", image_registry),
-        "router": _named("image", "tag", "kserve-router", image_registry),
-        "servingruntime": {"art": _named("image", "defaultVersion", "kserve-art-explainer", image_registry)},
+        "storage": _pinned("storage-initializer"),
+        "agent": _pinned("kserve-agent"),
+        "router": _pinned("kserve-router"),
+        "servingruntime": {"art": _pinned("kserve-art-explainer", tag="defaultVersion")},
         # One core and 2 GiB, unless a pod says otherwise: of a model server every pod does.
         "inferenceservice": {"resources": {each: {"cpu": "", "memory": ""} for each in ("limits", "requests")}},
     }
@@ -96,14 +96,14 @@ def _values(image_registry: str | None) -> dict[str, Any]:
 
 def _runtimes(image_registry: str | None) -> dict[str, dict[str, Any]]:
     """By name: how an engine starts on the model that KServe puts at /mnt/models, and which formats it takes."""
-    images = {engine: image_of(fact.image, image_registry) for engine, fact in engines().items()}
+    image = {engine: image_of(fact.image, image_registry) for engine, fact in engines().items()}
     named = f"--model_name={_MODEL_NAME}"
     tensorflow = ["--port=9000", "--rest_api_port=8080", "--model_base_path=/mnt/models", named]
     triton = ["tritonserver", "--model-repository=/mnt/models", "--grpc-port=9000", "--http-port=8080"]
     return {
-        "huggingface": _runtime(images["kserve"], [named], ["huggingface"], ["v2", "v1"]),
-        "tensorflow": _runtime(images["tensorflowServing"], tensorflow, ["tensorflow"], ["v1", "grpc-v1"]),
-        "triton": _runtime(images["triton"], triton, ["onnx", "pytorch", "tensorrt", "triton"], ["v2", "grpc-v2"]),
+        "huggingface": _runtime(image["kserve"], [named], ["huggingface"], ["v2", "v1"]),
+        "tensorflow": _runtime(image["tensorflowServing"], tensorflow, ["tensorflow"], ["v1", "grpc-v1"]),
+        "triton": _runtime(image["triton"], triton, ["onnx", "pytorch", "tensorrt", "triton"], ["v2", "grpc-v2"]),
     }
 
 
@@ -128,6 +128,6 @@ def _runtime(image: str, arguments: list[str], formats: list[str], protocols: li
     }
 
 
-def _named(repository_key: str, tag_key: str, image: str, image_registry: str | None) -> dict[str, str]:
-    repository, _, tag = image_of(image, image_registry).rpartition(":")
-    return {repository_key: repository, tag_key: tag}
+def _pinned(name: str, tag: str = "tag") -> dict[str, str]:
+    image = images()[name]
+    return {"image": image.repository, tag: image.tag}
