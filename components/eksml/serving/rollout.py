@@ -183,6 +183,7 @@ def rollout_objects(
     *,
     namespace: str,
     has_gpus: bool,
+    start_seconds: int,
     image_registry: str | None = None,
 ) -> list[KubernetesObject]:
     """What takes the place of a server's Deployment: the Service of a preview, how versions are judged, the Rollout.
@@ -196,6 +197,7 @@ def rollout_objects(
         engine: what the catalog knows of the engine.
         namespace: the team's namespace.
         has_gpus: whether the pods have GPUs.
+        start_seconds: after how many seconds without progress a new version is given up, nodes and weights included.
         image_registry: a registry that images come from, instead of their own.
     """
     name, fields = deployment.name, deployment.body["spec"]
@@ -217,9 +219,10 @@ def rollout_objects(
     else:
         strategy = _canary(rollout, templates)
     whole = {
-        **{key: fields[key] for key in ("replicas", "progressDeadlineSeconds") if key in fields},
+        **({"replicas": fields["replicas"]} if "replicas" in fields else {}),
         "revisionHistoryLimit": _VERSIONS_KEPT,
-        # A version that does not start gives its nodes back.
+        # A version that does not start gives its nodes back; ten minutes, the default, are too few for most models.
+        "progressDeadlineSeconds": start_seconds,
         "progressDeadlineAbort": True,
         "selector": fields["selector"],
         "strategy": {rollout.kind: strategy},
