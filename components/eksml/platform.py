@@ -43,7 +43,8 @@ from eksml.observability.prometheus import Prometheus
 from eksml.platform_exports import platform_exports
 from eksml.platform_rules import platform_rules
 from eksml.serving.operators import ServingOperators, ServingSpec
-from eksml.spec import Name, PoolName, Reason, Region, Registry, Spec, TagKey, TagValue, TeamName
+from eksml.serving.servers import Server, model_server
+from eksml.spec import Name, PoolName, Reason, Region, Registry, ServerName, Spec, TagKey, TagValue, TeamName
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
 from eksml.storage.shared_storage import SharedStorage, SharedStorageSpec
 from eksml.tenancy.kueue import Kueue, KueueSpec
@@ -85,6 +86,8 @@ class PlatformSpec(Spec):
     """The operators that run training jobs, whose kinds are queued too; null: none, for plain Jobs with torchrun."""
     serving: ServingSpec | None = None
     """The operators that model servers need; null: none."""
+    servers: dict[ServerName, Server] = Field(default_factory=dict)
+    """Model servers by name, each in the namespace of a team."""
     observability: ObservabilitySpec | None = None
     """What measures the cluster, its GPUs and its model servers; null: nothing does."""
     image_registry: Registry | None = None
@@ -186,7 +189,8 @@ class Platform(Component):
         operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
         needs = [*nodes.everything, *(part for part in (storage, observability) if part)]
-        self._teams(cluster, network, storage, needs=needs, operators=operators)
+        teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
+        self._servers(cluster.provider, storage, teams)
         self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
         self.register_outputs(self.exports)
 
@@ -386,8 +390,8 @@ class Platform(Component):
         storage: SharedStorage | None,
         needs: list[pulumi.Resource],
         operators: list[pulumi.Resource],
-    ) -> None:
-        spec = self._spec
+    ) -> dict[str, Team]:
+        spec, made = self._spec, dict[str, Team]()
         queueing = [self._queueing(spec.queueing, cluster.provider, needs)] if spec.queueing else []
         for team, team_spec in spec.teams.items():
             name = f"{self.resource_name}-{team}"
@@ -399,7 +403,7 @@ class Platform(Component):
             if queueing and shares:
                 queue_spec = TeamQueueSpec(team=team, cohort=spec.name)
                 queues.append(TeamQueue(f"{name}-queue", queue_spec, shares=shares, opts=after))
-            Team(
+            made[team] = Team(
                 name,
                 team_spec,
                 team=team,
@@ -411,6 +415,21 @@ class Platform(Component):
                 models=_model_access(team, storage),
                 tags=self.own_tags,
                 opts=self.child(depends_on=[*needs, *operators, *queueing, *queues], providers=[cluster.provider]),
+            )
+        return made
+
+    def _servers(
+        self, provider: pulumi.ProviderResource, storage: SharedStorage | None, teams: Mapping[str, Team]
+    ) -> None:
+        spec, bucket = self._spec, storage.model_bucket if storage else None
+        for name, server in spec.servers.items():
+            model_server(
+                name,
+                server,
+                bucket=bucket.bucket_name if bucket else None,
+                region=spec.region,
+                image_registry=spec.image_registry,
+                opts=self.child(depends_on=[teams[server.namespace]], providers=[provider]),
             )
 
     def _queueing(

@@ -17,6 +17,14 @@ from eksml.catalog.engines import Analysis, AnalysisQuery, Backend, Engine, Sign
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
+from eksml.catalog.inference_memory import (
+    EngineLimits,
+    Estimate,
+    InferenceEngine,
+    Precision,
+    inference_engines,
+    precisions,
+)
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import (
     KubernetesVersion,
@@ -26,6 +34,7 @@ from eksml.catalog.kubernetes_versions import (
 )
 from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomizations
 from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
+from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
@@ -43,20 +52,27 @@ __all__ = [
     "Duration",
     "EksAddon",
     "Engine",
+    "EngineLimits",
+    "Estimate",
     "Exporter",
     "Framework",
     "GpuModel",
     "Image",
+    "InferenceEngine",
     "InstanceType",
     "KubernetesVersion",
     "Metric",
+    "Model",
+    "ModelShape",
     "Orchestrator",
     "Overlay",
     "OverlayWorkload",
     "PodSize",
+    "Precision",
     "Region",
     "Replacement",
     "Signal",
+    "Transformer",
     "Variable",
     "VpcEndpoints",
     "WholeStack",
@@ -76,13 +92,16 @@ __all__ = [
     "gpus",
     "image_of",
     "images",
+    "inference_engines",
     "instance_types",
     "karpenter_node",
     "kubernetes_versions",
     "kustomizations",
     "managed_policy_arn",
+    "models",
     "orchestrators",
     "partition",
+    "precisions",
     "priced_regions",
     "regions",
     "replacement",

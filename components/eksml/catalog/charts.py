@@ -54,6 +54,8 @@ class Chart(SourcedFact):
     """What runs beside them in the same pods."""
     free_form: dict[str, str]
     """Values that may be passed although the chart's values.yaml does not have them, with the reason."""
+    known_values: dict[str, Any] | None = None
+    """Where nobody has read its values.yaml at this version: those that other sources know."""
 
 
 @cache
