@@ -70,7 +70,7 @@ def _values(image_registry: str | None) -> dict[str, Any]:
             },
             "affinity": affinity(_LABELS),
         },
-        "storage": _named("image", "tag", "kserve-storage-initializer", image_registry),
+        "storage": _named("image", "tag", "storage-initializer", image_registry),
         "agent": _named("image", "tag", "kserve-agent", image_registry),
         "router": _named("image", "tag", "kserve-router", image_registry),
         "servingruntime": {"art": _named("image", "defaultVersion", "kserve-art-explainer", image_registry)},
