@@ -55,6 +55,10 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.observability.observability import Observability as Observability
+    from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
+    from eksml.observability.prometheus import Prometheus as Prometheus
+    from eksml.observability.prometheus import PrometheusSpec as PrometheusSpec
     from eksml.platform import Platform as Platform
     from eksml.platform import PlatformSpec as PlatformSpec
     from eksml.platform_reference import PlatformReference as PlatformReference
@@ -65,6 +69,11 @@ if TYPE_CHECKING:
     from eksml.secret_key import SecretKey as SecretKey
     from eksml.serving.argo_rollouts import ArgoRollouts as ArgoRollouts
     from eksml.serving.argo_rollouts import ArgoRolloutsSpec as ArgoRolloutsSpec
+    from eksml.serving.autoscaling import CpuAutoscaling as CpuAutoscaling
+    from eksml.serving.autoscaling import HttpAutoscaling as HttpAutoscaling
+    from eksml.serving.autoscaling import MetricAutoscaling as MetricAutoscaling
+    from eksml.serving.autoscaling import ScheduleAutoscaling as ScheduleAutoscaling
+    from eksml.serving.autoscaling import WorkingHours as WorkingHours
     from eksml.serving.cert_manager import CertManager as CertManager
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.keda import Keda as Keda
@@ -180,12 +189,21 @@ _PUBLIC = {
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
+    "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform", "PlatformSpec"),
     "eksml.platform_reference": ("PlatformReference", "workload_spec"),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
     "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
+    "eksml.serving.autoscaling": (
+        "CpuAutoscaling",
+        "HttpAutoscaling",
+        "MetricAutoscaling",
+        "ScheduleAutoscaling",
+        "WorkingHours",
+    ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),

@@ -54,6 +54,7 @@ def _placement(chart: Chart) -> set[tuple[str, ...]]:
             workload.tolerations,
             workload.resources,
             workload.replicas,
+            workload.enabled,
         )
         if path
     }

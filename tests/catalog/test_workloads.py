@@ -27,6 +27,7 @@ def at(values: Any, path: str) -> bool:
 
 def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one() -> None:
     used = {workload.image for chart in catalog.charts().values() for workload in chart.workloads}
+    used |= {each.image for chart in catalog.charts().values() for each in chart.side_images}
     used |= {image for each in of_overlays() for image in (each.image, *each.job_images)}
     used |= {framework.image for framework in catalog.frameworks().values() if framework.image}
     for engine in catalog.engines().values():
@@ -78,10 +79,13 @@ def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path
             workload.tolerations,
             workload.resources,
             workload.replicas,
+            workload.enabled,
         )
         missing = [path for path in paths if path and not at(values, path)]
         free = tuple(catalog.charts()[name].free_form)
         assert not [path for path in missing if not path.startswith(free)], workload.name
+    for image in catalog.charts()[name].side_images:
+        assert all(at(values, path) for path in (image.image_value, image.image_tag) if path), image.image
 
 
 def test_the_values_in_the_catalog_are_those_of_the_charts(shared: Path) -> None:

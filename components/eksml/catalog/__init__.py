@@ -17,7 +17,14 @@ from eksml.catalog.engines import Analysis, AnalysisQuery, Backend, Engine, Sign
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
-from eksml.catalog.inference_memory import Estimate, InferenceEngine, Precision, inference_engines, precisions
+from eksml.catalog.inference_memory import (
+    EngineLimits,
+    Estimate,
+    InferenceEngine,
+    Precision,
+    inference_engines,
+    precisions,
+)
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import (
     KubernetesVersion,
@@ -45,6 +52,7 @@ __all__ = [
     "Duration",
     "EksAddon",
     "Engine",
+    "EngineLimits",
     "Estimate",
     "Exporter",
     "Framework",

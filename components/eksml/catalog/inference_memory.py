@@ -12,6 +12,10 @@ class Precision(SourcedFact):
     scale_bits: float = 0
     """The scales that quantisation adds, per weight."""
     quantized: bool = False
+    pad_hidden: int = 1
+    """What the kernels round the hidden size of experts up to a multiple of."""
+    pad_intermediate: int = 1
+    """The same of their intermediate size, on each GPU."""
     cache: bool = False
     """Whether keys and values can be cached in it."""
 

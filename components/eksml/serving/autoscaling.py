@@ -102,7 +102,11 @@ class _Autoscaling(Spec):
 
     @property
     def wakes(self) -> str:
-        """What starts a server that has no replicas; empty where nothing does."""
+        """How a server without replicas gets one; empty where it always has some."""
+        return self._alarm if self.min_replicas == 0 else ""
+
+    @property
+    def _alarm(self) -> str:
         return ""
 
     def problems_of(self, engine: str) -> Iterator[Problem]:
@@ -111,6 +115,8 @@ class _Autoscaling(Spec):
 
 
 class _Bounded(_Autoscaling):
+    """With a bound above that is a setting."""
+
     max_replicas: PositiveCount
     """Replicas at most; the pool and the team's quota have to have room for them."""
 
@@ -161,7 +167,7 @@ class MetricAutoscaling(_Bounded):
     """When replicas run, whatever the signal says: what wakes a server with minReplicas: 0."""
 
     @property
-    def wakes(self) -> str:
+    def _alarm(self) -> str:
         return _text(self.working_hours)
 
     def rules(self) -> Iterator[Problem]:
@@ -217,7 +223,7 @@ class HttpAutoscaling(_Bounded):
     """How long nobody asks before the last replica goes; at least as long as a cold start may take."""
 
     @property
-    def wakes(self) -> str:
+    def _alarm(self) -> str:
         return "by a request, which is held"
 
     def rules(self) -> Iterator[Problem]:
@@ -245,7 +251,7 @@ class ScheduleAutoscaling(_Autoscaling):
         return max(each.replicas for each in self.working_hours)
 
     @property
-    def wakes(self) -> str:
+    def _alarm(self) -> str:
         return _text(self.working_hours)
 
     def rules(self) -> Iterator[Problem]:
@@ -330,13 +336,10 @@ def interceptor_grant(server: str, namespace: str) -> KubernetesObject:
 
 
 def _scaled_object(server: ScaledServer, fields: dict[str, Any], triggers: list[dict[str, Any]]) -> KubernetesObject:
-    spec = {
-        "scaleTargetRef": _target(server),
-        **fields,
-        # Its first replica starts in peace, so that `pulumi up` sees whether it works.
-        "initialCooldownPeriod": server.cold_start_seconds,
-        "triggers": triggers,
-    }
+    spec = {"scaleTargetRef": _target(server), **fields, "triggers": triggers}
+    if fields["minReplicaCount"] == 0:
+        # The first replica starts in peace, so that `pulumi up` sees whether it works.
+        spec["initialCooldownPeriod"] = server.cold_start_seconds
     return KubernetesObject(_KEDA_API, "ScaledObject", server.name, {"spec": spec})
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import pulumi
 
 from eksml import names
 from eksml.errors import Problem, SpecError
 from eksml.kubernetes_object import KubernetesObject
+from eksml.secret_key import SecretKey
+from eksml.serving.autoscaling import ScaledServer, address, scaler
 from eksml.serving.model_source import BucketSource, HubSource
 from eksml.serving.pod import EngineProcess, pod_template, port_numbers
+from eksml.serving.pod_scripts import scripts_config_map, scripts_volume
 from eksml.serving.server import ServerSpec
+from eksml.serving.warm_up import WARM_UP_SCRIPT, WarmUp, WarmUpRequest, default_request, warm_up_container
 from eksml.storage.volumes import FileSystemVolume
 from eksml.workload import SKIP_AWAIT, Workload
 
@@ -50,16 +54,24 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         self.image_registry = image_registry
         self._bucket, self._region = bucket, region
         self._configuration = self._files()
+        self._scripts = self._make_scripts()
         self._weights()
         # Before the pods, which are looked up by its name.
         self._service()
-        self._make(self.workload())
+        made = self.workload()
+        self._make(made)
+        self._scale(made)
         if spec.least_replicas > 1:
             self._disruption_budget()
         if spec.metrics:
             self._pod_monitor()
-        self.url = f"http://{name}.{spec.namespace}.svc:{spec.facts.ports.http}"
+        self.url = address(spec.autoscaling, name, spec.namespace, spec.facts.ports.http)
         self.register_outputs({"url": self.url})
+
+    @property
+    def api_key(self) -> SecretKey | None:
+        """Where the key is that the engine itself checks."""
+        return None
 
     @property
     def _start_seconds(self) -> int:
@@ -69,6 +81,10 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         """What the engine's container runs."""
         raise NotImplementedError
 
+    def warm_up_request(self) -> WarmUpRequest:
+        """The smallest request that has the engine do all that it does for others."""
+        return default_request(self.spec.kind, self.spec.model_name(self.resource_name), generates=True)
+
     def files(self) -> dict[str, str]:
         """The engine's own configuration, by file name."""
         return {}
@@ -77,7 +93,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         """What keeps the pods running: a Deployment, where the engine needs nothing else."""
         spec = self.spec
         fields = {
-            "replicas": spec.replicas,
+            # What scales them counts them: each `pulumi up` would reset it.
+            **({} if spec.autoscaling else {"replicas": spec.replicas}),
             "selector": {"matchLabels": self.label},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": _update(spec)},
             "template": self.pods(),
@@ -86,12 +103,15 @@ class ModelServer(Workload, Generic[ServerSpecType]):
 
     def pods(self) -> dict[str, Any]:
         """The template of its pods."""
+        spec = self.spec
         return pod_template(
             self.resource_name,
-            self.spec,
+            spec,
             self.process(),
             start_seconds=self._start_seconds,
             configuration=self._configuration,
+            side_containers=[self._warm_up_container(spec.warm_up)] if spec.warm_up else [],
+            side_volumes=[scripts_volume(self._scripts)] if self._scripts else [],
         )
 
     def bucket_address(self, source: BucketSource) -> pulumi.Output[str]:
@@ -124,6 +144,40 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         name = f"{self.resource_name}-{names.short_hash(json.dumps(files, sort_keys=True))}"
         self.add("v1", "ConfigMap", name, {"data": files})
         return name
+
+    def _make_scripts(self) -> str | None:
+        """Makes the ConfigMap of the programs that run beside the engine."""
+        if self.spec.warm_up is None:
+            return None
+        scripts = scripts_config_map(self.resource_name, WARM_UP_SCRIPT)
+        self.add(scripts.api_version, scripts.kind, scripts.name, scripts.body)
+        return scripts.name
+
+    def _warm_up_container(self, warm_up: WarmUp) -> dict[str, Any]:
+        facts = self.spec.facts
+        return warm_up_container(
+            warm_up,
+            self.warm_up_request(),
+            server_port=facts.ports.http,
+            ready_path=facts.health_paths.ready.replace("$model", self.spec.model_name(self.resource_name)),
+            api_key=self.api_key,
+        )
+
+    def _scale(self, made: KubernetesObject) -> None:
+        spec = self.spec
+        if spec.autoscaling is None:
+            return
+        scaled = ScaledServer(
+            name=self.resource_name,
+            namespace=spec.namespace,
+            engine=spec.kind,
+            api_version=made.api_version,
+            kind=cast("Any", made.kind),
+            port=spec.facts.ports.http,
+            cold_start_seconds=self._start_seconds,
+        )
+        for each in scaler(spec.autoscaling, scaled):
+            self.add(each.api_version, each.kind, each.name, each.body)
 
     def _make(self, made: KubernetesObject) -> None:
         self.add(

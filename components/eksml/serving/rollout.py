@@ -1,13 +1,13 @@
-"""How a new version of a model server takes over: beside the old one and then at once, or pod by pod, and by what it is judged.
+"""How a new version of a model server takes over: beside the old one and then at once, or pod by pod.
 
-A Rollout of Argo Rollouts takes the place of the server's Deployment. The functions here make plain objects; whoever has
-the server makes them in the cluster.
+A Rollout of Argo Rollouts takes the place of the server's Deployment. The functions here make plain objects; whoever
+has the server makes them in the cluster.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -15,82 +15,25 @@ from eksml import names
 from eksml.catalog import Engine
 from eksml.errors import Problem
 from eksml.kubernetes_object import KubernetesObject
-from eksml.spec import Flag, PositiveCount, Spec, pattern
+from eksml.serving.analysis import (
+    ROLLOUT_API,
+    AnalysisSpec,
+    PreviewLoad,
+    analysis_run,
+    analysis_template,
+    load_metric,
+)
+from eksml.spec import Flag, PositiveCount, Spec
 
-ROLLOUT_API = "argoproj.io/v1alpha1"
-_HASH = "pod-template-hash"
-# As the catalog's queries have it: the 95th percentile, over two minutes.
-_PERCENTILE, _LOOKBACK = "0.95", "[2m]"
 _VERSIONS_KEPT = 3
+_PRE_PROMOTION, _POST_PROMOTION, _CANARY = "pre-promotion", "post-promotion", "canary"
+_FIELDS = {
+    _PRE_PROMOTION: "prePromotionAnalysis",
+    _POST_PROMOTION: "postPromotionAnalysis",
+    _CANARY: "analysis",
+}
 
 Seconds = Annotated[int, Field(strict=True, ge=0, le=86_400)]
-Count = Annotated[int, Field(strict=True, ge=0, le=1000)]
-
-
-class LatencySpec(Spec):
-    """How long requests may take."""
-
-    percentile: Literal[50, 90, 95, 99] = 95
-    """The percentage of requests that must be as fast."""
-    limit_ms: PositiveCount
-    """The most that they may take, in milliseconds; of an engine that writes word by word, until the first one."""
-
-
-class AnalysisSpec(Spec):
-    """By what a new version is judged, on the metrics of its own pods only.
-
-    What cannot be measured, for want of requests or of an exporter, is neither good nor bad: it is inconclusive, and a
-    person has to decide.
-    """
-
-    success_rate: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """The least share of requests that must be answered without an error of the server, 0 to 1."""
-    latency: LatencySpec | None = None
-    """How long requests may take; none given: it is not judged."""
-    gpu_errors: Count = 0
-    """The most errors that the GPUs of its pods may report in five minutes."""
-    interval_seconds: Annotated[int, Field(strict=True, ge=10, le=3600)] = 60
-    """Seconds between two measurements."""
-    count: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
-    """How often it is measured."""
-    failure_limit: Count = 0
-    """How many measurements may be bad before the new version is given up."""
-    inconclusive_limit: Count = 0
-    """How many measurements may have no result before a person has to decide."""
-    lookback_seconds: Annotated[int, Field(strict=True, ge=60, le=3600)] = 120
-    """The seconds before each measurement that it is about; the first one waits as long."""
-
-    def rules(self) -> Iterator[Problem]:
-        """At least one measurement has to be good."""
-        if self.failure_limit + self.inconclusive_limit >= self.count:
-            text = (
-                f"{self.count} given, must be more than failureLimit and inconclusiveLimit together "
-                f"({self.failure_limit + self.inconclusive_limit}): else no measurement has to be good"
-            )
-            yield Problem(("count",), text)
-
-    @property
-    def seconds(self) -> int:
-        """How long it takes."""
-        return self.lookback_seconds + self.interval_seconds * self.count
-
-
-class PreviewLoad(Spec):
-    """Requests for a new version that nobody uses yet, for as long as it is judged: a small Job sends them."""
-
-    path: Annotated[str, pattern(r"^/\S*$", "a path, beginning with /")]
-    """Where the server is asked, such as /v1/completions."""
-    body: Annotated[str, Field(max_length=100_000)]
-    """What it is asked, as JSON. No secrets."""
-    pause_seconds: Annotated[float, Field(gt=0, le=60)] = 1
-    """Seconds between an answer and the next request."""
-
-    def rules(self) -> Iterator[Problem]:
-        """Argo Rollouts takes double braces for its own."""
-        if "{{" in self.body:
-            yield Problem(
-                ("body",), "has '{{' in it, which Argo Rollouts would replace: put a space between the braces"
-            )
 
 
 class BlueGreenRollout(Spec):
@@ -131,7 +74,7 @@ class BlueGreenRollout(Spec):
     @property
     def analyses(self) -> dict[str, AnalysisSpec]:
         """How it is judged, by what the template is called."""
-        given = {"pre-promotion": self.pre_promotion_analysis, "post-promotion": self.post_promotion_analysis}
+        given = {_PRE_PROMOTION: self.pre_promotion_analysis, _POST_PROMOTION: self.post_promotion_analysis}
         return {name: analysis for name, analysis in given.items() if analysis}
 
 
@@ -199,7 +142,7 @@ class CanaryRollout(Spec):
     @property
     def analyses(self) -> dict[str, AnalysisSpec]:
         """How it is judged, by what the template is called."""
-        return {"canary": self.analysis} if self.judges else {}
+        return {_CANARY: self.analysis} if self.judges else {}
 
 
 RolloutSpec = Annotated[BlueGreenRollout | CanaryRollout, Field(discriminator="kind")]
@@ -215,11 +158,8 @@ def rollout_problems(rollout: BlueGreenRollout | CanaryRollout, engine: Engine) 
         yield Problem(path, text)
     for name, analysis in rollout.analyses.items():
         if analysis.latency and measured.latency.query is None:
-            field = {"pre-promotion": "prePromotionAnalysis", "post-promotion": "postPromotionAnalysis"}.get(
-                name, "analysis"
-            )
             text = f"given, but the latency of {engine.title} cannot be measured ({measured.latency.reason})"
-            yield Problem((field, "latency"), text)
+            yield Problem((_FIELDS[name], "latency"), text)
 
 
 def replicas_needed(rollout: BlueGreenRollout | CanaryRollout | None, replicas: int) -> int:
@@ -232,16 +172,6 @@ def replicas_needed(rollout: BlueGreenRollout | CanaryRollout | None, replicas: 
     return replicas + rollout.max_surge if rollout else replicas
 
 
-def preview_service(name: str, ports: Mapping[str, int]) -> KubernetesObject:
-    """The Service of a version that has not taken over; the server's own Service, of the same ports, is the active one.
-
-    Argo Rollouts narrows the selectors of both, each to the pods of one version.
-    """
-    listed = [{"name": port, "port": number, "targetPort": port} for port, number in ports.items()]
-    fields = {"selector": {names.SERVER_LABEL: name}, "ports": listed}
-    return KubernetesObject("v1", "Service", _preview(name), {"spec": fields})
-
-
 def rollout_objects(
     deployment: KubernetesObject,
     rollout: BlueGreenRollout | CanaryRollout,
@@ -251,12 +181,12 @@ def rollout_objects(
     has_gpus: bool,
     image_registry: str | None = None,
 ) -> list[KubernetesObject]:
-    """What takes the place of a server's Deployment: analyses, the Service of a preview, and last the Rollout.
+    """What takes the place of a server's Deployment: the Service of a preview, how versions are judged, the Rollout.
 
-    The Rollout has the Deployment's pods; and its replicas, unless it leaves them to a scaler.
+    The Rollout has the Deployment's pods, and its replicas, which are left out where a scaler targets it.
 
     Arguments:
-        deployment: the server's, named as the server.
+        deployment: the server's, of the server's name.
         rollout: how a new version takes over.
         engine: what the catalog knows of the engine.
         namespace: the team's namespace.
@@ -264,18 +194,23 @@ def rollout_objects(
         image_registry: a registry that images come from, instead of their own.
     """
     name, fields = deployment.name, deployment.body["spec"]
-    metrics = {role: _metrics(each, name, namespace, engine, has_gpus) for role, each in rollout.analyses.items()}
-    if isinstance(rollout, BlueGreenRollout) and rollout.preview_load and rollout.pre_promotion_analysis:
-        seconds = rollout.pre_promotion_analysis.seconds
-        url = f"http://{_preview(name)}.{namespace}.svc:{engine.ports.http}{rollout.preview_load.path}"
-        job = _load_job(rollout.preview_load, url, seconds, fields["template"]["spec"], image_registry)
-        metrics["pre-promotion"].append({"name": "load", "provider": {"job": {"spec": job}}})
-    ports = {port: number for port, number in engine.ports if number is not None}
-    strategy = (
-        _blue_green(name, rollout, metrics)
-        if isinstance(rollout, BlueGreenRollout)
-        else _canary(name, rollout, metrics)
-    )
+    templates: dict[str, KubernetesObject] = {}
+    for role, analysis in rollout.analyses.items():
+        made = analysis_template(f"{name}-{role}", namespace, name, analysis, engine, has_gpus=has_gpus)
+        if made:
+            templates[role] = made
+    objects = list(templates.values())
+    if isinstance(rollout, BlueGreenRollout):
+        preview = _preview_service(name, engine)
+        objects.insert(0, preview)
+        if rollout.preview_load and rollout.pre_promotion_analysis and _PRE_PROMOTION in templates:
+            url = f"http://{preview.name}.{namespace}.svc:{engine.ports.http}"
+            seconds, pod = rollout.pre_promotion_analysis.seconds, fields["template"]["spec"]
+            load = load_metric(rollout.preview_load, url, seconds, pod, image_registry)
+            templates[_PRE_PROMOTION].body["spec"]["metrics"].append(load)
+        strategy = _blue_green(name, preview.name, rollout, templates)
+    else:
+        strategy = _canary(rollout, templates)
     whole = {
         **{key: fields[key] for key in ("replicas", "progressDeadlineSeconds") if key in fields},
         "revisionHistoryLimit": _VERSIONS_KEPT,
@@ -285,8 +220,46 @@ def rollout_objects(
         "strategy": {rollout.kind: strategy},
         "template": fields["template"],
     }
-    return [
-        *([preview_service(name, ports)] if isinstance(rollout, BlueGreenRollout) else []),
-        *(_analysis_template(f"{name}-{role}", each) for role, each in metrics.items() if each),
-        KubernetesObject(ROLLOUT_API, "Rollout", name, {"spec": whole}),
-    ]
+    return [*objects, KubernetesObject(ROLLOUT_API, "Rollout", name, {"spec": whole})]
+
+
+def _preview_service(name: str, engine: Engine) -> KubernetesObject:
+    """The Service of a version that has not taken over; the server's own Service is the active one.
+
+    Argo Rollouts narrows the selectors of both, each to the pods of one version.
+    """
+    ports = {"http": engine.ports.http, "grpc": engine.ports.grpc}
+    listed = [{"name": port, "port": number, "targetPort": number} for port, number in ports.items() if number]
+    fields = {"selector": {names.SERVER_LABEL: name}, "ports": listed}
+    return KubernetesObject("v1", "Service", f"{name}-preview", {"spec": fields})
+
+
+def _blue_green(
+    name: str, preview: str, rollout: BlueGreenRollout, templates: Mapping[str, KubernetesObject]
+) -> dict[str, Any]:
+    return {
+        "activeService": name,
+        "previewService": preview,
+        "autoPromotionEnabled": rollout.auto_promotion_enabled,
+        **({"previewReplicaCount": rollout.preview_replica_count} if rollout.preview_replica_count else {}),
+        **{_FIELDS[role]: analysis_run(template.name) for role, template in templates.items()},
+        "scaleDownDelaySeconds": rollout.scale_down_delay_seconds,
+        # Of three versions in a row, the first one goes at once: there is room for two.
+        "scaleDownDelayRevisionLimit": 1,
+        "abortScaleDownDelaySeconds": rollout.abort_scale_down_delay_seconds,
+    }
+
+
+def _canary(rollout: CanaryRollout, templates: Mapping[str, KubernetesObject]) -> dict[str, Any]:
+    steps = [_step(step, templates) for step in rollout.steps]
+    return {"maxSurge": rollout.max_surge, "maxUnavailable": 0, "steps": [step for step in steps if step]}
+
+
+def _step(
+    step: WeightStep | PauseStep | AnalysisStep, templates: Mapping[str, KubernetesObject]
+) -> dict[str, Any] | None:
+    if isinstance(step, WeightStep):
+        return {"setWeight": step.percent}
+    if isinstance(step, PauseStep):
+        return {"pause": {"duration": f"{step.seconds}s"} if step.seconds else {}}
+    return {"analysis": analysis_run(templates[_CANARY].name)} if _CANARY in templates else None

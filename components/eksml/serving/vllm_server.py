@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -72,9 +72,8 @@ class Lora(Spec):
 class VllmServerSpec(LanguageModelSpec):
     """vLLM with one model."""
 
-    engine: ClassVar[str] = "vllm"
-
     kind: Literal["vllm"] = "vllm"
+    """The engine: vllm."""
     nodes: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     """Pods that serve one copy of the model together, one for each node; more than one by a LeaderWorkerSet."""
     tensor_parallel: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
@@ -128,6 +127,18 @@ class VllmServerSpec(LanguageModelSpec):
         return self.gpus_per_node * self.nodes
 
     @property
+    def most_pods(self) -> int:
+        """Pods at the most: a LeaderWorkerSet takes a group away before it makes the next one."""
+        return super().most_pods if self.nodes == 1 else self.most_replicas * self.nodes
+
+    @property
+    def needs(self) -> Iterator[str]:
+        """Those of every server, and what makes groups of pods."""
+        yield from super().needs
+        if self.nodes > 1:
+            yield "serving.leaderWorkerSet"
+
+    @property
     def mounts_bucket(self) -> bool:
         """Never: vLLM streams from S3."""
         return False
@@ -140,6 +151,11 @@ class VllmServer(ModelServer[VllmServerSpec]):
         """`vllm serve`, with what the Spec says."""
         return EngineProcess(["vllm", "serve"], self._arguments(), self._variables())
 
+    @property
+    def api_key(self) -> SecretKey | None:
+        """The key that clients must send."""
+        return self.spec.api_key
+
     def workload(self) -> KubernetesObject:
         """One group of pods for each replica, where a copy of the model takes several nodes."""
         if self.spec.nodes == 1:
@@ -150,7 +166,7 @@ class VllmServer(ModelServer[VllmServerSpec]):
             self.resource_name,
             {
                 "spec": {
-                    "replicas": self.spec.replicas,
+                    **({} if self.spec.autoscaling else {"replicas": self.spec.replicas}),
                     "leaderWorkerTemplate": {
                         "size": self.spec.nodes,
                         # A group that has lost one of its pods cannot go on without it.

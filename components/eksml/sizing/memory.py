@@ -27,19 +27,32 @@ def weights_bytes_per_gpu(
 ) -> float:
     """What the weights take on the fullest GPU.
 
-    Tensor parallelism divides every matrix, embedding and head too; a pipeline divides the layers, and embedding and head
-    are on its first and last stage. Source: Megatron-LM (https://arxiv.org/abs/1909.08053 and
-    https://arxiv.org/abs/2104.04473).
+    Tensor parallelism divides every matrix, embedding and head too; a pipeline divides the layers, and its first or last
+    stage has embedding or head. Source: Megatron-LM (https://arxiv.org/abs/1909.08053, https://arxiv.org/abs/2104.04473).
     """
-    total = weights_bytes(model, precision)
+    total = weights_bytes(model, precision) + _padding_bytes(model, precision, tensor_parallel)
     if model.transformer is None or pipeline_parallel == 1:
         return total / (tensor_parallel * pipeline_parallel)
-    how = precisions()[precision or model.precision]
-    width = 2 if how.quantized else how.bits / 8
-    embeddings = min(model.transformer.embedding_parameters * width, total)
-    layers = ceil(model.transformer.layers / pipeline_parallel) / model.transformer.layers
+    width = max(16, precisions()[precision or model.precision].bits) / 8
+    embeddings = model.transformer.embedding_parameters * width
     one_end = model.transformer.vocabulary_size * model.transformer.hidden_size * width
-    return ((total - embeddings) * layers + min(one_end, total)) / tensor_parallel
+    share = ceil(model.transformer.layers / pipeline_parallel) / model.transformer.layers
+    return ((total - embeddings) * share + one_end) / tensor_parallel
+
+
+def _padding_bytes(model: ModelShape, precision: str | None, tensor_parallel: int) -> float:
+    """What kernels add to the experts' matrices where their sizes are no multiples of what they work on."""
+    how = precisions()[precision or model.precision]
+    if model.transformer is None or not (experts := model.transformer.experts):
+        return 0
+    hidden, inner = model.transformer.hidden_size, experts.intermediate_size / tensor_parallel
+    wider = _rounded_up(hidden, how.pad_hidden) / hidden * _rounded_up(inner, how.pad_intermediate) / inner
+    quantized = (model.parameters - model.kept_parameters) * (how.bits + how.scale_bits) / 8
+    return quantized * (wider - 1)
+
+
+def _rounded_up(number: float, multiple: int) -> float:
+    return ceil(number / multiple) * multiple if multiple > 1 else number
 
 
 def disk_gb(model: ModelShape, precision: str | None = None) -> float:
