@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from eksml.serving.model_source import HubSource as HubSource
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
+    from eksml.serving.populate import Populate as Populate
     from eksml.serving.server import ServerSpec as ServerSpec
     from eksml.serving.vllm_server import Lora as Lora
     from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
@@ -212,6 +213,7 @@ _PUBLIC = {
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
+    "eksml.serving.populate": ("Populate",),
     "eksml.serving.server": ("ServerSpec",),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
