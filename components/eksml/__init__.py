@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from eksml.serving.model_source import HubSource as HubSource
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
+    from eksml.serving.populate import Populate as Populate
     from eksml.serving.rollout import AnalysisStep as AnalysisStep
     from eksml.serving.rollout import BlueGreenRollout as BlueGreenRollout
     from eksml.serving.rollout import CanaryRollout as CanaryRollout
@@ -219,8 +220,8 @@ _PUBLIC = {
         "ScheduleAutoscaling",
         "WorkingHours",
     ),
-    "eksml.serving.cold_start": ("ColdStart", "cold_start"),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
+    "eksml.serving.cold_start": ("ColdStart", "cold_start"),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
@@ -228,6 +229,7 @@ _PUBLIC = {
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
+    "eksml.serving.populate": ("Populate",),
     "eksml.serving.rollout": (
         "AnalysisStep",
         "BlueGreenRollout",
