@@ -3,6 +3,7 @@
 from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, chart_values, charts
+from eksml.catalog.cold_starts import ColdStartFacts, EngineStart, Rate, ReadRate, Span, WeightSource, cold_starts
 from eksml.catalog.durations import (
     CreateTime,
     Duration,
@@ -13,9 +14,18 @@ from eksml.catalog.durations import (
     whole_stacks,
 )
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
+from eksml.catalog.engines import Analysis, AnalysisQuery, Backend, Engine, Signal, engines, for_pods
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
+from eksml.catalog.inference_memory import (
+    EngineLimits,
+    Estimate,
+    InferenceEngine,
+    Precision,
+    inference_engines,
+    precisions,
+)
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import (
     KubernetesVersion,
@@ -24,6 +34,8 @@ from eksml.catalog.kubernetes_versions import (
     usable_kubernetes_versions,
 )
 from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomizations
+from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
+from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
@@ -32,49 +44,77 @@ from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 __all__ = [
     "AddonWorkload",
     "AmiFamily",
+    "Analysis",
+    "AnalysisQuery",
+    "Backend",
     "Chart",
     "ChartWorkload",
+    "ColdStartFacts",
     "CreateTime",
     "Duration",
     "EksAddon",
+    "Engine",
+    "EngineLimits",
+    "EngineStart",
+    "Estimate",
+    "Exporter",
     "Framework",
     "GpuModel",
     "Image",
+    "InferenceEngine",
     "InstanceType",
     "KubernetesVersion",
+    "Metric",
+    "Model",
+    "ModelShape",
     "Orchestrator",
     "Overlay",
     "OverlayWorkload",
     "PodSize",
+    "Precision",
+    "Rate",
+    "ReadRate",
     "Region",
     "Replacement",
+    "Signal",
+    "Span",
+    "Transformer",
     "Variable",
     "VpcEndpoints",
+    "WeightSource",
     "WholeStack",
     "ami_families",
     "chart_values",
     "charts",
+    "cold_starts",
     "collectives",
     "create_time",
     "default_kubernetes_version",
     "durations",
     "eks_addons",
     "eks_image_registry",
+    "engines",
+    "exporters",
+    "for_pods",
     "frameworks",
     "gpus",
     "image_of",
     "images",
+    "inference_engines",
     "instance_types",
     "karpenter_node",
     "kubernetes_versions",
     "kustomizations",
     "managed_policy_arn",
+    "models",
     "orchestrators",
     "partition",
+    "precisions",
     "priced_regions",
     "regions",
     "replacement",
     "replacements",
+    "series_in",
     "service_account",
     "today",
     "usable_kubernetes_versions",
