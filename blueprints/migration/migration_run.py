@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -27,7 +26,8 @@ Arrays = Mapping[str, numpy.ndarray]
 Network = Callable[[Arrays], Arrays]
 
 ONNX_OPSET = 20
-# What a server of TensorFlow leaves alone: https://github.com/tensorflow/serving, saved_model_warmup.md names the folder.
+# What TensorFlow Serving does not take for the model:
+# https://github.com/tensorflow/serving/blob/master/tensorflow_serving/g3doc/saved_model_warmup.md
 EXTRA = "assets.extra"
 REPORT = "migration.json"
 
@@ -261,7 +261,9 @@ def reordered(network: Network, *, images: Callable[[numpy.ndarray], numpy.ndarr
     """A network that gets its images in another order of axes."""
 
     def run(arrays: Arrays) -> Arrays:
-        return network({name: images(each) if each.ndim == _IMAGE_DIMENSIONS else each for name, each in arrays.items()})
+        return network(
+            {name: images(each) if each.ndim == _IMAGE_DIMENSIONS else each for name, each in arrays.items()}
+        )
 
     return run
 
@@ -353,7 +355,7 @@ def sha256(path: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
-            digest.update(str(file.relative_to(path)).encode())
+            digest.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
             with file.open("rb") as opened:
                 while block := opened.read(1 << 20):
                     digest.update(block)

@@ -3,8 +3,8 @@
     python migrate.py --builder mnist --weights step-000005000/state.pt --name mnist
 
 The weights are a state_dict, a checkpoint of blueprints/training/native-pytorch, or, without a builder, a file of
-torch.export. Without any, a small network with random weights is migrated. What is written below --output/--name/VERSION
-is what TensorFlow Serving reads, and the ONNX file with a report beside it, in assets.extra.
+torch.export. Without any, a small network with random weights is migrated. TensorFlow Serving reads what is written
+below --output/--name/VERSION; the ONNX file and a report lie beside it, in assets.extra.
 
     python migrate.py --back models/mnist/2 --output triton --name mnist
 
@@ -94,27 +94,21 @@ def load_exported(file: Path) -> torch.export.ExportedProgram:
 
 
 def export(model: nn.Module | torch.export.ExportedProgram, builder: Builder | None, file: Path) -> None:
-    """Writes a network as ONNX, for batches of any size."""
+    """Writes a network as ONNX, for batches of any size; one that was exported has its inputs already."""
+    examples, names = (), {}
+    if builder:
+        examples = tuple(torch.randn(2, *shape) for shape in builder.inputs.values())
+        batch = {0: torch.export.Dim("batch")}
+        names = {
+            "input_names": list(builder.inputs),
+            "output_names": builder.outputs,
+            "dynamic_shapes": tuple(batch for _ in examples),
+        }
     try:
-        if isinstance(model, torch.export.ExportedProgram):
-            program = torch.onnx.export(model, dynamo=True, opset_version=migration_run.ONNX_OPSET, verbose=False)
-        else:
-            assert builder
-            examples = tuple(torch.randn(2, *shape) for shape in builder.inputs.values())
-            program = torch.onnx.export(
-                model,
-                examples,
-                dynamo=True,
-                opset_version=migration_run.ONNX_OPSET,
-                input_names=list(builder.inputs),
-                output_names=builder.outputs,
-                dynamic_shapes=tuple({0: torch.export.Dim("batch")} for _ in examples),
-                verbose=False,
-            )
+        opset = migration_run.ONNX_OPSET
+        torch.onnx.export(model, examples, file, dynamo=True, opset_version=opset, verbose=False, **names)
     except torch.onnx.OnnxExporterError as error:
         raise SystemExit(f"PyTorch does not export this model as ONNX: {str(error)[-2000:]}") from None
-    assert program
-    program.save(file)
 
 
 def network(model: nn.Module, onnx: OnnxModel) -> Network:

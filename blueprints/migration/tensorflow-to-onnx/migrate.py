@@ -22,6 +22,9 @@ import keras
 import migration_run
 from migration_run import Migration, Network, OnnxModel
 
+# The newest that tf2onnx is tested with.
+OPSET = 18
+
 
 def small_network() -> keras.Model:
     """Convolutions for images of 32 × 32."""
@@ -56,10 +59,6 @@ def export(folder: Path, file: Path, channels_first: list[str]) -> None:
     if channels_first:
         command += ["--inputs-as-nchw", ",".join(channels_first)]
     migration_run.run_tool("tf2onnx", *command, otherwise="TensorFlow Serving runs the model as it is")
-
-
-# The newest that tf2onnx 1.17 is tested with.
-OPSET = 18
 
 
 def forward(settings: argparse.Namespace, work: Path) -> None:
