@@ -1,8 +1,8 @@
 """What all migrations do alike: settings, comparison of two networks, layout for a model server, publishing.
 
-It lies beside migrate.py on the cluster. A network is compared with its original on the same examples, and is published
-only if their outputs agree: as a version of its own, whose number is the next one, beside those that are there. The file
-by which a server knows a version is written last, for the folder may lie on S3, where nothing is renamed.
+It lies beside migrate.py on the cluster. A network is compared with its original on the same examples, and is
+published only if their outputs agree: as a version of its own, with the next number, beside those that are there. The
+file by which a server knows a version is written last, for the folder may lie on S3, where nothing is renamed.
 """
 
 import argparse
@@ -386,11 +386,12 @@ def _random(tensor: Tensor, size: int, generator: numpy.random.Generator) -> num
 
 
 def _fits(given: Sequence[int], wanted: Sequence[int | None]) -> bool:
-    return len(given) == len(wanted) and all(size in (each, None) or each is None for each, size in zip(given, wanted))
+    return len(given) == len(wanted) and all(size in (each, None) for each, size in zip(given, wanted, strict=True))
 
 
-def _port(role: str, tensor: Tensor, labels: str = "") -> str:
-    return f'{role} [\n  {{\n    name: "{tensor.name}"\n    data_type: {tensor.triton_type}\n    dims: {_dimensions(tensor)}\n{labels}  }}\n]'
+def _port(role: str, tensor: Tensor, more: str = "") -> str:
+    fields = f'name: "{tensor.name}"\n    data_type: {tensor.triton_type}\n    dims: {_dimensions(tensor)}\n{more}'
+    return f"{role} [\n  {{\n    {fields}  }}\n]"
 
 
 def _dimensions(tensor: Tensor, free: int = -1) -> str:
