@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.cold_start import ColdStart as ColdStart
     from eksml.serving.cold_start import cold_start as cold_start
+    from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
     from eksml.serving.keda import KedaSpec as KedaSpec
@@ -107,6 +108,12 @@ if TYPE_CHECKING:
     from eksml.serving.rollout import rollout_objects as rollout_objects
     from eksml.serving.rollout import rollout_problems as rollout_problems
     from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.tensorflow_serving import TensorFlowBatching as TensorFlowBatching
+    from eksml.serving.tensorflow_serving import TensorFlowModel as TensorFlowModel
+    from eksml.serving.tensorflow_serving import TensorFlowServing as TensorFlowServing
+    from eksml.serving.tensorflow_serving import TensorFlowServingSpec as TensorFlowServingSpec
+    from eksml.serving.transformers_server import TransformersServer as TransformersServer
+    from eksml.serving.transformers_server import TransformersServerSpec as TransformersServerSpec
     from eksml.serving.vllm_server import Lora as Lora
     from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
     from eksml.serving.vllm_server import VllmServer as VllmServer
@@ -222,6 +229,7 @@ _PUBLIC = {
     ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
+    "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
@@ -241,6 +249,13 @@ _PUBLIC = {
         "rollout_problems",
     ),
     "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.tensorflow_serving": (
+        "TensorFlowBatching",
+        "TensorFlowModel",
+        "TensorFlowServing",
+        "TensorFlowServingSpec",
+    ),
+    "eksml.serving.transformers_server": ("TransformersServer", "TransformersServerSpec"),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
