@@ -66,6 +66,7 @@ def test_their_objects_are_admitted_runtimes_and_disruption_budgets_too(cluster:
     crds.install(cluster, registered)
     made = [cluster.create(item)["kind"] for item in registered]
     assert made.count("ClusterTrainingRuntime") == 4
+    assert made.count("ClusterServingRuntime") == 3
     assert made.count("PodDisruptionBudget") == 5
     assert made.count("Namespace") == 8
 
