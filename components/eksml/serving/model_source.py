@@ -9,7 +9,8 @@ from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.secret_key import SecretKey
-from eksml.spec import BucketName, Flag, ObjectName, RelativePath, Spec, pattern
+from eksml.serving.populate import Populate
+from eksml.spec import BucketName, ObjectName, RelativePath, Spec, pattern
 from eksml.storage.volumes import ClaimVolume, FileSystemVolume
 
 MODEL_DIRECTORY = "/models"
@@ -47,8 +48,8 @@ class BucketSource(Spec):
     """The beginning of the objects' keys, such as `teams/vision/models/resnet/`."""
     model: ModelId | None = None
     """Which model of the hub lies there, by which it is known what memory it needs."""
-    populate: Flag = False
-    """Whether a Job fills the prefix from the hub once, and checks the hashes of what it wrote."""
+    populate: Populate | None = None
+    """Has a Job fill the prefix from the hub once, which checks the hashes; {} for what suits most models."""
     revision: Revision | None = None
     """The commit of the hub that is copied."""
     token: SecretKey | None = None
@@ -61,7 +62,7 @@ class BucketSource(Spec):
                 yield Problem((key,), "missing: populate copies it from the hub")
         for key in ("revision", "token"):
             if not self.populate and getattr(self, key) is not None:
-                yield Problem((key,), "given, but has no effect without populate: true")
+                yield Problem((key,), "given, but has no effect without populate")
 
 
 class ClaimSource(Spec):
