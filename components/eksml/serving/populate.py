@@ -148,7 +148,7 @@ def _container(populate: Populate, source: HubModel, target: BucketPrefix) -> di
         environment.append({"name": "HF_TOKEN", **source.token.as_value()})
     return {
         "name": "populate",
-        "image": images()["kserve-storage-initializer"].reference,
+        "image": images()["storage-initializer"].reference,
         "command": script_command(POPULATE_SCRIPT, options) + (["--pickles"] if populate.pickles else []),
         "env": environment,
         # Everything is streamed: the disk holds what is printed.
