@@ -49,7 +49,7 @@ class BucketSource(Spec):
     model: ModelId | None = None
     """Which model of the hub lies there, by which it is known what memory it needs."""
     populate: Populate | None = None
-    """Has a Job fill the prefix from the hub once, which checks the hashes; {} for what suits most models."""
+    """How a Job fills the prefix from the hub, once, and checks the hashes of what it writes; null: it is filled."""
     revision: Revision | None = None
     """The commit of the hub that is copied."""
     token: SecretKey | None = None
@@ -58,10 +58,10 @@ class BucketSource(Spec):
     def rules(self) -> Iterator[Problem]:
         """What is copied is known to the commit."""
         for key in ("model", "revision"):
-            if self.populate and getattr(self, key) is None:
+            if self.populate is not None and getattr(self, key) is None:
                 yield Problem((key,), "missing: populate copies it from the hub")
         for key in ("revision", "token"):
-            if not self.populate and getattr(self, key) is not None:
+            if self.populate is None and getattr(self, key) is not None:
                 yield Problem((key,), "given, but has no effect without populate")
 
 
