@@ -31,7 +31,23 @@ if TYPE_CHECKING:
     from eksml.errors import SpecError as SpecError
     from eksml.kustomization import Kustomization as Kustomization
     from eksml.kustomization import KustomizationSpec as KustomizationSpec
+    from eksml.network.authentication import JsonWebToken as JsonWebToken
+    from eksml.network.authentication import JwtClaim as JwtClaim
+    from eksml.network.authentication import OpenIdConnect as OpenIdConnect
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
+    from eksml.network.external_dns import DnsPolicy as DnsPolicy
+    from eksml.network.external_dns import ExternalDns as ExternalDns
+    from eksml.network.external_dns import ExternalDnsSpec as ExternalDnsSpec
+    from eksml.network.gateway import GatewayControllers as GatewayControllers
+    from eksml.network.gateway import GatewaySpec as GatewaySpec
+    from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
+    from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
+    from eksml.network.team_gateway import AccessLogs as AccessLogs
+    from eksml.network.team_gateway import CertificateTls as CertificateTls
+    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
+    from eksml.network.team_gateway import Scheme as Scheme
+    from eksml.network.team_gateway import TeamGateway as TeamGateway
+    from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
     from eksml.network.vpc import NewVpcSpec as NewVpcSpec
     from eksml.network.vpc import Vpc as Vpc
@@ -63,6 +79,11 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.exposure import Backend as Backend
+    from eksml.serving.exposure import ExposureSpec as ExposureSpec
+    from eksml.serving.exposure import exposure_objects as exposure_objects
+    from eksml.serving.exposure import exposure_problems as exposure_problems
+    from eksml.serving.exposure import holding_objects as holding_objects
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
@@ -148,7 +169,19 @@ _PUBLIC = {
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
+    "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
+    "eksml.network.external_dns": ("DnsPolicy", "ExternalDns", "ExternalDnsSpec"),
+    "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
+    "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
+    "eksml.network.team_gateway": (
+        "AccessLogs",
+        "CertificateTls",
+        "HostedZoneTls",
+        "Scheme",
+        "TeamGateway",
+        "TeamGatewaySpec",
+    ),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
@@ -162,6 +195,7 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.exposure": ("Backend", "ExposureSpec", "exposure_objects", "exposure_problems", "holding_objects"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),

@@ -31,6 +31,7 @@ from eksml.cluster.new_cluster import NewCluster, NewClusterSpec
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
 from eksml.network.existing_vpc import ExistingVpcSpec
+from eksml.network.gateway import GatewayControllers, GatewaySpec
 from eksml.network.vpc import NatGateways, NewVpcSpec, Vpc
 from eksml.nodes.karpenter import Karpenter, KarpenterSpec
 from eksml.nodes.karpenter_pool import KarpenterPool, KarpenterPoolSpec
@@ -71,6 +72,8 @@ class PlatformSpec(Spec):
     """The cluster: a new one, an existing one by its name, or any by its kubeconfig."""
     pools: dict[PoolName, Pool] = Field(default_factory=dict)
     """Node pools by name: managed ones of a fixed size, and elastic ones that Karpenter fills."""
+    gateway: GatewaySpec | None = None
+    """The load balancer controller, and DNS names: what the gateways of teams need; null: none."""
     accelerators: Annotated[DevicePluginSpec | GpuOperatorSpec, Field(discriminator="kind")] | None = None
     """How GPUs become usable in the cluster: the devicePlugin or the gpuOperator; null for a cluster without."""
     storage: SharedStorageSpec | None = None
@@ -168,16 +171,17 @@ class Platform(Component):
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
             cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
-            nodes, storage = _Nodes(system=[], everything=[]), None
+            nodes, storage, gateway = _Nodes(system=[], everything=[]), None, []
         else:
             network = self._network()
             cluster = self._cluster(spec.cluster, network)
             nodes = self._nodes(cluster, network)
             storage = self._storage(cluster, network, needs=nodes.system)
+            gateway = self._gateway(cluster, network, needs=nodes.everything)
         self._accelerators(cluster.provider, needs=nodes.system)
         operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
-        needs = [*nodes.everything, *([storage] if storage else [])]
+        needs = [*nodes.everything, *([storage] if storage else []), *gateway]
         self._teams(cluster, network, storage, needs=needs, operators=operators)
         self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
         self.register_outputs(self.exports)
@@ -320,6 +324,25 @@ class Platform(Component):
             tags=self.own_tags,
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
         )
+
+    def _gateway(
+        self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec, needs: list[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        if self._spec.gateway is None:
+            return []
+        return [
+            GatewayControllers(
+                f"{self.resource_name}-gateway",
+                self._spec.gateway,
+                region=self._spec.region,
+                cluster_name=cluster.cluster_name,
+                vpc_id=network.vpc_id,
+                tags=self.own_tags,
+                image_registry=self._spec.image_registry,
+                # They ask CoreDNS for the addresses of AWS, also while they take down the last load balancer.
+                opts=self.child(depends_on=needs, providers=[cluster.provider]),
+            )
+        ]
 
     def _accelerators(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> None:
         name, spec = self.resource_name, self._spec
