@@ -31,10 +31,16 @@ def test_every_workload_is_an_object_of_the_overlay(name: str) -> None:
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_its_definitions_are_those_of_the_tag(name: str, shared: Path) -> None:
     overlay = OVERLAYS[name]
-    project = {"training-operator": "kubeflow-training-operator", "kuberay-crds": "kuberay"}.get(name, name)
+    project = {"training-operator": "kubeflow-training-operator"}.get(name, name.removesuffix("-crds"))
     files = (shared / "crds" / project / overlay.ref).glob("*.yaml")
-    real = [yaml.load(file.read_text(), Loader=yaml.CSafeLoader)["metadata"]["name"] for file in files]
-    assert sorted(overlay.crds) == sorted(real)
+    real = {yaml.load(file.read_text(), Loader=yaml.CSafeLoader)["metadata"]["name"] for file in files}
+    # The controller's other definitions are in its chart.
+    real -= set(catalog.charts()[project].crds) if project == "aws-load-balancer-controller" else set()
+    if project == "gateway-api":
+        # Only the definitions that are used lie beside the checkout.
+        assert real < set(overlay.crds)
+    else:
+        assert sorted(overlay.crds) == sorted(real)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

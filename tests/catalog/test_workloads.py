@@ -86,4 +86,4 @@ def test_what_brings_a_chart_or_an_overlay_is_a_setting_of_the_platform() -> Non
         first, *rest = setting.split(".")
         assert first in schema["properties"]
         for key in rest:
-            assert key in schema["$defs"]["TrainingSpec"]["properties"]
+            assert key in schema["$defs"][f"{first.capitalize()}Spec"]["properties"]
