@@ -71,6 +71,10 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.observability.observability import Observability as Observability
+    from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
+    from eksml.observability.prometheus import Prometheus as Prometheus
+    from eksml.observability.prometheus import PrometheusSpec as PrometheusSpec
     from eksml.platform import Platform as Platform
     from eksml.platform import PlatformSpec as PlatformSpec
     from eksml.platform_reference import PlatformReference as PlatformReference
@@ -79,13 +83,39 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
-    from eksml.serving.exposure import Backend as Backend
+    from eksml.serving.argo_rollouts import ArgoRollouts as ArgoRollouts
+    from eksml.serving.argo_rollouts import ArgoRolloutsSpec as ArgoRolloutsSpec
+    from eksml.serving.autoscaling import CpuAutoscaling as CpuAutoscaling
+    from eksml.serving.autoscaling import HttpAutoscaling as HttpAutoscaling
+    from eksml.serving.autoscaling import MetricAutoscaling as MetricAutoscaling
+    from eksml.serving.autoscaling import ScheduleAutoscaling as ScheduleAutoscaling
+    from eksml.serving.autoscaling import WorkingHours as WorkingHours
+    from eksml.serving.cert_manager import CertManager as CertManager
+    from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.exposure import ExposureSpec as ExposureSpec
     from eksml.serving.exposure import exposure_objects as exposure_objects
     from eksml.serving.exposure import exposure_problems as exposure_problems
-    from eksml.serving.exposure import holding_objects as holding_objects
+    from eksml.serving.keda import Keda as Keda
+    from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
+    from eksml.serving.keda import KedaSpec as KedaSpec
+    from eksml.serving.kserve import KServe as KServe
+    from eksml.serving.kserve import KServeSpec as KServeSpec
+    from eksml.serving.language_model import LanguageModelSpec as LanguageModelSpec
+    from eksml.serving.language_model import TokenBatching as TokenBatching
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec as LeaderWorkerSetOperatorSpec
+    from eksml.serving.model_server import ModelServer as ModelServer
+    from eksml.serving.model_source import BucketSource as BucketSource
+    from eksml.serving.model_source import ClaimSource as ClaimSource
+    from eksml.serving.model_source import HubSource as HubSource
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
+    from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.vllm_server import Lora as Lora
+    from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
+    from eksml.serving.vllm_server import VllmServer as VllmServer
+    from eksml.serving.vllm_server import VllmServerSpec as VllmServerSpec
+    from eksml.serving.warm_up import WarmUp as WarmUp
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -190,13 +220,33 @@ _PUBLIC = {
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
+    "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform", "PlatformSpec"),
     "eksml.platform_reference": ("PlatformReference", "workload_spec"),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
-    "eksml.serving.exposure": ("Backend", "ExposureSpec", "exposure_objects", "exposure_problems", "holding_objects"),
+    "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
+    "eksml.serving.autoscaling": (
+        "CpuAutoscaling",
+        "HttpAutoscaling",
+        "MetricAutoscaling",
+        "ScheduleAutoscaling",
+        "WorkingHours",
+    ),
+    "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
+    "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
+    "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
+    "eksml.serving.kserve": ("KServe", "KServeSpec"),
+    "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
+    "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
+    "eksml.serving.model_server": ("ModelServer",),
+    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
+    "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
+    "eksml.serving.warm_up": ("WarmUp",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),

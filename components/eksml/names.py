@@ -21,6 +21,9 @@ JOB_LABEL = "eksml.dev/job"
 SERVER_LABEL = "eksml.dev/server"
 """On every pod of a model server, its Service and all that belongs to it: the server's name."""
 
+SERVER_WORKER_LABEL = "eksml.dev/server-worker"
+"""On pods that help a model server and answer nobody themselves: the server's name."""
+
 TEAM_GATEWAY = "entry"
 """In a team's namespace: the Gateway by which its model servers are reached, its listener for them, and the
 ListenerRuleConfiguration that each of their routes names."""
@@ -106,6 +109,13 @@ KUEUE_SERVICE_ACCOUNT = "kueue-controller-manager"
 """What the chart calls it, for a release of the name kueue."""
 KUEUE_GATE = "kueue.x-k8s.io/admission"
 """On a pod that waits in a queue: while it has this scheduling gate, it gets no node."""
+
+KEDA_NAMESPACE = "keda"
+KEDA_HTTP_ADD_ON = "keda-add-ons-http"
+"""The chart of KEDA's HTTP add-on, and how the names of all that it makes begin."""
+
+COLD_START_ANNOTATION = "eksml.dev/cold-start"
+"""On the workload of a model server: how long it probably takes until it answers, part by part, as JSON."""
 
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
 KARPENTER_POOL_LABEL = "karpenter.sh/nodepool"

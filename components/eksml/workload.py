@@ -40,7 +40,7 @@ class Workload(Component):
             raise SpecError([Problem(("name",), text)])
         super().__init__(token, name, spec, opts)
         self._namespace = namespace
-        self._label = {label: name}
+        self.label = {label: name}
         self.made: list[pulumi.Resource] = []
 
     def add(
@@ -58,7 +58,7 @@ class Workload(Component):
         metadata: dict[str, Any] = {
             "name": name,
             "namespace": self._namespace,
-            "labels": {**self._label, **(labels or {})},
+            "labels": {**self.label, **(labels or {})},
             **({"annotations": dict(annotations)} if annotations else {}),
         }
         made = pulumi.CustomResource(
@@ -93,7 +93,7 @@ class Workload(Component):
             {
                 "apiVersion": "v1",
                 "kind": "PersistentVolume",
-                "metadata": {"name": volume_name, "labels": self._label},
+                "metadata": {"name": volume_name, "labels": self.label},
                 "spec": fields,
             },
             self.child(delete_before_replace=True),

@@ -11,7 +11,8 @@ import pytest
 from eksml.checks import run_checks
 from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
 from eksml.plan import Plan, Resource
-from eksml.serving.exposure import Backend, ExposureSpec, exposure_objects
+from eksml.serving.autoscaling import Backend
+from eksml.serving.exposure import ExposureSpec, exposure_objects
 from eksml.spec import parse
 from network.test_team_gateway import LOGIN, TLS, TOKEN
 from programs import recorded
@@ -30,7 +31,13 @@ def exposed(**settings: Any) -> Plan:
         TeamGateway("lab", spec, team="vision", opts=pulumi.ResourceOptions(providers=[provider]))
         exposure = ExposureSpec(hostname="a.example.com", grpc_hostname="b.example.com")
         made = exposure_objects(
-            "llama", "vision", exposure, Backend("llama", 8000, 8001), health_path="/health", drain_seconds=30
+            "llama",
+            "vision",
+            exposure,
+            Backend("vision", "llama", 8000),
+            health_path="/health",
+            drain_seconds=30,
+            grpc_port=8001,
         )
         for each in made:
             pulumi.CustomResource(

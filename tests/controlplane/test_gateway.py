@@ -21,7 +21,8 @@ from eksml.network.gateway import GatewayControllers, GatewaySpec
 from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
 from eksml.plan import Plan
 from eksml.plan.manifests import objects
-from eksml.serving.exposure import Backend, ExposureSpec, exposure_objects, holding_objects
+from eksml.serving.autoscaling import HttpAutoscaling, backend, interceptor_grant
+from eksml.serving.exposure import ExposureSpec, exposure_objects
 from eksml.spec import parse
 from network.test_team_gateway import LOGIN, TLS, TOKEN
 from programs import recorded
@@ -34,7 +35,6 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "login": {"host": "*.example.com", "tls": TLS, "authentication": LOGIN, "accessLogs": {"bucket": "our-logs"}},
     "token": {"scheme": "internetFacing", "tls": TLS, "authentication": TOKEN, "sourceRanges": ["192.0.2.0/24"]},
 }
-HOLDER = Backend("interceptor", 8080, namespace="keda")
 
 
 @cache
@@ -65,14 +65,13 @@ def controllers() -> Plan:
     return recorded(program)
 
 
-def routes(**settings: Any) -> list[dict[str, Any]]:
-    spec = parse(ExposureSpec, settings)
-    backend = Backend("llama", 8000, 8001)
-    made = exposure_objects("llama", TEAM, spec, backend, health_path="/health", drain_seconds=30)
+def routes(autoscaling: HttpAutoscaling | None = None, **settings: Any) -> list[dict[str, Any]]:
+    spec, to = parse(ExposureSpec, settings), backend(autoscaling, "llama", TEAM, 8000)
+    made = exposure_objects("llama", TEAM, spec, to, health_path="/health", drain_seconds=30, grpc_port=8001)
     return list(whole(made, TEAM))
 
 
-def whole(made: tuple[KubernetesObject, ...], namespace: str) -> Iterator[dict[str, Any]]:
+def whole(made: list[KubernetesObject], namespace: str) -> Iterator[dict[str, Any]]:
     for each in made:
         metadata = {"name": each.name, "namespace": namespace}
         yield {"apiVersion": each.api_version, "kind": each.kind, "metadata": metadata, **each.body}
@@ -93,11 +92,14 @@ def test_an_entry_and_the_routes_to_a_server_are_admitted(name: str, cluster: Cl
     assert kinds == ["TargetGroupConfiguration", "HTTPRoute", "GRPCRoute"]
 
 
-def test_what_lets_a_route_lead_to_another_namespace_is_admitted(cluster: Client) -> None:
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keda"}}
-    made = [namespace, *whole(holding_objects(HOLDER, [TEAM]), "keda")]
-    crds.install(cluster, made)
-    assert [cluster.create(item)["kind"] for item in made][1:] == ["ReferenceGrant", "TargetGroupConfiguration"]
+def test_a_route_to_a_server_that_sleeps_is_admitted_and_what_lets_it_lead_to_another_namespace(
+    cluster: Client,
+) -> None:
+    (route,) = routes(HttpAutoscaling(max_replicas=2), hostname="llama.example.com")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.KEDA_NAMESPACE}}
+    (grant,) = whole([interceptor_grant("llama", TEAM)], names.KEDA_NAMESPACE)
+    build(cluster, "token", route, grant)
+    assert [cluster.create(item)["kind"] for item in (namespace, grant, route)][1:] == ["ReferenceGrant", "HTTPRoute"]
 
 
 def test_the_class_of_gateways_is_admitted(cluster: Client) -> None:
@@ -151,7 +153,7 @@ def test_the_controller_reads_the_one_secret_and_no_other(cluster: Client) -> No
 
 def test_the_controllers_keep_off_gpu_nodes(cluster: Client) -> None:
     pods = [{"name": each.name, "spec": each.pod} for each in workloads_of(controllers())]
-    assert sorted(pod["name"] for pod in pods) == ["aws-load-balancer-controller", "external-dns"]
+    assert sorted(str(pod["name"]) for pod in pods) == ["aws-load-balancer-controller", "external-dns"]
     add_nodes(cluster, [UNTAINTED])
     assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
     add_nodes(cluster, [SYSTEM_NODE])

@@ -101,6 +101,15 @@ def test_a_certificate_is_made_for_its_host_and_used_once_it_is_proven() -> None
     assert spec_of(plan, GATEWAY)["listeners"][0]["hostname"] == "*.vision.example.com"
 
 
+def test_whatever_a_route_leads_to_is_known_by_the_addresses_of_its_pods() -> None:
+    plan = gateway()
+    default = one(plan, "kubernetes:gateway.k8s.aws/v1:TargetGroupConfiguration")
+    reference = spec_of(plan, CONFIGURATION)["defaultTargetGroupConfiguration"]
+    assert reference == {"name": default.inputs["metadata"]["name"]}
+    assert default.inputs["spec"]["defaultConfiguration"]["targetType"] == "ip"
+    assert default.urn in needs(plan, one(plan, CONFIGURATION))
+
+
 def test_sources_can_be_narrowed() -> None:
     assert "sourceRanges" not in spec_of(gateway(), CONFIGURATION)
     assert spec_of(gateway(sourceRanges=["10.1.0.0/16"]), CONFIGURATION)["sourceRanges"] == ["10.1.0.0/16"]

@@ -16,6 +16,7 @@ from eksml.addresses import is_open
 from eksml.component import Component, Tags
 from eksml.errors import Problem, repetitions
 from eksml.network.authentication import JsonWebToken, OpenIdConnect, authentication_action
+from eksml.network.target_group import target_group
 from eksml.network.team_routes import MEMBERS_RULES, READ, RULES_KIND, routes_policy
 from eksml.spec import BucketName, CertificateArn, Cidr, HostedZoneId, HostPattern, RelativePath, Spec
 
@@ -121,11 +122,15 @@ class TeamGateway(Component):
         self._team = team
         self.certificate_arn = self._certificate(spec)
         rules = self._object(_ENTRY, names.GATEWAY_AWS_API_VERSION, RULES_KIND, _listener_rules(spec, self.own_tags))
+        # What a server says of itself comes first; of whatever else a route leads to, an answer is enough.
+        behind = {"defaultConfiguration": target_group("/", "200-499", drain_seconds=30)}
+        default = self._object(_ENTRY, names.GATEWAY_AWS_API_VERSION, "TargetGroupConfiguration", behind)
         load_balancer = self._object(
             _ENTRY,
             names.GATEWAY_AWS_API_VERSION,
             "LoadBalancerConfiguration",
             _load_balancer(spec, self.certificate_arn, self.own_tags),
+            needs=[default],
         )
         # Its load balancer is gone before what it is made by.
         gateway = self._object(
@@ -242,6 +247,7 @@ def _load_balancer(spec: TeamGatewaySpec, certificate_arn: pulumi.Input[str] | N
     secure = {"protocolPort": "HTTPS:443", "defaultCertificate": certificate_arn, "sslPolicy": _TLS_POLICY}
     return {
         "scheme": schemes[spec.scheme],
+        "defaultTargetGroupConfiguration": {"name": _ENTRY},
         "loadBalancerAttributes": [{"key": key, "value": value} for key, value in _attributes(spec).items()],
         **({"listenerConfigurations": [secure]} if spec.tls else {}),
         **({"sourceRanges": list(spec.source_ranges)} if spec.source_ranges else {}),

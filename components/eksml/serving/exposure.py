@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from eksml import names
 from eksml.errors import Problem
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.target_group import grpc_target_group, target_group
 from eksml.network.team_gateway import TeamGatewaySpec
+from eksml.network.team_routes import RULES_KIND
 from eksml.paths import Path
-from eksml.spec import HostName, Namespace, Spec, UrlPath
+from eksml.serving.autoscaling import Backend
+from eksml.spec import HostName, Spec, UrlPath
 
 
 class ExposureSpec(Spec):
@@ -37,56 +40,46 @@ class ExposureSpec(Spec):
         return self.hostname or "", self.path_prefix or ""
 
 
-class Backend(NamedTuple):
-    """The Service that requests go to: the server's own, or what holds them while the server wakes."""
-
-    service: str
-    port: int
-    grpc_port: int | None = None
-    """The port for gRPC, where it has one."""
-    namespace: str | None = None
-    """Its namespace, if it is not that of the server: it then has a TargetGroupConfiguration there."""
-
-
 def exposure_objects(
-    server: str, namespace: Namespace, spec: ExposureSpec, backend: Backend, *, health_path: str, drain_seconds: int
-) -> tuple[KubernetesObject, ...]:
-    """The objects that expose a server; each comes after those before it.
+    server: str,
+    namespace: str,
+    spec: ExposureSpec,
+    backend: Backend,
+    *,
+    health_path: str,
+    drain_seconds: int,
+    grpc_port: int | None = None,
+) -> list[KubernetesObject]:
+    """The objects that expose a server, in the order in which they are made.
 
-    The load balancer takes a server in once its health path answers, and out once its pod is about to go.
+    The load balancer takes a server in once its health path answers, and out once its pod is about to go. Of a Service
+    in another namespace it knows what it knows of all that are behind the entry: that something answers.
+
+    Arguments:
+        server: its name, and that of the objects.
+        namespace: that of its team.
+        spec: where it is reached.
+        backend: the Service that its HTTP goes to.
+        health_path: what the load balancer asks it.
+        drain_seconds: how long requests have to end when it goes.
+        grpc_port: the port of its gRPC, where its engine has one.
     """
     made: list[KubernetesObject] = []
-    if backend.namespace in (None, namespace):
-        target_group = _target_group(server, namespace, spec, backend, health_path, drain_seconds)
+    is_own = backend.namespace == namespace
+    if is_own:
+        fields = _target_group(server, namespace, spec, backend, health_path, drain_seconds)
         made.append(
-            KubernetesObject(names.GATEWAY_AWS_API_VERSION, "TargetGroupConfiguration", server, {"spec": target_group})
+            KubernetesObject(names.GATEWAY_AWS_API_VERSION, "TargetGroupConfiguration", server, {"spec": fields})
         )
     if spec.hostname or spec.path_prefix:
-        route = _route(spec.hostname, backend, backend.port, _http_match(spec.path_prefix), _prefix_filters(spec))
+        target = {"name": backend.service, "port": backend.port}
+        elsewhere = {} if is_own else {"namespace": backend.namespace}
+        route = _route(spec.hostname, {**target, **elsewhere}, _http_match(spec.path_prefix), _prefix_filters(spec))
         made.append(KubernetesObject(names.GATEWAY_API_VERSION, "HTTPRoute", server, {"spec": route}))
-    if spec.grpc_hostname and backend.grpc_port:
-        route = _route(spec.grpc_hostname, backend, backend.grpc_port, {}, [])
+    if spec.grpc_hostname and grpc_port:
+        route = _route(spec.grpc_hostname, {"name": server, "port": grpc_port}, {}, [])
         made.append(KubernetesObject(names.GATEWAY_API_VERSION, "GRPCRoute", server, {"spec": route}))
-    return tuple(made)
-
-
-def holding_objects(backend: Backend, namespaces: Iterable[str]) -> tuple[KubernetesObject, ...]:
-    """What the namespace of a Service needs that holds requests for servers of other namespaces, once for all of them.
-
-    Such a proxy answers the load balancer's own question, which is for no server, with 404: it is there.
-    """
-    origins = [
-        {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": each} for each in sorted(namespaces)
-    ]
-    grant = {"from": origins, "to": [{"group": "", "kind": "Service", "name": backend.service}]}
-    health = {**_health("/"), "matcher": {"httpCode": "200,404"}}
-    target_group = {"targetReference": {"name": backend.service}, "defaultConfiguration": _properties(health, 30)}
-    return (
-        KubernetesObject(names.GATEWAY_API_VERSION, "ReferenceGrant", backend.service, {"spec": grant}),
-        KubernetesObject(
-            names.GATEWAY_AWS_API_VERSION, "TargetGroupConfiguration", backend.service, {"spec": target_group}
-        ),
-    )
+    return made
 
 
 def exposure_problems(
@@ -136,11 +129,9 @@ def _covers(host: str, hostname: str) -> bool:
 
 
 def _route(
-    hostname: str | None, backend: Backend, port: int, match: dict[str, Any], filters: list[dict[str, Any]]
+    hostname: str | None, target: dict[str, Any], match: dict[str, Any], filters: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    reference = {"group": "gateway.k8s.aws", "kind": "ListenerRuleConfiguration", "name": names.TEAM_GATEWAY}
-    target = {"name": backend.service, "port": port}
-    elsewhere = {"namespace": backend.namespace} if backend.namespace else {}
+    reference = {"group": "gateway.k8s.aws", "kind": RULES_KIND, "name": names.TEAM_GATEWAY}
     return {
         "parentRefs": [{"name": names.TEAM_GATEWAY, "sectionName": names.TEAM_GATEWAY}],
         **({"hostnames": [hostname]} if hostname else {}),
@@ -148,7 +139,7 @@ def _route(
             {
                 **match,
                 "filters": [{"type": "ExtensionRef", "extensionRef": reference}, *filters],
-                "backendRefs": [{**target, **elsewhere}],
+                "backendRefs": [target],
             }
         ],
     }
@@ -168,44 +159,12 @@ def _prefix_filters(spec: ExposureSpec) -> list[dict[str, Any]]:
 def _target_group(
     server: str, namespace: str, spec: ExposureSpec, backend: Backend, health_path: str, drain_seconds: int
 ) -> dict[str, Any]:
-    properties = _properties({**_health(health_path), "matcher": {"httpCode": "200"}}, drain_seconds)
+    for_grpc = {
+        "routeIdentifier": {"kind": "GRPCRoute", "namespace": namespace, "name": server},
+        "targetGroupProps": grpc_target_group(drain_seconds),
+    }
     return {
         "targetReference": {"name": backend.service},
-        "defaultConfiguration": properties,
-        **({"routeConfigurations": [_for_grpc(server, namespace, properties)]} if spec.grpc_hostname else {}),
-    }
-
-
-def _for_grpc(server: str, namespace: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    # Not every engine answers to the gRPC health protocol; that its pod is ready is asked by Kubernetes.
-    health = {**_health("/AWS.ALB/healthcheck"), "matcher": {"grpcCode": "0-99"}}
-    return {
-        "routeIdentifier": {"kind": "GRPCRoute", "namespace": namespace, "name": server},
-        "targetGroupProps": {**properties, "protocolVersion": "GRPC", "healthCheckConfig": health},
-    }
-
-
-def _properties(health: Mapping[str, Any], drain_seconds: int) -> dict[str, Any]:
-    attributes = {
-        "deregistration_delay.timeout_seconds": str(drain_seconds),
-        # Requests to models differ in length by far.
-        "load_balancing.algorithm.type": "least_outstanding_requests",
-    }
-    return {
-        "targetType": "ip",
-        "protocol": "HTTP",
-        "protocolVersion": "HTTP1",
-        "healthCheckConfig": dict(health),
-        "targetGroupAttributes": [{"key": key, "value": value} for key, value in attributes.items()],
-    }
-
-
-def _health(path: str) -> dict[str, Any]:
-    return {
-        "healthCheckProtocol": "HTTP",
-        "healthCheckPath": path,
-        "healthCheckInterval": 10,
-        "healthCheckTimeout": 5,
-        "healthyThresholdCount": 2,
-        "unhealthyThresholdCount": 3,
+        "defaultConfiguration": target_group(health_path, "200", drain_seconds),
+        **({"routeConfigurations": [for_grpc]} if spec.grpc_hostname else {}),
     }
