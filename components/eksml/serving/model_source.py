@@ -9,7 +9,8 @@ from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.secret_key import SecretKey
-from eksml.spec import BucketName, Flag, ObjectName, RelativePath, Spec, pattern
+from eksml.serving.populate import Populate
+from eksml.spec import BucketName, ObjectName, RelativePath, Spec, pattern
 from eksml.storage.volumes import ClaimVolume, FileSystemVolume
 
 MODEL_DIRECTORY = "/models"
@@ -47,8 +48,8 @@ class BucketSource(Spec):
     """The beginning of the objects' keys, such as `teams/vision/models/resnet/`."""
     model: ModelId | None = None
     """Which model of the hub lies there, by which it is known what memory it needs."""
-    populate: Flag = False
-    """Whether a Job fills the prefix from the hub once, and checks the hashes of what it wrote."""
+    populate: Populate | None = None
+    """How a Job fills the prefix from the hub, once, and checks the hashes of what it writes; null: it is filled."""
     revision: Revision | None = None
     """The commit of the hub that is copied."""
     token: SecretKey | None = None
@@ -57,11 +58,11 @@ class BucketSource(Spec):
     def rules(self) -> Iterator[Problem]:
         """What is copied is known to the commit."""
         for key in ("model", "revision"):
-            if self.populate and getattr(self, key) is None:
+            if self.populate is not None and getattr(self, key) is None:
                 yield Problem((key,), "missing: populate copies it from the hub")
         for key in ("revision", "token"):
-            if not self.populate and getattr(self, key) is not None:
-                yield Problem((key,), "given, but has no effect without populate: true")
+            if self.populate is None and getattr(self, key) is not None:
+                yield Problem((key,), "given, but has no effect without populate")
 
 
 class ClaimSource(Spec):
