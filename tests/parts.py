@@ -1,6 +1,7 @@
 """Parts that tests need and that are not in the repository: where they are, and what to say without them."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,3 +21,8 @@ def shared_folder() -> Path | None:
         Path(place) for place in (os.environ.get("EKSML_SHARED"), ROOT / "shared", ROOT.parent / "shared") if place
     )
     return next((place for place in places if (place / "charts").is_dir()), None)
+
+
+def need_program(program: str, package: str) -> str:
+    """The path of a program; skips the test without it, and says how to get it."""
+    return shutil.which(program) or skip(f"needs {program}: apt-get install {package}")

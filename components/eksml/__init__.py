@@ -49,11 +49,16 @@ if TYPE_CHECKING:
     from eksml.nodes.managed_pool import Spot as Spot
     from eksml.nodes.node_role import NodeRole as NodeRole
     from eksml.nodes.node_role import NodeRoleSpec as NodeRoleSpec
+    from eksml.nodes.placement import PlacementSpec as PlacementSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.observability.observability import Observability as Observability
+    from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
+    from eksml.observability.prometheus import Prometheus as Prometheus
+    from eksml.observability.prometheus import PrometheusSpec as PrometheusSpec
     from eksml.platform import Platform as Platform
     from eksml.platform import PlatformSpec as PlatformSpec
     from eksml.platform_reference import PlatformReference as PlatformReference
@@ -62,8 +67,37 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.argo_rollouts import ArgoRollouts as ArgoRollouts
+    from eksml.serving.argo_rollouts import ArgoRolloutsSpec as ArgoRolloutsSpec
+    from eksml.serving.autoscaling import CpuAutoscaling as CpuAutoscaling
+    from eksml.serving.autoscaling import HttpAutoscaling as HttpAutoscaling
+    from eksml.serving.autoscaling import MetricAutoscaling as MetricAutoscaling
+    from eksml.serving.autoscaling import ScheduleAutoscaling as ScheduleAutoscaling
+    from eksml.serving.autoscaling import WorkingHours as WorkingHours
+    from eksml.serving.cert_manager import CertManager as CertManager
+    from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
+    from eksml.serving.keda import Keda as Keda
+    from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
+    from eksml.serving.keda import KedaSpec as KedaSpec
+    from eksml.serving.kserve import KServe as KServe
+    from eksml.serving.kserve import KServeSpec as KServeSpec
+    from eksml.serving.language_model import LanguageModelSpec as LanguageModelSpec
+    from eksml.serving.language_model import TokenBatching as TokenBatching
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
+    from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec as LeaderWorkerSetOperatorSpec
+    from eksml.serving.model_server import ModelServer as ModelServer
+    from eksml.serving.model_source import BucketSource as BucketSource
+    from eksml.serving.model_source import ClaimSource as ClaimSource
+    from eksml.serving.model_source import HubSource as HubSource
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
+    from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.vllm_server import Lora as Lora
+    from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
+    from eksml.serving.vllm_server import VllmServer as VllmServer
+    from eksml.serving.vllm_server import VllmServerSpec as VllmServerSpec
+    from eksml.serving.warm_up import WarmUp as WarmUp
+    from eksml.spec import Spec as Spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -132,6 +166,7 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
+    from eksml.workload import Workload as Workload
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
 _PUBLIC = {
@@ -152,14 +187,30 @@ _PUBLIC = {
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
     "eksml.nodes.managed_pool": ("CapacityBlock", "ManagedPool", "ManagedPoolSpec", "OnDemand", "Reservation", "Spot"),
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
+    "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
+    "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform", "PlatformSpec"),
     "eksml.platform_reference": ("PlatformReference", "workload_spec"),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
+    "eksml.serving.autoscaling": ("CpuAutoscaling", "HttpAutoscaling", "MetricAutoscaling", "ScheduleAutoscaling", "WorkingHours",),
+    "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
+    "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
+    "eksml.serving.kserve": ("KServe", "KServeSpec"),
+    "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
+    "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
+    "eksml.serving.model_server": ("ModelServer",),
+    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
+    "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
+    "eksml.serving.warm_up": ("WarmUp",),
+    "eksml.spec": ("Spec",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
@@ -174,12 +225,7 @@ _PUBLIC = {
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
-    "eksml.training.hyperparameter_search": (
-        "HyperparameterSearch",
-        "HyperparameterSearchSpec",
-        "OptunaSearch",
-        "WandbSweep",
-    ),
+    "eksml.training.hyperparameter_search": ("HyperparameterSearch", "HyperparameterSearchSpec", "OptunaSearch", "WandbSweep",),
     "eksml.training.jax_training": ("JaxTraining", "JaxTrainingSpec"),
     "eksml.training.job": ("Helpers", "JobSpec"),
     "eksml.training.kuberay": ("KubeRay", "KubeRaySpec"),
@@ -194,6 +240,7 @@ _PUBLIC = {
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
     "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
+    "eksml.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -33,14 +33,18 @@ def disruption_budget(
         )
 
 
+def no_gpu_nodes() -> dict[str, Any]:
+    """The affinity of pods that keep off GPU nodes."""
+    no_gpus = [{"key": names.GPU_LABEL, "operator": "DoesNotExist"}]
+    terms = [{"matchExpressions": no_gpus}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+
 def affinity(labels: Mapping[str, str]) -> dict[str, Any]:
     """For a controller's pods with these labels: no GPU nodes, and a node for each if there are enough."""
-    no_gpus = [{"key": names.GPU_LABEL, "operator": "DoesNotExist"}]
     others = {"labelSelector": {"matchLabels": dict(labels)}, "topologyKey": names.HOST_LABEL}
     return {
-        "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": no_gpus}]}
-        },
+        **no_gpu_nodes(),
         "podAntiAffinity": {
             "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": others}]
         },

@@ -37,17 +37,17 @@ def mirrored_chart(chart: Chart, registry: str) -> str:
 def with_mirrored_images(values: Mapping[str, Any], chart: Chart, registry: str) -> dict[str, Any]:
     """Values of a chart, with every image of it taken from a registry."""
     changed: dict[str, Any] = dict(values)
-    for workload in chart.workloads:
-        if workload.image_value:
-            given = value_at(values, workload.image_value) or images()[workload.image].repository
+    for each in (*chart.workloads, *chart.side_images):
+        if each.image_value:
+            given = value_at(values, each.image_value) or images()[each.image].repository
             if is_in_ecr(given):
                 continue
             address = {
                 "repository": given,
                 "folder": given.rpartition("/")[0],
                 "registry": given.partition("/")[0],
-            }[workload.image_value_is]
-            changed = _with(changed, workload.image_value.split("."), mirrored(address, registry))
+            }[each.image_value_is]
+            changed = _with(changed, each.image_value.split("."), mirrored(address, registry))
     return changed
 
 

@@ -21,6 +21,9 @@ JOB_LABEL = "eksml.dev/job"
 SERVER_LABEL = "eksml.dev/server"
 """On every pod of a model server, its Service and all that belongs to it: the server's name."""
 
+SERVER_WORKER_LABEL = "eksml.dev/server-worker"
+"""On pods that help a model server and answer nobody themselves: the server's name."""
+
 TEAM_GATEWAY = "entry"
 """In a team's namespace: the Gateway by which its model servers are reached."""
 
@@ -94,6 +97,13 @@ KUEUE_SERVICE_ACCOUNT = "kueue-controller-manager"
 KUEUE_GATE = "kueue.x-k8s.io/admission"
 """On a pod that waits in a queue: while it has this scheduling gate, it gets no node."""
 
+KEDA_NAMESPACE = "keda"
+KEDA_HTTP_ADD_ON = "keda-add-ons-http"
+"""The chart of KEDA's HTTP add-on, and how the names of all that it makes begin."""
+
+COLD_START_ANNOTATION = "eksml.dev/cold-start"
+"""On the workload of a model server: how long it probably takes until it answers, part by part, as JSON."""
+
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
 KARPENTER_POOL_LABEL = "karpenter.sh/nodepool"
 KARPENTER_CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"
@@ -135,6 +145,11 @@ def short_hash(text: str) -> str:
 def fitted(name: str, most: int) -> str:
     """A name of at most so many characters, still told apart from others that begin alike."""
     return name if len(name) <= most else f"{name[: most - 9]}-{short_hash(name)}"
+
+
+def queue_labels(queue: str | None, priority: str) -> dict[str, str]:
+    """What a job or server says to wait in a queue of its team, and its place there; nothing where there is none."""
+    return {QUEUE_LABEL: queue, QUEUE_PRIORITY_LABEL: priority} if queue else {}
 
 
 def tolerations_of_storage() -> list[dict[str, str]]:

@@ -38,10 +38,13 @@ from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
 from eksml.nodes.node_role import NodeRole, NodeRoleSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mps, TimeSlicing, config_name
+from eksml.observability.observability import Observability, ObservabilitySpec
+from eksml.observability.prometheus import Prometheus
 from eksml.platform_exports import platform_exports
 from eksml.platform_rules import platform_rules
 from eksml.serving.operators import ServingOperators, ServingSpec
-from eksml.spec import Name, PoolName, Reason, Region, Registry, Spec, TagKey, TagValue, TeamName
+from eksml.serving.servers import Server, model_server
+from eksml.spec import Name, PoolName, Reason, Region, Registry, ServerName, Spec, TagKey, TagValue, TeamName
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
 from eksml.storage.shared_storage import SharedStorage, SharedStorageSpec
 from eksml.tenancy.kueue import Kueue, KueueSpec
@@ -83,6 +86,10 @@ class PlatformSpec(Spec):
     """The operators that run training jobs, whose kinds are queued too; null: none, for plain Jobs with torchrun."""
     serving: ServingSpec | None = None
     """The operators that model servers need; null: none."""
+    servers: dict[ServerName, Server] = Field(default_factory=dict)
+    """Model servers by name, each in the namespace of a team."""
+    observability: ObservabilitySpec | None = None
+    """What measures the cluster, its GPUs and its model servers; null: nothing does."""
     image_registry: Registry | None = None
     """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
@@ -141,6 +148,8 @@ class _Nodes(NamedTuple):
 
     system: list[pulumi.Resource]
     """The pools that the platform's own pods run on."""
+    with_volumes: list[pulumi.Resource]
+    """Those, and the add-ons that run on them, such as the driver of volumes."""
     everything: list[pulumi.Resource]
     """All pools, and the add-ons that run on them."""
 
@@ -168,17 +177,20 @@ class Platform(Component):
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
             cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
-            nodes, storage = _Nodes(system=[], everything=[]), None
+            nodes, storage = _Nodes(system=[], with_volumes=[], everything=[]), None
         else:
             network = self._network()
             cluster = self._cluster(spec.cluster, network)
             nodes = self._nodes(cluster, network)
             storage = self._storage(cluster, network, needs=nodes.system)
-        self._accelerators(cluster.provider, needs=nodes.system)
+        observability = self._observability(cluster.provider, needs=nodes.with_volumes)
+        prometheus = observability.prometheus if observability else None
+        self._accelerators(cluster.provider, prometheus, needs=nodes.system)
         operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
-        needs = [*nodes.everything, *([storage] if storage else [])]
-        self._teams(cluster, network, storage, needs=needs, operators=operators)
+        needs = [*nodes.everything, *(part for part in (storage, observability) if part)]
+        teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
+        self._servers(cluster.provider, storage, teams)
         self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
         self.register_outputs(self.exports)
 
@@ -218,7 +230,7 @@ class Platform(Component):
         system = self._managed_pools(cluster, network)
         addons = self._addons(cluster, system)
         karpenter = self._karpenter_pools(cluster, network, needs=addons)
-        return _Nodes(system, [*system, *addons, *karpenter])
+        return _Nodes(system, [*system, *addons], [*system, *addons, *karpenter])
 
     def _managed_pools(
         self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec
@@ -321,14 +333,26 @@ class Platform(Component):
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
         )
 
-    def _accelerators(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> None:
+    def _observability(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> Observability | None:
+        spec = self._spec
+        if spec.observability is None:
+            return None
+        opts = self.child(depends_on=needs, providers=[provider])
+        return Observability(self.resource_name, spec.observability, image_registry=spec.image_registry, opts=opts)
+
+    def _accelerators(
+        self, provider: pulumi.ProviderResource, prometheus: Prometheus | None, needs: list[pulumi.Resource]
+    ) -> None:
         name, spec = self.resource_name, self._spec
+        # The exporter of GPU metrics makes an object of a kind that Prometheus brings.
+        needs = [*needs, *([prometheus.definitions] if prometheus else [])]
         opts = self.child(depends_on=needs, providers=[provider])
         if isinstance(spec.accelerators, GpuOperatorSpec):
             GpuOperator(
                 f"{name}-gpus",
                 spec.accelerators,
                 sharings=spec.sharings,
+                has_prometheus=prometheus is not None,
                 image_registry=spec.image_registry,
                 opts=opts,
             )
@@ -337,6 +361,7 @@ class Platform(Component):
                 f"{name}-gpus",
                 spec.accelerators,
                 sharings=spec.sharings,
+                has_prometheus=prometheus is not None,
                 image_registry=spec.image_registry,
                 opts=opts,
             )
@@ -365,8 +390,8 @@ class Platform(Component):
         storage: SharedStorage | None,
         needs: list[pulumi.Resource],
         operators: list[pulumi.Resource],
-    ) -> None:
-        spec = self._spec
+    ) -> dict[str, Team]:
+        spec, made = self._spec, dict[str, Team]()
         queueing = [self._queueing(spec.queueing, cluster.provider, needs)] if spec.queueing else []
         for team, team_spec in spec.teams.items():
             name = f"{self.resource_name}-{team}"
@@ -378,7 +403,7 @@ class Platform(Component):
             if queueing and shares:
                 queue_spec = TeamQueueSpec(team=team, cohort=spec.name)
                 queues.append(TeamQueue(f"{name}-queue", queue_spec, shares=shares, opts=after))
-            Team(
+            made[team] = Team(
                 name,
                 team_spec,
                 team=team,
@@ -390,6 +415,21 @@ class Platform(Component):
                 models=_model_access(team, storage),
                 tags=self.own_tags,
                 opts=self.child(depends_on=[*needs, *operators, *queueing, *queues], providers=[cluster.provider]),
+            )
+        return made
+
+    def _servers(
+        self, provider: pulumi.ProviderResource, storage: SharedStorage | None, teams: Mapping[str, Team]
+    ) -> None:
+        spec, bucket = self._spec, storage.model_bucket if storage else None
+        for name, server in spec.servers.items():
+            model_server(
+                name,
+                server,
+                bucket=bucket.bucket_name if bucket else None,
+                region=spec.region,
+                image_registry=spec.image_registry,
+                opts=self.child(depends_on=[teams[server.namespace]], providers=[provider]),
             )
 
     def _queueing(

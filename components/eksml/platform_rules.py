@@ -23,6 +23,7 @@ from eksml.network.vpc import NatGateways, NewVpcSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mig
 from eksml.paths import Path
+from eksml.platform_server_rules import server_problems
 from eksml.tenancy.quotas import PoolQuota, capacity
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _storage_problems(spec)
     yield from _team_problems(spec)
     yield from _training_problems(spec)
+    yield from server_problems(spec)
     yield from _tag_and_waiver_problems(spec)
 
 

@@ -163,6 +163,7 @@ ClusterName = Annotated[
 ]
 TeamName = Annotated[str, pattern(r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$", f"at most 30 {_LOWER_CASE}")]
 PoolName = Annotated[str, pattern(r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", f"at most 20 {_LOWER_CASE}")]
+ServerName = Annotated[str, pattern(r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$", f"at most 40 {_LOWER_CASE}")]
 Region = Annotated[str, pattern(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region like us-west-2")]
 Zone = Annotated[
     str,

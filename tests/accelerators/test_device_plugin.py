@@ -100,3 +100,13 @@ def test_it_has_a_configuration_for_each_way_of_sharing_and_none_by_default() ->
     assert config["default"] == "exclusive"
     assert sorted(config["map"]) == ["exclusive", "mps-2"]
     assert "config" not in values(gpus(), "nvidia-device-plugin")
+
+
+def test_gpus_are_measured_where_there_is_prometheus_by_the_name_of_the_pod_that_has_them() -> None:
+    def program() -> None:
+        opts = pulumi.ResourceOptions(providers=[k8s.Provider("cluster", kubeconfig="{}")])
+        DevicePlugin("lab-gpus", DevicePluginSpec(), has_prometheus=True, opts=opts)
+
+    monitor = values(recorded(program), "dcgm-exporter")["serviceMonitor"]
+    assert (monitor["enabled"], monitor["honorLabels"]) == (True, True)
+    assert values(gpus(), "dcgm-exporter")["serviceMonitor"] == {"enabled": False}, "its kind is not there"

@@ -21,11 +21,21 @@ FILE = ROOT / "components" / "eksml" / "catalog" / "chart_values.json"
 def chart_values(shared: Path) -> dict[str, Any]:
     """For each chart: every value that it knows, and the defaults of those that decide on which nodes a pod runs."""
     return {
-        name: _reduced(
-            yaml.safe_load((shared / "charts" / name / "values.yaml").read_text()) or {}, _placement(chart), ()
-        )
+        name: _reduced(real_values(shared, name, chart), _placement(chart), ())
         for name, chart in sorted(charts().items())
     }
+
+
+def real_values(shared: Path, name: str, chart: Chart) -> dict[str, Any]:
+    """The values of a chart; of one whose own were not read, those that the catalog knows of."""
+    if chart.known_values is not None:
+        return chart.known_values
+    return yaml.safe_load((shared / "charts" / folder_of(name) / "values.yaml").read_text()) or {}
+
+
+def folder_of(name: str) -> str:
+    """What the folder with a chart is called: of KServe's not as the chart is."""
+    return {"kserve-resources": "kserve"}.get(name, name)
 
 
 def written(values: dict[str, Any]) -> str:
@@ -44,6 +54,7 @@ def _placement(chart: Chart) -> set[tuple[str, ...]]:
             workload.tolerations,
             workload.resources,
             workload.replicas,
+            workload.enabled,
         )
         if path
     }

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from eksml import catalog
 from eksml.platform import PlatformSpec
+
+MAKER = runpy.run_path(str(Path(__file__).with_name("make_chart_values.py")))
+
+
+def folder_of(chart: str) -> str:
+    return MAKER["folder_of"](chart)
 
 
 def at(values: Any, path: str) -> bool:
@@ -22,11 +27,18 @@ def at(values: Any, path: str) -> bool:
 
 def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one() -> None:
     used = {workload.image for chart in catalog.charts().values() for workload in chart.workloads}
+    used |= {each.image for chart in catalog.charts().values() for each in chart.side_images}
     used |= {image for each in of_overlays() for image in (each.image, *each.job_images)}
     used |= {framework.image for framework in catalog.frameworks().values() if framework.image}
+    for engine in catalog.engines().values():
+        used |= {engine.image, *(backend.image for backend in engine.backends.values())}
+        used |= {engine.cpu_image} if engine.cpu_image else set()
     runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
-    # git fetches the code of training jobs; ray-llm is what the blueprints of Ray run in.
-    assert used | {"git", "ray-llm"} == set(catalog.images()) - runtimes
+    # Beside KServe's controller, and in the pods of its InferenceServices.
+    of_kserve = {"kube-rbac-proxy", *(f"kserve-{each}" for each in ("agent", "art-explainer", "router"))}
+    of_kserve |= {"kserve-storage-initializer"}
+    # git fetches the code of training jobs; python is for what runs beside a model server.
+    assert used | of_kserve | {"git", "python"} == set(catalog.images()) - runtimes
 
 
 def of_overlays() -> list[catalog.OverlayWorkload]:
@@ -44,17 +56,20 @@ def test_an_addon_without_a_service_account_says_so() -> None:
         catalog.service_account("coredns")
 
 
-@pytest.mark.parametrize("name", catalog.charts())
+READ = [name for name, chart in catalog.charts().items() if chart.known_values is None]
+
+
+@pytest.mark.parametrize("name", READ)
 def test_the_values_that_we_compare_with_are_of_the_pinned_version(name: str, shared: Path) -> None:
     index = json.loads((shared / "charts" / "index.json").read_text())
-    entry = next(entry for entry in index if entry["chart"] == name)
-    # Karpenter's and NVIDIA's repositories write the version into its charts only when it releases them.
+    entry = next(entry for entry in index if entry["chart"] == folder_of(name))
+    # Some repositories write the version into their charts only when they release them.
     assert catalog.charts()[name].version in (entry["version"], entry["ref"], entry["ref"].removeprefix("v"))
 
 
 @pytest.mark.parametrize("name", catalog.charts())
 def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path) -> None:
-    values = yaml.safe_load((shared / "charts" / name / "values.yaml").read_text()) or {}
+    values = MAKER["real_values"](shared, name, catalog.charts()[name])
     for workload in catalog.charts()[name].workloads:
         paths = (
             workload.image_value,
@@ -64,15 +79,17 @@ def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path
             workload.tolerations,
             workload.resources,
             workload.replicas,
+            workload.enabled,
         )
         missing = [path for path in paths if path and not at(values, path)]
         free = tuple(catalog.charts()[name].free_form)
         assert not [path for path in missing if not path.startswith(free)], workload.name
+    for image in catalog.charts()[name].side_images:
+        assert all(at(values, path) for path in (image.image_value, image.image_tag) if path), image.image
 
 
 def test_the_values_in_the_catalog_are_those_of_the_charts(shared: Path) -> None:
-    made = runpy.run_path(str(Path(__file__).with_name("make_chart_values.py")))
-    assert catalog.chart_values() == made["chart_values"](shared), "write them again: see make_chart_values.py"
+    assert catalog.chart_values() == MAKER["chart_values"](shared), "write them again: see make_chart_values.py"
 
 
 def test_every_chart_of_the_catalog_has_its_values_in_it() -> None:
@@ -83,7 +100,9 @@ def test_what_brings_a_chart_or_an_overlay_is_a_setting_of_the_platform() -> Non
     schema = PlatformSpec.model_json_schema()
     facts = (*catalog.charts().values(), *catalog.kustomizations().values())
     for setting in filter(None, (fact.setting for fact in facts)):
-        first, *rest = setting.split(".")
-        assert first in schema["properties"]
-        for key in rest:
-            assert key in schema["$defs"]["TrainingSpec"]["properties"]
+        fields = schema
+        for key in setting.split("."):
+            assert key in fields["properties"], setting
+            field = fields["properties"][key]
+            types = [each["$ref"].rpartition("/")[2] for each in (field, *field.get("anyOf", ())) if "$ref" in each]
+            fields = schema["$defs"][types[0]] if types else {}

@@ -61,8 +61,22 @@ def write(file: Path, text: str) -> None:
 
 
 def definition(overlay: Overlay, fact: OverlayObject) -> str:
-    (file,) = crds.crds_folder().rglob(f"{overlay.ref}/*_{fact.name.partition('.')[0]}.yaml")
-    return file.read_text(encoding="utf-8")
+    files = list(crds.crds_folder().rglob(f"{overlay.ref}/*_{fact.name.partition('.')[0]}.yaml"))
+    return files[0].read_text(encoding="utf-8") if files else stand_in_definition(fact)
+
+
+def stand_in_definition(fact: OverlayObject) -> str:
+    """For one that is not beside the checkout, of whose kind nothing of ours is: any object fits it."""
+    plural, _, group = fact.name.partition(".")
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    spec = {
+        "group": group,
+        "scope": "Namespaced",
+        "names": {"plural": plural, "kind": plural.title()},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+    }
+    metadata = {"name": fact.name}
+    return yaml.safe_dump({"apiVersion": fact.api_version, "kind": fact.kind, "metadata": metadata, "spec": spec})
 
 
 def stand_in(overlay: Overlay, fact: OverlayObject) -> str:

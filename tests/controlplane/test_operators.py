@@ -1,4 +1,4 @@
-"""Every operator for training on a real control plane, those too that no profile has."""
+"""Every operator on a real control plane, those too that no profile has."""
 
 from functools import cache
 
@@ -14,6 +14,10 @@ from eksml import names
 from eksml.checks.workloads import workloads_of
 from eksml.plan import Plan
 from eksml.plan.manifests import objects
+from eksml.serving.argo_rollouts import ArgoRolloutsSpec
+from eksml.serving.kserve import KServeSpec
+from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec
+from eksml.serving.operators import ServingOperators, ServingSpec
 from eksml.training.kuberay import KubeRaySpec
 from eksml.training.mpi_operator import MpiOperatorSpec
 from eksml.training.operators import TrainingOperators, TrainingSpec
@@ -30,16 +34,23 @@ UNTAINTED = {**GPU_NODE, "taints": [], "labels": {names.GPU_LABEL: names.GPU_LAB
 
 @cache
 def plan() -> Plan:
-    spec = TrainingSpec(
+    training = TrainingSpec(
         training_operator=TrainingOperatorSpec(replicas=2),
         mpi_operator=MpiOperatorSpec(replicas=2),
         kube_ray=KubeRaySpec(replicas=2),
         trainer=TrainerSpec(replicas=2),
     )
+    serving = ServingSpec(
+        argo_rollouts=ArgoRolloutsSpec(replicas=2),
+        kserve=KServeSpec(),
+        leader_worker_set=LeaderWorkerSetOperatorSpec(replicas=2),
+    )
 
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
-        TrainingOperators("lab", spec, opts=pulumi.ResourceOptions(providers=[provider]))
+        opts = pulumi.ResourceOptions(providers=[provider])
+        TrainingOperators("lab-training", training, opts=opts)
+        ServingOperators("lab-serving", serving, opts=opts)
 
     return recorded(program)
 
@@ -48,13 +59,15 @@ def test_their_objects_are_admitted_runtimes_and_disruption_budgets_too(cluster:
     registered = objects(plan())
     crds.install(cluster, registered)
     made = [cluster.create(item)["kind"] for item in registered]
-    assert made.count("ClusterTrainingRuntime") == made.count("PodDisruptionBudget") == made.count("Namespace") == 4
+    assert made.count("ClusterTrainingRuntime") == 4
+    assert made.count("PodDisruptionBudget") == 5
+    assert made.count("Namespace") == 8
 
 
 def test_their_pods_keep_off_gpu_nodes_that_have_no_taint(cluster: Client) -> None:
     add_nodes(cluster, [UNTAINTED])
     pods = [{"name": each.name, "spec": each.pod} for each in workloads_of(plan())]
-    assert len(pods) == 5
+    assert len(pods) == 11
     assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
     add_nodes(cluster, [SYSTEM_NODE])
     assert set(placements(cluster, pods).values()) == {"system"}

@@ -19,19 +19,12 @@ from typing import Any
 
 import pytest
 
-from parts import skip
-
 TRAINING = Path(__file__).parents[2] / "blueprints" / "training"
 SECONDS_TO_END = 600
 INTERRUPTED = 143
 
 Line = dict[str, Any]
 Process = subprocess.Popen[bytes]
-
-
-def need_program(program: str, package: str) -> str:
-    """The path of a program; skips the test without it, and says how to get it."""
-    return shutil.which(program) or skip(f"needs {program}: apt-get install {package}")
 
 
 def free_port() -> int:

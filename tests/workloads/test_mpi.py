@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eksml.training.mpi_training import interruptible
+from parts import need_program
 from workloads.data import mnist
 from workloads.scripts import (
     Ended,
@@ -16,7 +17,6 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
-    need_program,
     script,
 )
 

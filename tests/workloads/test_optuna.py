@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from parts import need_program
 from workloads.data import mnist
-from workloads.scripts import INTERRUPTED, Process, Script, check_reads, end, free_port, lose, need_program, script
+from workloads.scripts import INTERRUPTED, Process, Script, check_reads, end, free_port, lose, script
 
 pytestmark = pytest.mark.workload(module="optuna", group="workload-optuna")
 

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from eksml import names
-from eksml.accelerators.dcgm_host_engine import PORT, REMOTE_VARIABLE, DcgmHostEngine
+from eksml.accelerators.dcgm_host_engine import PORT, REMOTE_VARIABLE, DcgmHostEngine, service_monitor
 from eksml.accelerators.device_plugin_configs import DEFAULT, config_texts
 from eksml.accelerators.gpu_namespace import gpu_namespace
 from eksml.catalog import ami_families
@@ -36,6 +36,7 @@ class DevicePlugin(Component):
     Arguments:
         spec: who runs DCGM's host engine.
         sharings: ways of sharing GPUs by name, which nodes choose with the label nvidia.com/device-plugin.config.
+        has_prometheus: whether Prometheus's operator is there, to read the metrics of GPUs.
         image_registry: a registry that images and charts come from, instead of their own.
     """
 
@@ -45,6 +46,7 @@ class DevicePlugin(Component):
         spec: DevicePluginSpec,
         *,
         sharings: Mapping[str, Mapping[str, Any]] | None = None,
+        has_prometheus: bool = False,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
@@ -57,7 +59,8 @@ class DevicePlugin(Component):
             opts=self.child(),
         )
         self.helm_release("nvidia-device-plugin", _device_plugin_values(sharings or {}), depends_on=[namespace])
-        self.helm_release("dcgm-exporter", _exporter_values(spec.dcgm_host_engine), depends_on=[namespace])
+        monitor = service_monitor(has_prometheus=has_prometheus)
+        self.helm_release("dcgm-exporter", _exporter_values(spec.dcgm_host_engine, monitor), depends_on=[namespace])
         self.register_outputs({})
 
 
@@ -83,13 +86,12 @@ def _device_plugin_values(sharings: Mapping[str, Mapping[str, Any]]) -> dict[str
     }
 
 
-def _exporter_values(host_engine: DcgmHostEngine) -> dict[str, Any]:
+def _exporter_values(host_engine: DcgmHostEngine, monitor: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "affinity": _gpu_nodes(),
         "tolerations": [names.gpu_toleration()],
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
-        # The chart's default needs the Prometheus operator's CRDs, which are not there yet.
-        "serviceMonitor": {"enabled": False},
+        "serviceMonitor": dict(monitor),
     }
     if host_engine is DcgmHostEngine.NODE_MONITORING_AGENT:
         values["extraEnv"] = [

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pulumi
 
 from eksml import names
-from eksml.accelerators.dcgm_host_engine import PORT, REMOTE_VARIABLE, DcgmHostEngine
+from eksml.accelerators.dcgm_host_engine import PORT, REMOTE_VARIABLE, DcgmHostEngine, service_monitor
 from eksml.accelerators.device_plugin_configs import DEFAULT, config_texts
 from eksml.accelerators.gpu_namespace import gpu_namespace
 from eksml.component import Component
@@ -32,6 +32,7 @@ class GpuOperator(Component):
     Arguments:
         spec: who runs DCGM's host engine.
         sharings: ways of sharing GPUs by name, which nodes choose with the label nvidia.com/device-plugin.config.
+        has_prometheus: whether Prometheus's operator is there, to read the metrics of GPUs.
         image_registry: a registry that images and chart come from, instead of their own.
     """
 
@@ -41,16 +42,20 @@ class GpuOperator(Component):
         spec: GpuOperatorSpec,
         *,
         sharings: Mapping[str, Mapping[str, Any]] | None = None,
+        has_prometheus: bool = False,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:accelerators:GpuOperator", name, spec, opts, image_registry=image_registry)
         namespace = gpu_namespace(self)
-        self.helm_release("gpu-operator", _values(spec, sharings or {}), depends_on=[namespace])
+        monitor = service_monitor(has_prometheus=has_prometheus)
+        self.helm_release("gpu-operator", _values(spec, sharings or {}, monitor), depends_on=[namespace])
         self.register_outputs({})
 
 
-def _values(spec: GpuOperatorSpec, sharings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _values(
+    spec: GpuOperatorSpec, sharings: Mapping[str, Mapping[str, Any]], monitor: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
         # Both are part of EKS's images with NVIDIA's driver.
         "driver": {"enabled": False},
@@ -70,7 +75,7 @@ def _values(spec: GpuOperatorSpec, sharings: Mapping[str, Mapping[str, Any]]) ->
             "resources": _resources("50m", "64Mi", "256Mi"),
         },
         "gfd": {"resources": _resources("10m", "64Mi", "256Mi")},
-        "dcgmExporter": _exporter_values(spec.dcgm_host_engine),
+        "dcgmExporter": _exporter_values(spec.dcgm_host_engine, monitor),
         # Every slice is then one nvidia.com/gpu, and a pod asks for it as for a whole one.
         "mig": {"strategy": "single"},
         "migManager": {
@@ -81,10 +86,9 @@ def _values(spec: GpuOperatorSpec, sharings: Mapping[str, Mapping[str, Any]]) ->
     }
 
 
-def _exporter_values(host_engine: DcgmHostEngine) -> dict[str, Any]:
+def _exporter_values(host_engine: DcgmHostEngine, monitor: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {
-        # The chart's default needs the Prometheus operator's CRDs, which are not there yet.
-        "serviceMonitor": {"enabled": False},
+        "serviceMonitor": dict(monitor),
         "resources": _resources("50m", "128Mi", "1Gi"),
     }
     if host_engine is DcgmHostEngine.NODE_MONITORING_AGENT:

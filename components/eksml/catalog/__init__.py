@@ -13,9 +13,18 @@ from eksml.catalog.durations import (
     whole_stacks,
 )
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
+from eksml.catalog.engines import Analysis, AnalysisQuery, Backend, Engine, Signal, engines, for_pods
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
+from eksml.catalog.inference_memory import (
+    EngineLimits,
+    Estimate,
+    InferenceEngine,
+    Precision,
+    inference_engines,
+    precisions,
+)
 from eksml.catalog.instance_types import InstanceType, instance_types, priced_regions
 from eksml.catalog.kubernetes_versions import (
     KubernetesVersion,
@@ -24,6 +33,8 @@ from eksml.catalog.kubernetes_versions import (
     usable_kubernetes_versions,
 )
 from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomizations
+from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
+from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
@@ -32,22 +43,36 @@ from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 __all__ = [
     "AddonWorkload",
     "AmiFamily",
+    "Analysis",
+    "AnalysisQuery",
+    "Backend",
     "Chart",
     "ChartWorkload",
     "CreateTime",
     "Duration",
     "EksAddon",
+    "Engine",
+    "EngineLimits",
+    "Estimate",
+    "Exporter",
     "Framework",
     "GpuModel",
     "Image",
+    "InferenceEngine",
     "InstanceType",
     "KubernetesVersion",
+    "Metric",
+    "Model",
+    "ModelShape",
     "Orchestrator",
     "Overlay",
     "OverlayWorkload",
     "PodSize",
+    "Precision",
     "Region",
     "Replacement",
+    "Signal",
+    "Transformer",
     "Variable",
     "VpcEndpoints",
     "WholeStack",
@@ -60,21 +85,28 @@ __all__ = [
     "durations",
     "eks_addons",
     "eks_image_registry",
+    "engines",
+    "exporters",
+    "for_pods",
     "frameworks",
     "gpus",
     "image_of",
     "images",
+    "inference_engines",
     "instance_types",
     "karpenter_node",
     "kubernetes_versions",
     "kustomizations",
     "managed_policy_arn",
+    "models",
     "orchestrators",
     "partition",
+    "precisions",
     "priced_regions",
     "regions",
     "replacement",
     "replacements",
+    "series_in",
     "service_account",
     "today",
     "usable_kubernetes_versions",

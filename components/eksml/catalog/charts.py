@@ -7,12 +7,9 @@ from eksml.catalog._facts import Fact, SourcedFact, load
 from eksml.catalog.eks_addons import Nodes
 
 
-class ChartWorkload(Fact):
-    """A workload that a chart starts. A path is None where the chart's values cannot set that part."""
+class ChartImage(Fact):
+    """An image that a chart names. A path is None where the chart's values cannot set that part."""
 
-    name: str
-    kind: Literal["DaemonSet", "Deployment"]
-    nodes: Nodes
     image: str
     """The image's name in the catalog."""
     image_value: str | None
@@ -21,11 +18,21 @@ class ChartWorkload(Fact):
     """Whether that value names the repository whole, or only the folder or the registry that it is in."""
     image_tag: str | None
     """Where they hold its tag."""
+
+
+class ChartWorkload(ChartImage):
+    """A workload that a chart starts."""
+
+    name: str
+    kind: Literal["DaemonSet", "Deployment", "StatefulSet"]
+    nodes: Nodes
     node_selector: str | None
     affinity: str | None
     tolerations: str | None
     resources: str | None
     replicas: str | None = None
+    enabled: str | None = None
+    """Where they say whether it is there; None: it always is."""
 
 
 class Chart(SourcedFact):
@@ -43,8 +50,12 @@ class Chart(SourcedFact):
     hooks: tuple[str, ...]
     """Its Helm hooks, each with what it does."""
     workloads: tuple[ChartWorkload, ...]
+    side_images: tuple[ChartImage, ...] = ()
+    """What runs beside them in the same pods."""
     free_form: dict[str, str]
     """Values that may be passed although the chart's values.yaml does not have them, with the reason."""
+    known_values: dict[str, Any] | None = None
+    """Where nobody has read its values.yaml at this version: those that other sources know."""
 
 
 @cache

@@ -9,6 +9,8 @@ class GpuModel(Fact):
     """One model of GPU."""
 
     compute_capability: str
+    visible_gib: dict[int, float]
+    """By memory in GiB: what CUDA shows of it, in GiB; missing: not known."""
     mig: dict[int, dict[str, int]] | None
     """By memory in GiB: MIG profiles, each with how many of it one GPU holds; empty: no MIG; None: not known."""
 

@@ -23,6 +23,8 @@ class Image(SourcedFact):
     """Whether it is for CPUs, with nothing in it that can use a GPU; False: it is not, or nobody would give it one."""
     compute_capabilities: tuple[str, ...] | None = None
     """The compute capabilities that its code is built for; None: it has no GPU code, or they are not known."""
+    size_gb: float | None = None
+    """What a node fetches for it, compressed, in GB (10^9 bytes); None: not known."""
 
     @property
     def reference(self) -> str:

@@ -182,6 +182,8 @@ def _of_release(release: Resource) -> Iterator[Workload]:
     name, chart = known
     values = laid_over(chart_values()[name], release.inputs.get("values") or {})
     for workload in chart.workloads:
+        if workload.enabled and not value_at(values, workload.enabled):
+            continue
         count = int((workload.replicas and value_at(values, workload.replicas)) or 1)
         yield Workload(release, workload.name, workload.kind, _pod_of(workload, values), workload.nodes, count=count)
 

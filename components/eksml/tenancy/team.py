@@ -237,9 +237,8 @@ class Team(Component):
     ) -> None:
         identities: dict[str, tuple[tuple[str, ...], pulumi.Input[str] | None]] = {
             names.TEAM_SERVICE_ACCOUNT: (spec.managed_policies, models.read_write if models else None),
+            names.MODEL_READER_SERVICE_ACCOUNT: ((), models.read if models else None),
         }
-        if models:
-            identities[names.MODEL_READER_SERVICE_ACCOUNT] = ((), models.read)
         for account, (managed_policies, policy) in identities.items():
             k8s.core.v1.ServiceAccount(
                 f"{self.resource_name}-{account}", metadata=self._metadata(account), opts=self._inside()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from eksml import names
-from eksml.catalog import InstanceType, ami_families, frameworks, image_of, images, instance_types
-from eksml.errors import Problem, listed, nearest
-from eksml.nodes.karpenter_pool import CapacityType
+from eksml.catalog import InstanceType, frameworks, images, instance_types
+from eksml.errors import Problem
+from eksml.nodes.placement import Cpus, PlacementSpec
 from eksml.secret_key import SecretKey
 from eksml.spec import (
     Flag,
@@ -29,11 +28,8 @@ from eksml.spec import (
 from eksml.storage.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 from eksml.training.code import Code, ImageCode
 
-# A pod gets its share of nine tenths of a node; the rest is for DaemonSets. The checks know them exactly.
-_SHARE_OF_NODE = 0.9
 _DIRECTORIES = {"CHECKPOINT_DIR": CHECKPOINT_DIRECTORY, "DATA_DIR": DATA_DIRECTORY}
 
-Cpus = Annotated[float, Field(ge=0.1, le=1024)]
 VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
 
 
@@ -48,7 +44,7 @@ class Helpers(Spec):
     """Memory for each, in GiB."""
 
 
-class JobSpec(Spec):
+class JobSpec(PlacementSpec):
     """The fields that every training job has."""
 
     _framework: ClassVar[str]
@@ -65,24 +61,10 @@ class JobSpec(Spec):
     """What the script is given."""
     nodes: Annotated[int, Field(strict=True, ge=1, le=1000)] = 1
     """Pods that train together, one for each node."""
-    gpus_per_node: Annotated[int, Field(strict=True, ge=0, le=16)] = 0
-    """GPUs for each pod, or shares of them where the pool shares its GPUs."""
-    instance_type: str | None = None
-    """The EC2 type of the nodes: all that depends on the hardware is derived from it, and the pods go to no other."""
-    accelerator: str | None = None
-    """The model of GPU, such as L4 or H100, in the place of instanceType: any type that has enough of them will do."""
-    pool: PoolName | None = None
-    """The pool that the pods go to; none given: any whose nodes fit."""
     helpers: Helpers = Field(default_factory=Helpers)
     """Pods that only direct others: a launcher, a head, parameter servers."""
     dedicated: Flag = False
     """Whether only pools that are dedicated to the job's framework are taken."""
-    capacity: CapacityType | None = None
-    """Capacity of Karpenter's pools, spot or onDemand; none given: whichever the pool has."""
-    cpus_per_node: Cpus | None = None
-    """vCPUs for each pod, also a part of one; by default its share of the node, by GPUs."""
-    memory_gib_per_node: Annotated[int, Field(strict=True, ge=1, le=32_768)] | None = None
-    """Memory for each pod in GiB; by default its share of the node, by GPUs."""
     efa: Flag = False
     """Whether the pods talk over EFA, which takes whole nodes of a type that has it, in a pool with efa: true."""
     queue: LabelValue | None = names.LOCAL_QUEUE
@@ -108,7 +90,8 @@ class JobSpec(Spec):
 
     def rules(self) -> Iterator[Problem]:
         """Hardware, image and volumes go together."""
-        yield from self._hardware_problems()
+        yield from super().rules()
+        yield from self._efa_problems()
         yield from self._image_problems()
         yield from self._environment_problems()
 
@@ -124,14 +107,6 @@ class JobSpec(Spec):
         return self._framework
 
     @property
-    def types(self) -> dict[str, InstanceType]:
-        """The instance types that the pods can go to, by name; none where neither type nor GPU is said."""
-        if self.accelerator:
-            return _types_with(self.accelerator, self.gpus_per_node)
-        known = instance_types()
-        return {self.instance_type: known[self.instance_type]} if self.instance_type in known else {}
-
-    @property
     def image_reference(self) -> str:
         """The image with its tag."""
         default = frameworks()[self.framework_name].image
@@ -143,87 +118,27 @@ class JobSpec(Spec):
         return max(1, self.gpus_per_node)
 
     @property
-    def cpus(self) -> float:
-        """Cores for each pod, as vCPUs."""
-        shares = (fact.pod_millicpu * self._share(fact) / 1000 for fact in self.types.values())
-        return self.cpus_per_node or max(1, int(min(shares, default=1)))
-
-    @property
-    def memory_gib(self) -> int:
-        """Memory for each pod, in GiB."""
-        shares = (fact.pod_memory_mib * self._share(fact) / 1024 for fact in self.types.values())
-        return self.memory_gib_per_node or max(1, int(min(shares, default=1)))
-
-    @property
     def efa_interfaces(self) -> int:
         """EFA interfaces for each pod."""
         return min((fact.efa_interfaces for fact in self.types.values()), default=0) if self.efa else 0
 
-    def _share(self, fact: InstanceType) -> float:
-        count = fact.gpu.count if fact.gpu else 0
-        return _SHARE_OF_NODE * (min(1, self.gpus_per_node / count) if count and self.gpus_per_node else 1)
-
-    def _hardware_problems(self) -> Iterator[Problem]:
-        if self.accelerator is not None:
-            yield from self._accelerator_problems(self.accelerator)
+    def _efa_problems(self) -> Iterator[Problem]:
+        fact = instance_types().get(self.instance_type or "")
+        if not self.efa or (self.instance_type and fact is None):
             return
-        if self.instance_type is None:
-            for key, given in (("cpusPerNode", self.cpus_per_node), ("memoryGibPerNode", self.memory_gib_per_node)):
-                if given is None:
-                    yield Problem((key,), "missing: give it, or instanceType, which it is derived from")
-            if self.efa:
-                yield Problem(("instanceType",), "missing: EFA needs the type, for each has its own interfaces")
-            return
-        fact = instance_types().get(self.instance_type)
         if fact is None:
-            text = f"'{self.instance_type}' is not in the catalog{nearest(self.instance_type, instance_types())}"
-            yield Problem(("instanceType",), text)
-            return
-        count = fact.gpu.count if fact.gpu else 0
-        if self.gpus_per_node > count:
-            has = f"{count}: take more nodes, or a larger type" if count else "no GPU"
-            yield Problem(("gpusPerNode",), f"{self.gpus_per_node} given, {self.instance_type} has {has}")
-        if self.efa and not fact.efa_interfaces:
-            yield Problem(("efa",), f"{self.instance_type} has no EFA{_alternatives(fact)}")
-        elif self.efa and self.gpus_per_node != count:
-            yield Problem(("gpusPerNode",), f"{self.gpus_per_node} given, must be {count}: EFA goes with whole nodes")
-        most = (
-            ("cpusPerNode", self.cpus_per_node, fact.pod_millicpu // 1000, "vCPUs"),
-            ("memoryGibPerNode", self.memory_gib_per_node, fact.pod_memory_mib // 1024, "GiB"),
-        )
-        for key, given, limit, unit in most:
-            if given and given > limit:
-                text = f"{given:g} given, pods can have {limit} {unit} of {self.instance_type}"
-                yield Problem((key,), text)
-
-    def _accelerator_problems(self, model: str) -> Iterator[Problem]:
-        models = sorted({fact.gpu.model for fact in instance_types().values() if fact.gpu})
-        if self.instance_type is not None:
-            yield Problem(("accelerator",), "given, but instanceType says it already: give one of them")
-        if self.efa:
             yield Problem(("instanceType",), "missing: EFA needs the type, for each has its own interfaces")
-        if model not in models:
-            hint = nearest(model, models) or f", there is {listed(models)}"
-            yield Problem(("accelerator",), f"'{model}' is not in the catalog{hint}")
-        elif not self.gpus_per_node:
-            yield Problem(("gpusPerNode",), f"missing: how many {model} each pod has")
-        elif not self.types:
-            most = max(fact.gpu.count for fact in _types_with(model).values() if fact.gpu)
-            text = f"{self.gpus_per_node} given, no type has more than {most} {model}: take more nodes"
-            yield Problem(("gpusPerNode",), text)
+        elif not fact.efa_interfaces:
+            yield Problem(("efa",), f"{self.instance_type} has no EFA{_alternatives(fact)}")
+        elif fact.gpu and self.gpus_per_node != fact.gpu.count:
+            count = fact.gpu.count
+            yield Problem(("gpusPerNode",), f"{self.gpus_per_node} given, must be {count}: EFA goes with whole nodes")
 
     def _image_problems(self) -> Iterator[Problem]:
         if not self.image_reference:
             title = frameworks()[self.framework_name].title
             yield Problem(("image",), f"missing: there is no image of {title} that all could use")
-        image = image_of(self.image_reference)
-        if self.gpus_per_node and image.for_cpus:
-            yield Problem(("image",), f"{self.image_reference} is for CPUs, and gpusPerNode is {self.gpus_per_node}")
-        driver = ami_families()["al2023"].nvidia_driver
-        misfits = {name: image.misfit(fact, driver) for name, fact in self.types.items()}
-        if misfits and all(misfits.values()):
-            name, reason = next(iter(misfits.items()))
-            yield Problem(("image",), f"{self.image_reference} does not run on {name}: {reason}")
+        yield from self.image_problems(self.image_reference)
 
     def _environment_problems(self) -> Iterator[Problem]:
         for variable in self.environment:
@@ -250,16 +165,6 @@ class AnyFrameworkSpec(JobSpec):
     def framework_name(self) -> str:
         """The framework's name in the catalog."""
         return self.framework
-
-
-@cache
-def _types_with(model: str, gpus: int = 0) -> dict[str, InstanceType]:
-    """The instance types with at least so many GPUs of a model, by name."""
-    return {
-        name: fact
-        for name, fact in instance_types().items()
-        if fact.gpu and fact.gpu.model == model and fact.gpu.count >= gpus
-    }
 
 
 def _alternatives(fact: InstanceType) -> str:

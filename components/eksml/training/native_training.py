@@ -8,7 +8,8 @@ from typing import Any, Literal
 from eksml import names
 from eksml.errors import Problem
 from eksml.training.job import AnyFrameworkSpec
-from eksml.training.training_job import SKIP_AWAIT, JobObject, TrainingJob
+from eksml.training.training_job import JobObject, TrainingJob
+from eksml.workload import SKIP_AWAIT
 
 _PORT = 29500
 _SECONDS_TO_MEET = 1800

@@ -8,7 +8,6 @@ from typing import Any
 from eksml import names
 from eksml.catalog import collectives, frameworks, gpus
 from eksml.catalog.frameworks import Variable
-from eksml.nodes.karpenter_pool import CapacityType
 from eksml.secret_key import SecretKey
 from eksml.storage.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
 from eksml.training.code import CODE_DIRECTORY, GitCode, ImageCode, code_volume, directory_of, fetch_container
@@ -88,20 +87,9 @@ def _helper_placement(spec: JobSpec) -> dict[str, Any]:
 
 
 def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
-    capacity = {CapacityType.SPOT: "spot", CapacityType.ON_DEMAND: "on-demand"}
-    selector = {
-        names.POOL_LABEL: spec.pool,
-        names.INSTANCE_TYPE_LABEL: spec.instance_type,
-        names.FRAMEWORK_LABEL: spec.framework_name if spec.dedicated else None,
-        names.KARPENTER_CAPACITY_TYPE_LABEL: capacity[spec.capacity] if spec.capacity else None,
-    }
-    placement: dict[str, Any] = {"nodeSelector": {key: value for key, value in selector.items() if value}}
-    if spec.gpus_per_node:
-        placement["tolerations"] = [names.gpu_toleration()]
-    if spec.accelerator:
-        types = {"key": names.INSTANCE_TYPE_LABEL, "operator": "In", "values": sorted(spec.types)}
-        required = {"nodeSelectorTerms": [{"matchExpressions": [types]}]}
-        placement["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    placement = spec.placement
+    if spec.dedicated:
+        placement["nodeSelector"][names.FRAMEWORK_LABEL] = spec.framework_name
     if spec.nodes > 1:
         # Traffic between zones is slow and paid for.
         term = {
@@ -115,12 +103,12 @@ def _placement(name: str, spec: JobSpec) -> dict[str, Any]:
 
 
 def _resources(spec: JobSpec, helper: bool) -> dict[str, Any]:
-    cpus, memory = (spec.helpers.cpus, spec.helpers.memory_gib) if helper else (spec.cpus, spec.memory_gib)
-    amounts: dict[str, str] = {"cpu": f"{cpus:g}", "memory": f"{memory}Gi"}
-    if spec.gpus_per_node and not helper:
-        amounts[names.GPU_RESOURCE] = str(spec.gpus_per_node)
-    if spec.efa_interfaces and not helper:
-        amounts[names.EFA_RESOURCE] = str(spec.efa_interfaces)
+    if helper:
+        amounts = {"cpu": f"{spec.helpers.cpus:g}", "memory": f"{spec.helpers.memory_gib}Gi"}
+    else:
+        amounts = spec.amounts
+        if spec.efa_interfaces:
+            amounts[names.EFA_RESOURCE] = str(spec.efa_interfaces)
     return {"requests": amounts, "limits": dict(amounts)}
 
 

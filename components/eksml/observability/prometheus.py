@@ -1,0 +1,147 @@
+"""Prometheus, by its operator: what autoscaling and the judgement of new versions stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+
+from eksml import names
+from eksml.catalog import charts
+from eksml.component import Component
+from eksml.controllers import no_gpu_nodes, operator_namespace, resources
+from eksml.errors import Problem
+from eksml.kustomization import Kustomization, KustomizationSpec
+from eksml.spec import Flag, ObjectName, PositiveCount, Spec
+
+_CHART = "kube-prometheus-stack"
+# Prometheus is told to drop old data before its disk is full; the write-ahead log counts, and blocks that are merged.
+_SHARE_OF_DISK = 0.8
+
+
+class PrometheusSpec(Spec):
+    """Prometheus with its operator and kube-state-metrics; no Alertmanager, no Grafana."""
+
+    retention_days: PositiveCount = 15
+    """For how long measurements are kept, as long as there is room."""
+    size_gib: PositiveCount = 50
+    """Size of the volume of each replica, in GiB; the oldest measurements go when four fifths of it are full."""
+    storage_class: ObjectName = names.DEFAULT_STORAGE_CLASS
+    """StorageClass of the volumes; gp3 is encrypted where a platform has made it."""
+    memory_gib: PositiveCount = 4
+    """Memory of each replica, in GiB: about 1 for each hundred thousand time series, and as much for queries."""
+    replicas: PositiveCount = 1
+    """Pods, each of which measures everything by itself."""
+    node_exporter: Flag = False
+    """Whether every node is measured too: processors, memory, disks, network."""
+
+    def rules(self) -> Iterator[Problem]:
+        """The volume holds what is kept."""
+        if self.size_gib < self.retention_days:
+            least = f"at least {self.retention_days} for {self.retention_days} days"
+            reason = "a hundred thousand time series take about 1 GiB a day"
+            yield Problem(("sizeGib",), f"{self.size_gib} given, must be {least}: {reason}")
+
+
+class Prometheus(Component):
+    """Prometheus for the whole cluster: it takes the ServiceMonitors, PodMonitors and rules of all namespaces.
+
+    Arguments:
+        spec: how much it keeps, and on what.
+        image_registry: a registry that images and chart come from, instead of their own; the definitions come by git.
+
+    Attributes:
+        definitions: its CustomResourceDefinitions, for whatever makes objects of them.
+        url: where queries go, inside the cluster.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: PrometheusSpec,
+        *,
+        image_registry: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("eksml:observability:Prometheus", name, spec, opts, image_registry=image_registry)
+        made = operator_namespace(self, charts()[_CHART].namespace)
+        # Helm installs the CRDs in a chart once, and never changes them.
+        crds = KustomizationSpec.of_catalog("prometheus-operator-crds")
+        self.definitions = Kustomization(f"{name}-crds", crds, opts=self.child())
+        self.helm_release(_CHART, _values(spec), skip_crds=True, depends_on=[made, self.definitions])
+        self.url = names.PROMETHEUS_URL
+        self.register_outputs({"url": self.url})
+
+
+def _values(spec: PrometheusSpec) -> dict[str, Any]:
+    return {
+        "prometheusOperator": _operator(),
+        "prometheus": {
+            "prometheusSpec": _prometheus(spec),
+            "podDisruptionBudget": {"enabled": spec.replicas > 1, "minAvailable": 1},
+        },
+        "kube-state-metrics": {"affinity": no_gpu_nodes(), "resources": resources("20m", "128Mi", "512Mi")},
+        "nodeExporter": {"enabled": spec.node_exporter},
+        **({"prometheus-node-exporter": _node_exporter()} if spec.node_exporter else {}),
+        "grafana": {"enabled": False},
+        "alertmanager": {"enabled": False},
+        # Nobody is told of alerts yet.
+        "defaultRules": {"create": False},
+        # Of the API server's thousands of time series nothing here needs one; the rest is out of reach in EKS.
+        "kubeApiServer": {"enabled": False},
+        "coreDns": {"enabled": False},
+        "kubeControllerManager": {"enabled": False},
+        "kubeScheduler": {"enabled": False},
+        "kubeEtcd": {"enabled": False},
+        "kubeProxy": {"enabled": False},
+    }
+
+
+def _operator() -> dict[str, Any]:
+    return {
+        # The webhooks only check rules and routes of alerts; their certificate is made by Jobs of every upgrade, and
+        # the API server would have to reach them. The operator's own TLS takes the same certificate.
+        "admissionWebhooks": {"enabled": False},
+        "tls": {"enabled": False},
+        "affinity": no_gpu_nodes(),
+        "resources": resources("50m", "128Mi", "512Mi"),
+        "prometheusConfigReloader": {"resources": resources("10m", "32Mi", "128Mi")},
+    }
+
+
+def _prometheus(spec: PrometheusSpec) -> dict[str, Any]:
+    claim = {
+        "storageClassName": spec.storage_class,
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{spec.size_gib}Gi"}},
+    }
+    return {
+        "replicas": spec.replicas,
+        # The catalog's queries look back two minutes.
+        "scrapeInterval": "15s",
+        "evaluationInterval": "15s",
+        "retention": f"{spec.retention_days}d",
+        # Prometheus's GB is 2^30 bytes.
+        "retentionSize": f"{int(spec.size_gib * _SHARE_OF_DISK) or 1}GB",
+        "storageSpec": {"volumeClaimTemplate": {"spec": claim}},
+        # Otherwise the volumes would cost after it is gone.
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"},
+        "affinity": no_gpu_nodes(),
+        "resources": resources("250m", f"{spec.memory_gib}Gi", f"{spec.memory_gib}Gi"),
+        # By default only what carries the label of this release is taken.
+        "serviceMonitorSelectorNilUsesHelmValues": False,
+        "podMonitorSelectorNilUsesHelmValues": False,
+        "ruleSelectorNilUsesHelmValues": False,
+        "probeSelectorNilUsesHelmValues": False,
+        "scrapeConfigSelectorNilUsesHelmValues": False,
+    }
+
+
+def _node_exporter() -> dict[str, Any]:
+    return {
+        # It reads the node's own files, which the namespace of the others does not allow.
+        "namespaceOverride": names.SYSTEM_NAMESPACE,
+        "tolerations": names.tolerations_of_storage(),
+        "resources": resources("20m", "32Mi", "128Mi"),
+    }

@@ -1,0 +1,41 @@
+"""What all servers of language models have in common: precision, context, batches, and the memory that they need."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from eksml.serving.model_source import ModelSource
+from eksml.serving.server import ServerSpec
+from eksml.spec import Spec
+
+Precision = Literal["auto", "bfloat16", "float16", "float32"]
+
+
+class TokenBatching(Spec):
+    """How many requests and tokens a server works on at once; more is more throughput, memory and latency."""
+
+    max_requests: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
+    """Requests at once; none given: the engine's default."""
+    max_tokens: Annotated[int, Field(strict=True, ge=1, le=1_048_576)] | None = None
+    """Tokens in one step; none given: the engine's default."""
+
+
+class LanguageModelSpec(ServerSpec):
+    """The fields of every server of a language model."""
+
+    source: ModelSource
+    """Where the weights come from: the hub, a bucket, or a claim."""
+    precision: Precision = "auto"
+    """What the weights are held in: bfloat16, float16 or float32; auto: as they were published."""
+    context_length: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] | None = None
+    """Tokens of one request and its answer; none given: what the model was made for."""
+    batching: TokenBatching = Field(default_factory=TokenBatching)
+    """How many requests and tokens it works on at once."""
+    served_name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The name by which clients ask for the model; by default that of the server."""
+
+    def model_name(self, server: str) -> str:
+        """The name by which clients ask for the model."""
+        return self.served_name or server

@@ -1,0 +1,218 @@
+"""What all components of model servers share: files, volumes, the workload, and how it is found and measured."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Generic, TypeVar, cast
+
+import pulumi
+
+from eksml import names
+from eksml.errors import Problem, SpecError
+from eksml.kubernetes_object import KubernetesObject
+from eksml.secret_key import SecretKey
+from eksml.serving.autoscaling import ScaledServer, address, scaler
+from eksml.serving.model_source import BucketSource, HubSource
+from eksml.serving.pod import EngineProcess, pod_template, port_numbers
+from eksml.serving.pod_scripts import scripts_config_map, scripts_volume
+from eksml.serving.server import ServerSpec
+from eksml.serving.warm_up import WARM_UP_SCRIPT, WarmUp, WarmUpRequest, default_request, warm_up_container
+from eksml.storage.volumes import FileSystemVolume
+from eksml.workload import SKIP_AWAIT, Workload
+
+ServerSpecType = TypeVar("ServerSpecType", bound=ServerSpec)
+
+# What the expected start may take longer before a server counts as broken.
+_PATIENCE = 3
+
+
+class ModelServer(Workload, Generic[ServerSpecType]):
+    """The base of every model server: one engine that answers in a team's namespace, and nobody else reaches.
+
+    Arguments:
+        spec: the server.
+        bucket: name of the platform's model bucket, for sources that name none.
+        region: AWS region of the buckets that it reads.
+        image_registry: a registry that images come from, instead of their own.
+
+    Attributes:
+        url: address of the server inside the cluster.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: ServerSpecType,
+        *,
+        bucket: pulumi.Input[str] | None = None,
+        region: pulumi.Input[str] | None = None,
+        image_registry: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__(f"eksml:serving:{type(self).__name__}", name, spec, spec.namespace, names.SERVER_LABEL, opts)
+        self.spec = spec
+        self.image_registry = image_registry
+        self._bucket, self._region = bucket, region
+        self._configuration = self._files()
+        self._scripts = self._make_scripts()
+        self._weights()
+        # Before the pods, which are looked up by its name.
+        self._service()
+        made = self.workload()
+        self._make(made)
+        self._scale(made)
+        if spec.least_replicas > 1:
+            self._disruption_budget()
+        if spec.metrics:
+            self._pod_monitor()
+        self.url = address(spec.autoscaling, name, spec.namespace, spec.facts.ports.http)
+        self.register_outputs({"url": self.url})
+
+    @property
+    def api_key(self) -> SecretKey | None:
+        """Where the key is that the engine itself checks."""
+        return None
+
+    @property
+    def _start_seconds(self) -> int:
+        return 600 * _PATIENCE
+
+    def process(self) -> EngineProcess:
+        """What the engine's container runs."""
+        raise NotImplementedError
+
+    def warm_up_request(self) -> WarmUpRequest:
+        """The smallest request that has the engine do all that it does for others."""
+        return default_request(self.spec.kind, self.spec.model_name(self.resource_name), generates=True)
+
+    def files(self) -> dict[str, str]:
+        """The engine's own configuration, by file name."""
+        return {}
+
+    def workload(self) -> KubernetesObject:
+        """What keeps the pods running: a Deployment, where the engine needs nothing else."""
+        spec = self.spec
+        fields = {
+            # What scales them counts them: each `pulumi up` would reset it.
+            **({} if spec.autoscaling else {"replicas": spec.replicas}),
+            "selector": {"matchLabels": self.label},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": _update(spec)},
+            "template": self.pods(),
+        }
+        return KubernetesObject("apps/v1", "Deployment", self.resource_name, {"spec": fields})
+
+    def pods(self) -> dict[str, Any]:
+        """The template of its pods."""
+        spec = self.spec
+        return pod_template(
+            self.resource_name,
+            spec,
+            self.process(),
+            start_seconds=self._start_seconds,
+            configuration=self._configuration,
+            side_containers=[self._warm_up_container(spec.warm_up)] if spec.warm_up else [],
+            side_volumes=[scripts_volume(self._scripts)] if self._scripts else [],
+        )
+
+    def bucket_address(self, source: BucketSource) -> pulumi.Output[str]:
+        """The address in S3 of what lies below the prefix of a source."""
+        return pulumi.Output.concat("s3://", self._bucket_of(source), "/", source.prefix.rstrip("/"))
+
+    def _bucket_of(self, source: BucketSource) -> pulumi.Input[str]:
+        bucket = source.bucket or self._bucket
+        if bucket is None:
+            text = "missing: the platform has no model bucket, give the name of one"
+            raise SpecError([Problem(("source", "bucket"), text)])
+        return bucket
+
+    def _weights(self) -> None:
+        """Makes the claim that the weights are read from, where there is one to make."""
+        source, spec = self.spec.source, self.spec
+        if isinstance(source, BucketSource) and spec.mounts_bucket:
+            bucket = self._bucket_of(source)
+            self.mount_bucket(
+                "models", bucket, source.prefix, region=self._region, user_id=spec.user_id, read_only=True
+            )
+        elif isinstance(source, HubSource) and isinstance(source.cache, FileSystemVolume):
+            self.claim_directory("models", source.cache)
+
+    def _files(self) -> str | None:
+        """Makes the ConfigMap of the engine's own configuration; another one for other content, so that pods follow."""
+        files = self.files()
+        if not files:
+            return None
+        name = f"{self.resource_name}-{names.short_hash(json.dumps(files, sort_keys=True))}"
+        self.add("v1", "ConfigMap", name, {"data": files})
+        return name
+
+    def _make_scripts(self) -> str | None:
+        """Makes the ConfigMap of the programs that run beside the engine."""
+        if self.spec.warm_up is None:
+            return None
+        scripts = scripts_config_map(self.resource_name, WARM_UP_SCRIPT)
+        self.add(scripts.api_version, scripts.kind, scripts.name, scripts.body)
+        return scripts.name
+
+    def _warm_up_container(self, warm_up: WarmUp) -> dict[str, Any]:
+        facts = self.spec.facts
+        return warm_up_container(
+            warm_up,
+            self.warm_up_request(),
+            server_port=facts.ports.http,
+            ready_path=facts.health_paths.ready.replace("$model", self.spec.model_name(self.resource_name)),
+            api_key=self.api_key,
+        )
+
+    def _scale(self, made: KubernetesObject) -> None:
+        spec = self.spec
+        if spec.autoscaling is None:
+            return
+        scaled = ScaledServer(
+            name=self.resource_name,
+            namespace=spec.namespace,
+            engine=spec.kind,
+            api_version=made.api_version,
+            kind=cast("Any", made.kind),
+            port=spec.facts.ports.http,
+            cold_start_seconds=self._start_seconds,
+        )
+        for each in scaler(spec.autoscaling, scaled):
+            self.add(each.api_version, each.kind, each.name, each.body)
+
+    def _make(self, made: KubernetesObject) -> None:
+        self.add(
+            made.api_version,
+            made.kind,
+            made.name,
+            made.body,
+            labels=names.queue_labels(self.spec.queue, self.spec.priority),
+            custom_timeouts=pulumi.CustomTimeouts(create=f"{self._start_seconds}s", update=f"{self._start_seconds}s"),
+        )
+
+    def _service(self) -> None:
+        ports = [
+            {"name": port, "port": number, "targetPort": port} for port, number in port_numbers(self.spec.facts).items()
+        ]
+        spec = {"type": "ClusterIP", "selector": self.label, "ports": ports}
+        # Nobody waits for its endpoints: a server that scales from zero has none.
+        self.add("v1", "Service", self.resource_name, {"spec": spec}, annotations=SKIP_AWAIT)
+
+    def _disruption_budget(self) -> None:
+        spec = {"maxUnavailable": 1, "selector": {"matchLabels": self.label}}
+        self.add("policy/v1", "PodDisruptionBudget", self.resource_name, {"spec": spec})
+
+    def _pod_monitor(self) -> None:
+        facts = self.spec.facts
+        port = "metrics" if "metrics" in port_numbers(facts) else "http"
+        spec = {
+            "selector": {"matchLabels": self.label},
+            "podMetricsEndpoints": [{"port": port, "path": facts.metrics_path}],
+            # What series are told apart by, between servers and between versions of one.
+            "podTargetLabels": [names.SERVER_LABEL, "rollouts-pod-template-hash"],
+        }
+        self.add("monitoring.coreos.com/v1", "PodMonitor", self.resource_name, {"spec": spec})
+
+
+def _update(spec: ServerSpec) -> dict[str, Any]:
+    # A queue at its limit lets a new pod in only when an old one goes; of one server, that would be all of them.
+    return {"maxSurge": 1, "maxUnavailable": 1 if spec.least_replicas > 1 else 0}

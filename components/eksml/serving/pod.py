@@ -1,0 +1,210 @@
+"""The pods of a model server: one template for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any, NamedTuple
+
+from eksml import names
+from eksml.catalog import Engine
+from eksml.secret_key import SecretKey
+from eksml.serving.model_source import MODEL_DIRECTORY, ClaimSource, HubSource
+from eksml.serving.server import ServerSpec
+
+RUN_DIRECTORY = "/run/server"
+CONFIGURATION_DIRECTORY = "/etc/server"
+HUB_CACHE_DIRECTORY = "/cache"
+# Between one look and the next, in seconds, and how many in a row must fail before a server counts as dead.
+_STARTING_PERIOD, _READY_PERIOD, _ALIVE_PERIOD, _ALIVE_FAILURES = 10, 5, 20, 6
+# What a server may still need once its requests have ended.
+_SECONDS_TO_END = 30
+_SECURITY: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+class EngineProcess(NamedTuple):
+    """What one engine runs in its container."""
+
+    command: Sequence[str]
+    arguments: Sequence[Any]
+    variables: Mapping[str, Any]
+    """Environment variables: a value, or a key of a Secret."""
+
+
+def pod_template(
+    name: str,
+    spec: ServerSpec,
+    process: EngineProcess,
+    *,
+    start_seconds: int,
+    configuration: str | None = None,
+    side_containers: Sequence[Mapping[str, Any]] = (),
+    side_volumes: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """The template of the pods of a server.
+
+    Arguments:
+        name: the server's name, which its claims begin with.
+        spec: the server.
+        process: what runs in its container.
+        start_seconds: after how many seconds a server that does not answer counts as broken.
+        configuration: name of the ConfigMap with the engine's own files, if it has some.
+        side_containers: what runs beside it.
+        side_volumes: what these mount.
+    """
+    return {
+        "metadata": {"labels": pod_labels(name, spec)},
+        "spec": {
+            "serviceAccountName": spec.service_account,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": spec.drain_seconds + _SECONDS_TO_END,
+            "securityContext": pod_security(spec.user_id),
+            **({"priorityClassName": spec.priority_class} if spec.priority_class else {}),
+            **spec.placement,
+            "topologySpreadConstraints": [_spread(name, names.ZONE_LABEL), _spread(name, names.HOST_LABEL)],
+            "containers": [_container(name, spec, process, start_seconds, configuration), *side_containers],
+            "volumes": [*_volumes(name, spec, configuration), *side_volumes],
+        },
+    }
+
+
+def pod_labels(name: str, spec: ServerSpec) -> dict[str, str]:
+    """The labels of a server's pods, those of its queue among them."""
+    return {names.SERVER_LABEL: name, **names.queue_labels(spec.queue, spec.priority)}
+
+
+def pod_security(user_id: int) -> dict[str, Any]:
+    """The security context of pods that write nothing but their own volumes."""
+    return {
+        "runAsNonRoot": user_id != 0,
+        "runAsUser": user_id,
+        "runAsGroup": user_id,
+        "fsGroup": user_id,
+        # A large file system is not walked through at each start.
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def hub_files(source: HubSource) -> dict[str, Any]:
+    """The environment by which Hugging Face's libraries load from the hub and keep what they loaded."""
+    home = HUB_CACHE_DIRECTORY if source.cache else f"{RUN_DIRECTORY}/huggingface"
+    return {"HF_HOME": home, **({"HF_TOKEN": source.token} if source.token else {})}
+
+
+def _container(
+    name: str, spec: ServerSpec, process: EngineProcess, start_seconds: int, configuration: str | None
+) -> dict[str, Any]:
+    return {
+        "name": "server",
+        "image": spec.image_reference,
+        **({"command": list(process.command)} if process.command else {}),
+        "args": list(process.arguments),
+        "env": _environment(spec, process.variables),
+        "ports": [{"name": port, "containerPort": number} for port, number in port_numbers(spec.facts).items()],
+        "resources": {"requests": spec.amounts, "limits": spec.amounts},
+        "securityContext": dict(_SECURITY),
+        "volumeMounts": _mounts(spec, configuration),
+        **_probes(spec.facts, spec.model_name(name), start_seconds),
+        # Endpoints and load balancers forget the pod before it stops to answer.
+        "lifecycle": {"preStop": {"sleep": {"seconds": spec.drain_seconds}}} if spec.drain_seconds else {},
+    }
+
+
+def port_numbers(facts: Engine) -> dict[str, int]:
+    """The ports of an engine by name."""
+    ports = {"http": facts.ports.http, "grpc": facts.ports.grpc, "metrics": facts.ports.metrics}
+    return {name: port for name, port in ports.items() if port and (name == "http" or port != facts.ports.http)}
+
+
+def _probes(facts: Engine, model: str, start_seconds: int) -> dict[str, Any]:
+    """Probes that leave a server alone while it loads, and then notice what happens to it."""
+
+    def asked(path: str | None) -> dict[str, Any]:
+        if path is None:
+            # That the port is open says at least that the server lives.
+            return {"tcpSocket": {"port": "http"}}
+        return {"httpGet": {"path": path.replace("$model", model), "port": "http"}}
+
+    paths = facts.health_paths
+    started, ready = {"periodSeconds": _STARTING_PERIOD}, {"periodSeconds": _READY_PERIOD}
+    started["failureThreshold"] = ceil(start_seconds / _STARTING_PERIOD)
+    alive = {"periodSeconds": _ALIVE_PERIOD, "failureThreshold": _ALIVE_FAILURES}
+    return {
+        "startupProbe": {**asked(paths.startup), **started, "timeoutSeconds": 5},
+        "readinessProbe": {**asked(paths.ready), **ready, "timeoutSeconds": 5},
+        "livenessProbe": {**asked(paths.live), **alive, "timeoutSeconds": 10},
+    }
+
+
+def _spread(name: str, topology: str) -> dict[str, Any]:
+    return {
+        "maxSkew": 1,
+        "topologyKey": topology,
+        # Karpenter makes nodes where this wants them; a pod that finds no such place still runs.
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {names.SERVER_LABEL: name}},
+        # During a change, the new pods are spread among themselves.
+        "matchLabelKeys": ["pod-template-hash", "rollouts-pod-template-hash"],
+    }
+
+
+def _environment(spec: ServerSpec, own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    variables: dict[str, Any] = {
+        # The image's user may have no home and no name of its own, and its root is not to be written.
+        "HOME": RUN_DIRECTORY,
+        "USER": "server",
+        **own,
+        **spec.environment,
+        **spec.secrets,
+    }
+    return [{"name": variable, **_value(value)} for variable, value in variables.items()]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    return value.as_value() if isinstance(value, SecretKey) else {"value": value}
+
+
+def _volumes(name: str, spec: ServerSpec, configuration: str | None) -> list[dict[str, Any]]:
+    volumes: list[dict[str, Any]] = [
+        # Processes of one server exchange tensors here; the 64 MiB that a container has otherwise are soon full.
+        {
+            "name": "shared-memory",
+            "emptyDir": {"medium": "Memory", "sizeLimit": f"{max(1, spec.memory_gib // 2)}Gi"},
+        },
+        {"name": "run", "emptyDir": {}},
+    ]
+    if claim := _claim(name, spec):
+        volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": claim}})
+    if configuration:
+        volumes.append({"name": "configuration", "configMap": {"name": configuration}})
+    return volumes
+
+
+def _claim(name: str, spec: ServerSpec) -> str | None:
+    source = spec.source
+    if isinstance(source, HubSource):
+        if source.cache is None:
+            return None
+        return source.cache.claim if source.cache.kind == "claim" else f"{name}-models"
+    if isinstance(source, ClaimSource):
+        return source.claim
+    return f"{name}-models" if spec.mounts_bucket else None
+
+
+def _mounts(spec: ServerSpec, configuration: str | None) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [
+        {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
+        {"name": "run", "mountPath": RUN_DIRECTORY},
+    ]
+    source = spec.source
+    if isinstance(source, HubSource):
+        mounts += [{"name": "models", "mountPath": HUB_CACHE_DIRECTORY}] if source.cache else []
+    elif isinstance(source, ClaimSource) or spec.mounts_bucket:
+        path = source.path if isinstance(source, ClaimSource) else None
+        below = {"subPath": path} if path else {}
+        mounts.append({"name": "models", "mountPath": MODEL_DIRECTORY, "readOnly": True, **below})
+    if configuration:
+        mounts.append({"name": "configuration", "mountPath": CONFIGURATION_DIRECTORY, "readOnly": True})
+    return mounts

@@ -1,0 +1,18 @@
+"""Every kind of model server: what a stack file can say, and which component builds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eksml.serving.model_server import ModelServer
+from eksml.serving.server import ServerSpec
+from eksml.serving.vllm_server import VllmServer, VllmServerSpec
+
+Server = VllmServerSpec
+
+_COMPONENTS: dict[type[ServerSpec], type[ModelServer[Any]]] = {VllmServerSpec: VllmServer}
+
+
+def model_server(name: str, spec: ServerSpec, **handles: Any) -> ModelServer[Any]:
+    """The component of a server, with the run-time handles of ModelServer."""
+    return _COMPONENTS[type(spec)](name, spec, **handles)

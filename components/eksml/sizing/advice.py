@@ -1,0 +1,100 @@
+"""What to say of a model that does not fit, and what would."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from eksml.catalog import ModelShape
+from eksml.errors import listed
+from eksml.sizing.inference import Fit, Serving, fit, known_gpus
+
+SHORTEST_CONTEXT = 1024
+"""Tokens below which a shorter context is no advice."""
+
+FEW_REQUESTS = 256
+"""What an engine that may calculate more requests at once can be held to."""
+
+
+def problem(fitted: Fit) -> str | None:
+    """What is wrong, and what would be right; None: it fits."""
+    if fitted.fits:
+        return None
+    serving = fitted.serving
+    if not fitted.is_divisible and fitted.model.transformer:
+        heads = fitted.model.transformer.attention_heads
+        return f"{heads} attention heads cannot be divided among {serving.tensor_parallel} GPUs"
+    needed = fitted.weights_gib + fitted.overhead_gib.expected + fitted.kv_cache_gib
+    cache = "" if fitted.kv_tokens is None else f", {fitted.kv_cache_gib:.1f} for {_requests(fitted)}"
+    near = "" if fitted.is_certain else ", if barely"
+    text = (
+        f"does not fit{near}: {needed:.1f} GiB of each GPU are needed ({fitted.weights_gib:.1f} for weights"
+        f"{cache}, {fitted.overhead_gib.expected:.1f} beside), and {fitted.available_gib:.1f} are there "
+        f"({fitted.gpu_memory_utilization:g} of the {serving.gpu.visible_gib:.1f} of a {serving.gpu.title})"
+    )
+    ways = list(alternatives(fitted.model, serving))
+    return f"{text}; it fits with {listed(ways)}" if ways else f"{text}; {_smallest_group(fitted.model, serving)}"
+
+
+def alternatives(model: ModelShape, serving: Serving) -> Iterator[str]:
+    """One change each with which the model fits, the mildest first, in the words of a Spec."""
+    fitted = fit(model, serving)
+    longest, most = fitted.largest_context, fitted.largest_concurrency
+    if longest and SHORTEST_CONTEXT <= longest < fitted.context_length:
+        yield f"contextLength {longest}"
+    if most and most < serving.concurrency:
+        yield f"{most} requests at once"
+    if fitted.max_num_seqs > FEW_REQUESTS and _fits(model, replace(serving, max_num_seqs=FEW_REQUESTS)):
+        yield f"max_num_seqs {FEW_REQUESTS}"
+    if fitted.kv_tokens and serving.kv_precision != "fp8" and _fits(model, replace(serving, kv_precision="fp8")):
+        yield "keys and values in fp8"
+    if precision := _smaller_precision(model, serving):
+        yield f"precision {precision}"
+    if gpus := _more_gpus(model, serving):
+        yield f"{gpus} GPUs for tensor parallelism"
+    if gpu := _larger_gpu(model, serving):
+        yield f"a larger GPU such as {gpu}"
+
+
+def _requests(fitted: Fit) -> str:
+    count = fitted.serving.concurrency
+    return (
+        f"a request of {fitted.context_length} tokens" if count == 1 else f"{count} requests of {fitted.context_length}"
+    )
+
+
+def _fits(model: ModelShape, serving: Serving) -> bool:
+    return fit(model, serving).fits
+
+
+def _smaller_precision(model: ModelShape, serving: Serving) -> str | None:
+    before = fit(model, serving).weights_gib
+    for precision in ("bfloat16", "fp8", "int4"):
+        fitted = fit(model, replace(serving, precision=precision))
+        if fitted.weights_gib < before and fitted.fits:
+            return precision
+    return None
+
+
+def _more_gpus(model: ModelShape, serving: Serving) -> int | None:
+    if model.transformer is None:
+        return None
+    wider = (count for count in (2, 4, 8) if count > serving.tensor_parallel)
+    return next((count for count in wider if _fits(model, replace(serving, tensor_parallel=count))), None)
+
+
+def _larger_gpu(model: ModelShape, serving: Serving) -> str | None:
+    larger = (gpu for gpu in known_gpus() if gpu.visible_gib > serving.gpu.visible_gib)
+    return next((gpu.title for gpu in larger if _fits(model, replace(serving, gpu=gpu))), None)
+
+
+def _smallest_group(model: ModelShape, serving: Serving) -> str:
+    """The least memory that holds the model, in GPUs of one node."""
+    groups = [
+        (count * gpu.visible_gib, count, gpu.title)
+        for gpu in known_gpus()
+        for count in (1, 2, 4, 8)
+        if _fits(model, replace(serving, gpu=gpu, tensor_parallel=count, pipeline_parallel=1))
+    ]
+    if not groups:
+        return "no eight GPUs of one node hold it: a smaller precision, a shorter context or several nodes would"
+    _, count, title = min(groups)
+    return f"it fits on {count} GPUs such as {title}"

@@ -1,0 +1,59 @@
+"""One small server of every engine, recorded."""
+
+from typing import Any, NamedTuple
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from eksml.plan import Plan, Resource
+from eksml.serving.model_server import ModelServer
+from eksml.serving.model_source import HubSource
+from eksml.serving.server import ServerSpec
+from eksml.serving.vllm_server import VllmServer, VllmServerSpec
+from programs import recorded
+
+QWEN = HubSource(model="Qwen/Qwen2.5-7B-Instruct", revision="a09a35458c702b33eeacc393d103063234e8bc28")
+SERVER: dict[str, Any] = {"namespace": "vision", "gpus_per_node": 1, "instance_type": "g6.2xlarge", "pool": "serve"}
+
+
+class Kind(NamedTuple):
+    """A component of a server, its Spec, what it asks for beside the others, and the object that it makes."""
+
+    component: type[ModelServer]
+    spec: type[ServerSpec]
+    own: dict[str, Any]
+    made: str
+
+
+KINDS = {
+    "vllm": Kind(VllmServer, VllmServerSpec, {"source": QWEN, "context_length": 8192}, "kubernetes:apps/v1:Deployment"),
+}
+
+
+def spec_of(kind: str, **settings: Any) -> Any:
+    """The Spec of a server."""
+    _, spec_type, own, _ = KINDS[kind]
+    return spec_type(**{**SERVER, **own, **settings})
+
+
+def server(kind: str, *, bucket: str | None = None, image_registry: str | None = None, **settings: Any) -> Plan:
+    """The Plan of one server in a bare program."""
+    spec = spec_of(kind, **settings)
+
+    def program() -> None:
+        provider = k8s.Provider("cluster", kubeconfig="{}")
+        opts = pulumi.ResourceOptions(providers=[provider])
+        KINDS[kind].component("chat", spec, bucket=bucket, image_registry=image_registry, opts=opts)
+
+    return recorded(program)
+
+
+def made(plan: Plan, kind: str) -> Resource:
+    """The object that runs the pods."""
+    (found,) = plan.of_type(KINDS[kind].made)
+    return found
+
+
+def pod_of(plan: Plan, kind: str) -> dict[str, Any]:
+    """The spec of the pods."""
+    return made(plan, kind).inputs["spec"]["template"]["spec"]
