@@ -106,8 +106,8 @@ class Server:
 
     def _failure(self, path: str, error: Exception) -> str:
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-            tunnel = "kubectl -n NAMESPACE port-forward service/NAME 8000"
-            return f"{self.url}: nobody listens ({error}). Is the tunnel open? {tunnel}, then --url http://localhost:8000"
+            tunnel = "kubectl -n NAMESPACE port-forward service/NAME 8000, then --url http://localhost:8000"
+            return f"{self.url}: nobody listens ({error}). Is the tunnel open? {tunnel}"
         if isinstance(error, httpx2.TimeoutException):
             return f"{self.url}{path}: no answer in time. While the server wakes, --timeout may be longer"
         return f"{self.url}{path}: {error or type(error).__name__}. kubectl -n NAMESPACE logs deployment/NAME says why"

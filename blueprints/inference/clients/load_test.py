@@ -157,7 +157,9 @@ def measure(ask: Ask, settings: argparse.Namespace) -> list[dict[str, Any]]:
     return steps
 
 
-def step(callers: int, requests: Sequence[Request], seconds: float, busy: float, hourly: float | None) -> dict[str, Any]:
+def step(
+    callers: int, requests: Sequence[Request], seconds: float, busy: float, hourly: float | None
+) -> dict[str, Any]:
     """One row of the results."""
     good = [each for each in requests if each.answer]
     answers = [each.answer for each in good if each.answer]
@@ -215,7 +217,8 @@ def plot(steps: Sequence[dict[str, Any]], title: str) -> bytes:
     callers = [str(row["concurrency"]) for row in steps]
     tokens = any(row["tokensPerSecond"] for row in steps)
     priced = any(row["usdPerThousandRequests"] is not None for row in steps)
-    figure, axes = pyplot.subplots(1, 2 + tokens + priced, figsize=(5 * (2 + tokens + priced), 4.5), layout="constrained")
+    panels = 2 + tokens + priced
+    figure, axes = pyplot.subplots(1, panels, figsize=(5 * panels, 4.5), layout="constrained")
     figure.suptitle(title)
     waiting = iter(axes)
 
@@ -357,11 +360,12 @@ def main() -> int:
         if row["loadGeneratorCpu"] > BUSY_CALLERS:
             console.print(f"{row['concurrency']} callers kept this machine busy: the server may be faster than this.")
         if row["requests"] < 100:
-            console.print(f"{row['concurrency']} callers: {row['requests']} requests are few for p99: --duration longer.")
+            console.print(f"{row['concurrency']} callers: {row['requests']} requests, few for p99: --duration longer.")
         if row["firstError"]:
             console.print(f"{row['concurrency']} callers: {row['errors']} errors, such as {row['firstError']}")
     console.print(f"Written to {settings.output}: results.json, results.csv, results.png")
-    return 1 if any(row["errors"] > settings.error_limit * row["requests"] or not row["requests"] for row in steps) else 0
+    bad = [row for row in steps if not row["requests"] or row["errors"] > settings.error_limit * row["requests"]]
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def _as_bytes(array: numpy.ndarray) -> bytes:
 def _array(about: Mapping[str, Any], data: Any) -> numpy.ndarray:
     dtype = numpy.dtype(DTYPES[about["datatype"]])
     if isinstance(data, bytes):
-        data = _texts(data) if dtype == object else numpy.frombuffer(data, dtype)
+        data = _texts(data) if dtype.kind == "O" else numpy.frombuffer(data, dtype)
     return numpy.array(data, dtype).reshape(about["shape"])
 
 

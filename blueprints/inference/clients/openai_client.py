@@ -36,7 +36,7 @@ class LanguageModel:
         # Only vLLM and what is built on it tell the context.
         context = known.get(self.name, {}).get("max_model_len")
         if context and max_tokens >= context:
-            raise ServerError(f"--max-tokens: {max_tokens} given, {self.name} has a context of {context} with the prompt")
+            raise ServerError(f"--max-tokens: {max_tokens} given, {self.name} has {context}, with those of the prompt")
 
     def ask(self, server: Server, prompt: str) -> Iterator[Piece]:
         """The answer, piece by piece as it comes."""

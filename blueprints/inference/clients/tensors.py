@@ -76,7 +76,7 @@ def _fitting(tensor: Tensor, given: Any) -> numpy.ndarray:
 
 
 def _random(tensor: Tensor, batch_size: int) -> numpy.ndarray:
-    if tensor.shape is None or tensor.dtype == object:
+    if tensor.shape is None or tensor.dtype.kind == "O":
         raise ServerError(f"{tensor}: nothing random fits: give --input")
     first, *rest = tensor.shape or (1,)
     if first not in (ANY, batch_size):

@@ -3,8 +3,8 @@
     python benchmark.py --models resnet18 --batches 1 8
 
 Each measurement has a process of its own, so that the first inference is really the first: it starts the GPU, loads
-kernels, compiles and allocates. The weights are random, or from `--weights`, a folder with `resnet18.pth`; speed and size
-are those of trained ones, but how far 8-bit integers are off is known of trained weights only.
+kernels, compiles and allocates. The weights are random, or from `--weights`, a folder with `resnet18.pth`: speed and
+size are those of trained ones, but how far 8-bit integers are off is known of trained weights only.
 
     eager        PyTorch as it is
     compiled     torch.compile, which needs a C++ compiler in the image
@@ -243,7 +243,7 @@ def _drift(
 
 def _size(file: Path) -> int:
     """The bytes of a model, with the weights that an ONNX file may have beside it."""
-    return sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*") if each.suffix in (file.suffix, ".data"))
+    return sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
 
 
 def why_not(variant: str, device: str) -> str | None:
@@ -309,9 +309,7 @@ def plot(rows: list[dict[str, Any]], title: str) -> bytes:
 
     rows = [row for row in rows if "p50Milliseconds" in row]
     models = list(dict.fromkeys(row["model"] for row in rows))
-    figure, grid = pyplot.subplots(
-        len(models), 4, figsize=(20, 4.2 * len(models)), squeeze=False, layout="constrained"
-    )
+    figure, grid = pyplot.subplots(len(models), 4, figsize=(20, 4.2 * len(models)), squeeze=False, layout="constrained")
     figure.suptitle(title)
     for model, (throughput, latency, cold, size) in zip(models, grid, strict=True):
         own = [row for row in rows if row["model"] == model]
@@ -323,8 +321,8 @@ def plot(rows: list[dict[str, Any]], title: str) -> bytes:
             latency.plot(batches, [row["p50Milliseconds"] for row in found], "o-", label=variant)
         smallest = [next(row for row in own if row["variant"] == variant) for variant in variants]
         places = range(len(variants))
-        cold.bar([place - 0.2 for place in places], [row["firstMilliseconds"] for row in smallest], 0.4, label="first")
-        cold.bar([place + 0.2 for place in places], [row["p50Milliseconds"] for row in smallest], 0.4, label="warm, p50")
+        for key, shift, label in (("firstMilliseconds", -0.2, "first"), ("p50Milliseconds", 0.2, "warm, p50")):
+            cold.bar([place + shift for place in places], [row[key] for row in smallest], 0.4, label=label)
         cold.set_xticks(list(places), variants)
         cold.set_yscale("log")
         size.bar(variants, [row["sizeMib"] for row in smallest], color="tab:gray")
