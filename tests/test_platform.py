@@ -581,7 +581,9 @@ def test_what_the_operators_bring_is_queued_beside_what_is_asked_for() -> None:
 def test_members_of_a_team_may_make_every_kind_of_job_that_an_operator_brings() -> None:
     role = one(production(), "kubernetes:rbac.authorization.k8s.io/v1:Role", "lab-training-role").inputs
     allowed = {(group, kind) for rule in role["rules"] for group in rule["apiGroups"] for kind in rule["resources"]}
-    for definition in (crd for overlay in catalog.kustomizations().values() for crd in overlay.crds):
+    of_training = [each for each in catalog.kustomizations().values() if str(each.setting).startswith("training.")]
+    assert len(of_training) == 3
+    for definition in (crd for overlay in of_training for crd in overlay.crds):
         plural, _, group = definition.partition(".")
         assert (group, plural) in allowed
 
@@ -624,3 +626,45 @@ def test_a_cluster_by_its_kubeconfig_can_have_operators() -> None:
 )
 def test_what_training_cannot_have_is_refused(settings: dict[str, Any], lines: list[str]) -> None:
     check_problems(found(settings), lines)
+
+
+# Observability
+
+
+MEASURED = {"observability": {"prometheus": {}}}
+
+
+def test_prometheus_comes_after_what_its_volumes_need_and_goes_before_it() -> None:
+    plan = platform({"profile": "research", **MEASURED})
+    prometheus = release(plan, "kube-prometheus-stack")
+    for needed in ("aws-ebs-csi-driver", "coredns"):
+        assert addon(plan, needed).urn in needs(plan, prometheus)
+    assert one(plan, "aws:eks/nodeGroup:NodeGroup", "lab-system").urn in needs(plan, prometheus)
+    assert release(plan, "karpenter").urn not in needs(plan, prometheus)
+    for team in plan.of_type("eksml:tenancy:Team"):
+        assert prometheus.urn in needs(plan, team), "what measures a team's pods goes before the definitions of it"
+
+
+@pytest.mark.parametrize(("kind", "chart"), [("devicePlugin", "dcgm-exporter"), ("gpuOperator", "gpu-operator")])
+def test_gpus_are_measured_once_prometheus_has_brought_the_kind_for_it(kind: str, chart: str) -> None:
+    def monitor(plan: Plan) -> Any:
+        values = release(plan, chart).inputs["values"]
+        return values.get("dcgmExporter", values)["serviceMonitor"]
+
+    settings = {"profile": "research", "accelerators": {"kind": kind}}
+    plan = platform({**settings, **MEASURED})
+    assert monitor(plan) == {"enabled": True, "honorLabels": True, "interval": "15s"}
+    definitions = one(plan, "kubernetes:kustomize/v2:Directory", "lab-prometheus-crds")
+    assert definitions.urn in needs(plan, release(plan, chart))
+    assert release(plan, "kube-prometheus-stack").urn not in needs(plan, release(plan, chart))
+    assert monitor(platform(settings)) == {"enabled": False}
+
+
+def test_a_cluster_by_its_kubeconfig_can_be_measured() -> None:
+    settings = {**BY_KUBECONFIG, "observability": {"prometheus": {"storageClass": "standard"}}}
+    assert release(platform(settings, kubeconfig="their kubeconfig"), "kube-prometheus-stack")
+
+
+def test_prometheus_comes_from_a_registry_of_ones_own_with_the_rest() -> None:
+    plan = platform({"profile": "research", "imageRegistry": "registry.example.com", **MEASURED})
+    assert release(plan, "kube-prometheus-stack").inputs["chart"].startswith("oci://registry.example.com/ghcr.io/")

@@ -67,6 +67,10 @@ if TYPE_CHECKING:
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
     from eksml.secret_key import SecretKey as SecretKey
+    from eksml.serving.analysis import AnalysisSpec as AnalysisSpec
+    from eksml.serving.analysis import LatencySpec as LatencySpec
+    from eksml.serving.analysis import PreviewLoad as PreviewLoad
+    from eksml.serving.analysis import analysis_template as analysis_template
     from eksml.serving.argo_rollouts import ArgoRollouts as ArgoRollouts
     from eksml.serving.argo_rollouts import ArgoRolloutsSpec as ArgoRolloutsSpec
     from eksml.serving.autoscaling import CpuAutoscaling as CpuAutoscaling
@@ -76,6 +80,8 @@ if TYPE_CHECKING:
     from eksml.serving.autoscaling import WorkingHours as WorkingHours
     from eksml.serving.cert_manager import CertManager as CertManager
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
+    from eksml.serving.cold_start import ColdStart as ColdStart
+    from eksml.serving.cold_start import cold_start as cold_start
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
     from eksml.serving.keda import KedaSpec as KedaSpec
@@ -91,6 +97,15 @@ if TYPE_CHECKING:
     from eksml.serving.model_source import HubSource as HubSource
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
+    from eksml.serving.populate import Populate as Populate
+    from eksml.serving.rollout import AnalysisStep as AnalysisStep
+    from eksml.serving.rollout import BlueGreenRollout as BlueGreenRollout
+    from eksml.serving.rollout import CanaryRollout as CanaryRollout
+    from eksml.serving.rollout import PauseStep as PauseStep
+    from eksml.serving.rollout import WeightStep as WeightStep
+    from eksml.serving.rollout import replicas_needed as replicas_needed
+    from eksml.serving.rollout import rollout_objects as rollout_objects
+    from eksml.serving.rollout import rollout_problems as rollout_problems
     from eksml.serving.server import ServerSpec as ServerSpec
     from eksml.serving.vllm_server import Lora as Lora
     from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
@@ -197,9 +212,11 @@ _PUBLIC = {
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.secret_key": ("SecretKey",),
+    "eksml.serving.analysis": ("AnalysisSpec", "LatencySpec", "PreviewLoad", "analysis_template"),
     "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
     "eksml.serving.autoscaling": ("CpuAutoscaling", "HttpAutoscaling", "MetricAutoscaling", "ScheduleAutoscaling", "WorkingHours",),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
+    "eksml.serving.cold_start": ("ColdStart", "cold_start"),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
@@ -207,6 +224,17 @@ _PUBLIC = {
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
+    "eksml.serving.populate": ("Populate",),
+    "eksml.serving.rollout": (
+        "AnalysisStep",
+        "BlueGreenRollout",
+        "CanaryRollout",
+        "PauseStep",
+        "WeightStep",
+        "replicas_needed",
+        "rollout_objects",
+        "rollout_problems",
+    ),
     "eksml.serving.server": ("ServerSpec",),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),

@@ -1,18 +1,24 @@
 """Every operator on a real control plane, those too that no profile has."""
 
 from functools import cache
+from pathlib import Path
 
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
+import yaml
 
 from controlplane import crds
 from controlplane.client import Client
 from controlplane.scheduling import add_nodes, placements
 from controlplane.test_control_plane import GPU_NODE
+from controlplane.test_kustomizations import built
 from eksml import names
+from eksml.catalog import charts
 from eksml.checks.workloads import workloads_of
+from eksml.observability.prometheus import Prometheus, PrometheusSpec
 from eksml.plan import Plan
+from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 from eksml.plan.manifests import objects
 from eksml.serving.argo_rollouts import ArgoRolloutsSpec
 from eksml.serving.kserve import KServeSpec
@@ -60,6 +66,7 @@ def test_their_objects_are_admitted_runtimes_and_disruption_budgets_too(cluster:
     crds.install(cluster, registered)
     made = [cluster.create(item)["kind"] for item in registered]
     assert made.count("ClusterTrainingRuntime") == 4
+    assert made.count("ClusterServingRuntime") == 3
     assert made.count("PodDisruptionBudget") == 5
     assert made.count("Namespace") == 8
 
@@ -68,6 +75,33 @@ def test_their_pods_keep_off_gpu_nodes_that_have_no_taint(cluster: Client) -> No
     add_nodes(cluster, [UNTAINTED])
     pods = [{"name": each.name, "spec": each.pod} for each in workloads_of(plan())]
     assert len(pods) == 11
+    assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
+    add_nodes(cluster, [SYSTEM_NODE])
+    assert set(placements(cluster, pods).values()) == {"system"}
+
+
+@cache
+def measuring() -> Plan:
+    def program() -> None:
+        provider = k8s.Provider("cluster", kubeconfig="{}")
+        spec = PrometheusSpec(node_exporter=True)
+        Prometheus("lab", spec, opts=pulumi.ResourceOptions(providers=[provider]))
+
+    return recorded(program)
+
+
+def test_its_definitions_are_what_kustomize_makes_of_the_tag(tmp_path: Path) -> None:
+    (directory,) = measuring().of_type(KUSTOMIZE_DIRECTORY)
+    made = list(yaml.load_all(built(directory, tmp_path), Loader=yaml.CSafeLoader))
+    assert sorted(item["metadata"]["name"] for item in made) == sorted(charts()["kube-prometheus-stack"].crds)
+
+
+def test_prometheus_keeps_off_gpu_nodes_that_have_no_taint(cluster: Client) -> None:
+    (namespace,) = objects(measuring())
+    cluster.create(namespace)
+    add_nodes(cluster, [UNTAINTED])
+    pods = [{"name": each.name, "spec": each.pod} for each in workloads_of(measuring()) if each.kind != "DaemonSet"]
+    assert len(pods) == 3
     assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
     add_nodes(cluster, [SYSTEM_NODE])
     assert set(placements(cluster, pods).values()) == {"system"}

@@ -44,7 +44,8 @@ def deployment(name: str) -> KubernetesObject:
 def items(strategy: str, engine: str) -> list[dict[str, Any]]:
     name = f"{strategy}-{engine.lower()}"
     facts = catalog.engines()[engine]
-    made = rollout_objects(deployment(name), STRATEGIES[strategy], facts, namespace="default", has_gpus=True)
+    server = deployment(name)
+    made = rollout_objects(server, STRATEGIES[strategy], facts, namespace="default", has_gpus=True, start_seconds=1800)
     return [
         {
             "apiVersion": each.api_version,

@@ -1,12 +1,14 @@
 """The operators of a platform that model servers need, each alone and all together."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
 
+from crds import check_admitted
 from eksml import catalog
 from eksml.checks.run import run_checks
 from eksml.plan import Plan
@@ -18,6 +20,7 @@ from eksml.serving.operators import ServingOperators, ServingSpec
 from programs import needs, one, recorded
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
+RUNTIME = "kubernetes:serving.kserve.io/v1alpha1:ClusterServingRuntime"
 BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
 REGISTRY = "registry.example.com"
 ALL = ServingSpec(
@@ -137,3 +140,14 @@ def test_what_kserve_puts_into_the_pods_of_others_is_pinned() -> None:
     given = values(made(ALONE["kserve-resources"]), "kserve-resources")["kserve"]
     for part in ("storage", "agent", "router"):
         assert given[part]["tag"] == catalog.charts()["kserve-resources"].version
+
+
+def test_kserve_has_a_runtime_for_each_engine_of_ours_that_it_can_start(shared: Path) -> None:
+    plan = made(ALONE["kserve-resources"], image_registry=REGISTRY)
+    runtimes = {each.inputs["metadata"]["name"]: each for each in plan.of_type(RUNTIME)}
+    assert set(runtimes) == {"huggingface", "tensorflow", "triton"}
+    for runtime in runtimes.values():
+        check_admitted(runtime.inputs, shared)
+        assert release(plan, "kserve-resources").urn in runtime.dependencies
+        (container,) = runtime.inputs["spec"]["containers"]
+        assert container["image"].startswith(f"{REGISTRY}/")

@@ -55,7 +55,9 @@ def deployment(**fields: Any) -> KubernetesObject:
 
 def objects(rollout: Any, engine: str = "vllm", *, has_gpus: bool = True, **fields: Any) -> list[KubernetesObject]:
     facts = catalog.engines()[engine]
-    return rollout_objects(deployment(**fields), rollout, facts, namespace="vision", has_gpus=has_gpus)
+    return rollout_objects(
+        deployment(**fields), rollout, facts, namespace="vision", has_gpus=has_gpus, start_seconds=1800
+    )
 
 
 def of_kind(made: list[KubernetesObject], kind: str) -> dict[str, Any]:
@@ -134,9 +136,12 @@ def test_a_rollout_has_the_pods_of_the_deployment_and_leaves_replicas_to_a_scale
     assert whole["template"] == deployment().body["spec"]["template"]
     assert whole["selector"] == {"matchLabels": {names.SERVER_LABEL: "chat"}}
     assert whole["replicas"] == 3
+    assert (whole["progressDeadlineSeconds"], whole["progressDeadlineAbort"]) == (1800, True)
     scaled = KubernetesObject(*deployment()[:3], {"spec": {**deployment().body["spec"]}})
     del scaled.body["spec"]["replicas"]
-    made = rollout_objects(scaled, CanaryRollout(), catalog.engines()["vllm"], namespace="vision", has_gpus=True)
+    made = rollout_objects(
+        scaled, CanaryRollout(), catalog.engines()["vllm"], namespace="vision", has_gpus=True, start_seconds=1800
+    )
     assert "replicas" not in made[-1].body["spec"]
 
 
@@ -288,6 +293,7 @@ def test_the_image_of_the_load_comes_from_a_registry_of_ones_own() -> None:
         catalog.engines()["vllm"],
         namespace="vision",
         has_gpus=True,
+        start_seconds=1800,
         image_registry="registry.example.com",
     )
     found = of_kind(made, "AnalysisTemplate")["chat-pre-promotion"]["metrics"][-1]["provider"]["job"]["spec"]

@@ -3,6 +3,7 @@
 from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, chart_values, charts
+from eksml.catalog.cold_starts import ColdStartFacts, EngineStart, Rate, ReadRate, Span, WeightSource, cold_starts
 from eksml.catalog.durations import (
     CreateTime,
     Duration,
@@ -48,11 +49,13 @@ __all__ = [
     "Backend",
     "Chart",
     "ChartWorkload",
+    "ColdStartFacts",
     "CreateTime",
     "Duration",
     "EksAddon",
     "Engine",
     "EngineLimits",
+    "EngineStart",
     "Estimate",
     "Exporter",
     "Framework",
@@ -69,16 +72,21 @@ __all__ = [
     "OverlayWorkload",
     "PodSize",
     "Precision",
+    "Rate",
+    "ReadRate",
     "Region",
     "Replacement",
     "Signal",
+    "Span",
     "Transformer",
     "Variable",
     "VpcEndpoints",
+    "WeightSource",
     "WholeStack",
     "ami_families",
     "chart_values",
     "charts",
+    "cold_starts",
     "collectives",
     "create_time",
     "default_kubernetes_version",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from eksml.plan.cold_starts import cold_starts_json
 from eksml.plan.model import Plan
 
 
@@ -22,5 +23,7 @@ def as_json(plan: Plan, checks: list[dict[str, Any]]) -> dict[str, Any]:
             for resource in plan.resources
         ],
         "exports": dict(plan.exports),
+        # Only where there are servers.
+        **({"coldStarts": starts} if (starts := cold_starts_json(plan)) else {}),
         "checks": checks,
     }

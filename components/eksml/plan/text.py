@@ -1,4 +1,4 @@
-"""A Plan for people: the tree, the Kubernetes objects, what the stack exports, and what to know before `pulumi up`."""
+"""A Plan for people: its tree, Kubernetes objects, exports, cold starts, and what to know before `pulumi up`."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from eksml.plan.cold_starts import show_cold_starts
 from eksml.plan.counts import counts
 from eksml.plan.manifests import objects
 from eksml.plan.model import Plan
@@ -27,6 +28,7 @@ def show(plan: Plan, console: Console) -> None:
     console.print(root)
     _show_objects(plan, console)
     _show_exports(plan, console)
+    show_cold_starts(plan, console)
     made = counts(plan)
     by_package = ", ".join(f"{number} of {package}" for package, number in made.by_package.items())
     console.print(f"\n[bold]{made.total} resources[/]: {made.components} components, {by_package}")

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from eksml import catalog
+from eksml.clock import clock
 from eksml.plan.timeline import Stage, Timeline
 from eksml.plan.tree import short_type
 
@@ -21,13 +22,13 @@ def show_timeline(timeline: Timeline, console: Console) -> None:
     for stage in timeline.stages:
         console.print(
             f"  {escape(_label(stage).ljust(width))}  [cyan]{_bar(stage, total)}[/]  "
-            f"{_clock(stage.start)} to {_clock(stage.end)}"
+            f"{clock(stage.start)} to {clock(stage.end)}"
         )
     console.print("\n[bold]The longest chain[/]: seconds, when it is done, what it is")
     for step in timeline.chain:
         seconds = f"{'~' if step.is_estimate else ''}{step.seconds:.0f}"
         what = f"[bold]{escape(step.name)}[/]  [dim]{escape(short_type(step.type))}[/]"
-        console.print(f"  {seconds:>5}  {_clock(step.end):>5}  {what}")
+        console.print(f"  {seconds:>5}  {clock(step.end):>5}  {what}")
     for note in _notes(timeline):
         console.print(f"[yellow]Note[/]: {escape(note)}")
 
@@ -40,11 +41,6 @@ def _bar(stage: Stage, total: float) -> str:
     first = min(round(stage.start / total * _BAR), _BAR - 1) if total else 0
     length = max(round(stage.end / total * _BAR) - first, 1) if total else 1
     return ("·" * first + "█" * length).ljust(_BAR, "·")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def _about(seconds: float) -> str:

@@ -25,6 +25,9 @@ from eksml.serving.analysis import (
 )
 from eksml.spec import Flag, PositiveCount, Spec
 
+ARGO_OWNS = {"Service": ["spec.selector"]}
+"""What Argo Rollouts changes in objects of ours, by kind: to be left alone (ignoreChanges), or each `up` undoes it."""
+
 _VERSIONS_KEPT = 3
 _PRE_PROMOTION, _POST_PROMOTION, _CANARY = "pre-promotion", "post-promotion", "canary"
 _FIELDS = {
@@ -50,8 +53,9 @@ class BlueGreenRollout(Spec):
     """How it is judged before it takes over; null: it is not."""
     post_promotion_analysis: AnalysisSpec | None = Field(default_factory=AnalysisSpec)
     """How it is judged after that; if it is bad, the old version takes over again. null: it is not."""
-    scale_down_delay_seconds: Seconds = 30
-    """How long the old version's pods stay, in seconds: until then the way back is a moment."""
+    scale_down_delay_seconds: Annotated[int, Field(strict=True, ge=30, le=86_400)] = 30
+    """How long the old version's pods stay, in seconds: until then the way back is a moment, and every node learns of
+    the change."""
     abort_scale_down_delay_seconds: Seconds = 30
     """How long those of a version that was given up stay, in seconds; 0: until somebody takes them away."""
 
@@ -179,11 +183,13 @@ def rollout_objects(
     *,
     namespace: str,
     has_gpus: bool,
+    start_seconds: int,
     image_registry: str | None = None,
 ) -> list[KubernetesObject]:
     """What takes the place of a server's Deployment: the Service of a preview, how versions are judged, the Rollout.
 
-    The Rollout has the Deployment's pods, and its replicas, which are left out where a scaler targets it.
+    The Rollout has the Deployment's pods, and its replicas, which are left out where a scaler targets it. By
+    blue/green the server's own Service is the active one; of both Services Argo Rollouts changes what ARGO_OWNS says.
 
     Arguments:
         deployment: the server's, of the server's name.
@@ -191,6 +197,7 @@ def rollout_objects(
         engine: what the catalog knows of the engine.
         namespace: the team's namespace.
         has_gpus: whether the pods have GPUs.
+        start_seconds: after how many seconds without progress a new version is given up, nodes and weights included.
         image_registry: a registry that images come from, instead of their own.
     """
     name, fields = deployment.name, deployment.body["spec"]
@@ -212,9 +219,10 @@ def rollout_objects(
     else:
         strategy = _canary(rollout, templates)
     whole = {
-        **{key: fields[key] for key in ("replicas", "progressDeadlineSeconds") if key in fields},
+        **({"replicas": fields["replicas"]} if "replicas" in fields else {}),
         "revisionHistoryLimit": _VERSIONS_KEPT,
-        # A version that does not start gives its nodes back.
+        # A version that does not start gives its nodes back; ten minutes, the default, are too few for most models.
+        "progressDeadlineSeconds": start_seconds,
         "progressDeadlineAbort": True,
         "selector": fields["selector"],
         "strategy": {rollout.kind: strategy},

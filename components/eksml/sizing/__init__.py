@@ -1,1 +1,22 @@
 """Sizing: what fits on which GPU. Pure functions over the catalog, with a source for each formula."""
+
+from eksml.sizing.advice import alternatives, problem
+from eksml.sizing.inference import Fit, GpuMemory, Range, Serving, fit, gpu_memory, known_gpus
+from eksml.sizing.memory import disk_gb
+from eksml.sizing.model_shape import count_parameters, shape_from_config, shape_of
+
+__all__ = [
+    "Fit",
+    "GpuMemory",
+    "Range",
+    "Serving",
+    "alternatives",
+    "count_parameters",
+    "disk_gb",
+    "fit",
+    "gpu_memory",
+    "known_gpus",
+    "problem",
+    "shape_from_config",
+    "shape_of",
+]

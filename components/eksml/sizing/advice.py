@@ -10,6 +10,9 @@ from eksml.sizing.inference import Fit, Serving, fit, known_gpus
 SHORTEST_CONTEXT = 1024
 """Tokens below which a shorter context is no advice."""
 
+MUCH_LARGER = 1.1
+"""How much more memory a GPU has that is advised."""
+
 FEW_REQUESTS = 256
 """What an engine that may calculate more requests at once can be held to."""
 
@@ -28,7 +31,7 @@ def problem(fitted: Fit) -> str | None:
     text = (
         f"does not fit{near}: {needed:.1f} GiB of each GPU are needed ({fitted.weights_gib:.1f} for weights"
         f"{cache}, {fitted.overhead_gib.expected:.1f} beside), and {fitted.available_gib:.1f} are there "
-        f"({fitted.gpu_memory_utilization:g} of the {serving.gpu.visible_gib:.1f} of a {serving.gpu.title})"
+        f"({fitted.gpu_memory_utilization:g} of the {serving.gpu.visible_gib:.1f} that {serving.gpu.title} shows)"
     )
     ways = list(alternatives(fitted.model, serving))
     return f"{text}; it fits with {listed(ways)}" if ways else f"{text}; {_smallest_group(fitted.model, serving)}"
@@ -41,7 +44,7 @@ def alternatives(model: ModelShape, serving: Serving) -> Iterator[str]:
     if longest and SHORTEST_CONTEXT <= longest < fitted.context_length:
         yield f"contextLength {longest}"
     if most and most < serving.concurrency:
-        yield f"{most} requests at once"
+        yield f"concurrency {most}"
     if fitted.max_num_seqs > FEW_REQUESTS and _fits(model, replace(serving, max_num_seqs=FEW_REQUESTS)):
         yield f"max_num_seqs {FEW_REQUESTS}"
     if fitted.kv_tokens and serving.kv_precision != "fp8" and _fits(model, replace(serving, kv_precision="fp8")):
@@ -55,10 +58,8 @@ def alternatives(model: ModelShape, serving: Serving) -> Iterator[str]:
 
 
 def _requests(fitted: Fit) -> str:
-    count = fitted.serving.concurrency
-    return (
-        f"a request of {fitted.context_length} tokens" if count == 1 else f"{count} requests of {fitted.context_length}"
-    )
+    count, tokens = fitted.serving.concurrency, fitted.context_length
+    return f"a request of {tokens} tokens" if count == 1 else f"{count} requests of {tokens} tokens"
 
 
 def _fits(model: ModelShape, serving: Serving) -> bool:
@@ -82,7 +83,7 @@ def _more_gpus(model: ModelShape, serving: Serving) -> int | None:
 
 
 def _larger_gpu(model: ModelShape, serving: Serving) -> str | None:
-    larger = (gpu for gpu in known_gpus() if gpu.visible_gib > serving.gpu.visible_gib)
+    larger = (gpu for gpu in known_gpus() if gpu.visible_gib > MUCH_LARGER * serving.gpu.visible_gib)
     return next((gpu.title for gpu in larger if _fits(model, replace(serving, gpu=gpu))), None)
 
 

@@ -1,12 +1,12 @@
 """Whether a model fits on GPUs to be served, and how many tokens, requests and how long a context it leaves room for.
 
-Per GPU, in GiB: what CUDA shows of it × the share that the engine may take = weights + overhead + cache of keys and values.
+For each GPU, in GiB: what CUDA shows of it × the share that the engine may take = weights + overhead + cache.
 Each part has its formula and source in eksml.sizing.memory; what engines and GPUs take and show is in the catalog.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from eksml.catalog import (
@@ -26,6 +26,9 @@ from eksml.sizing.memory import GIB
 
 UNKNOWN_SHARE = 0.9
 """What is counted on of a GPU whose visible memory is not known: those that are known show 91 to 99 per cent."""
+
+BFLOAT16_CAPABILITY = 8.0
+"""The compute capability from which a GPU calculates in bfloat16, as published models are."""
 
 ACTIVATION_RANGE = 0.25
 """How far the profiling runs in tests/sizing are from the formula for activations."""
@@ -50,10 +53,15 @@ def gpu_memory(gpu: Gpu) -> GpuMemory:
     return GpuMemory(title, visible or gpu.memory_gib * UNKNOWN_SHARE, visible is not None)
 
 
-def known_gpus() -> list[GpuMemory]:
-    """The whole GPUs that EC2 offers and whose visible memory is known, the smallest first."""
-    offered = {gpu_memory(each.gpu) for each in instance_types().values() if each.gpu}
-    return sorted((gpu for gpu in offered if gpu.is_known), key=lambda gpu: (gpu.visible_gib, gpu.title))
+@cache
+def known_gpus() -> tuple[GpuMemory, ...]:
+    """The whole GPUs of EC2 that calculate in bfloat16 and whose visible memory is known, the smallest first."""
+    offered = {
+        gpu_memory(each.gpu)
+        for each in instance_types().values()
+        if each.gpu and float(gpus()[each.gpu.model].compute_capability) >= BFLOAT16_CAPABILITY
+    }
+    return tuple(sorted((gpu for gpu in offered if gpu.is_known), key=lambda gpu: (gpu.visible_gib, gpu.title)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,13 +288,14 @@ def _explanation(fit: Fit) -> Iterator[str]:
     serving, overhead = fit.serving, fit.overhead_gib
     known = "" if serving.gpu.is_known else ", which is not known but taken as nine tenths"
     count = serving.tensor_parallel * serving.pipeline_parallel
+    gpus = "one GPU" if count == 1 else f"{count} GPUs"
     yield (
-        f"available: {fit.available_gib:.1f} GiB of each of {count} GPUs, {fit.gpu_memory_utilization:g} of the "
-        f"{serving.gpu.visible_gib:.1f} GiB that a {serving.gpu.title} shows{known}"
+        f"available: {fit.available_gib:.1f} GiB of each GPU, {fit.gpu_memory_utilization:g} of the "
+        f"{serving.gpu.visible_gib:.1f} GiB that {serving.gpu.title} shows{known}"
     )
     yield (
         f"weights: {fit.weights_gib:.1f} GiB, {fit.model.parameters / 1e9:.2f} billion parameters in "
-        f"{serving.precision or fit.model.precision} over {count} GPUs"
+        f"{serving.precision or fit.model.precision} on {gpus}"
     )
     yield (
         f"overhead: {overhead.expected:.1f} GiB ({overhead.low:.1f} to {overhead.high:.1f}), of which "

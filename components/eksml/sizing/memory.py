@@ -27,8 +27,9 @@ def weights_bytes_per_gpu(
 ) -> float:
     """What the weights take on the fullest GPU.
 
-    Tensor parallelism divides every matrix, embedding and head too; a pipeline divides the layers, and its first or last
-    stage has embedding or head. Source: Megatron-LM (https://arxiv.org/abs/1909.08053, https://arxiv.org/abs/2104.04473).
+    Tensor parallelism divides every matrix, embedding and head too; a pipeline divides the layers, and its first or
+    last stage has embedding or head. Source: Megatron-LM (https://arxiv.org/abs/1909.08053 and
+    https://arxiv.org/abs/2104.04473).
     """
     total = weights_bytes(model, precision) + _padding_bytes(model, precision, tensor_parallel)
     if model.transformer is None or pipeline_parallel == 1:
@@ -64,9 +65,9 @@ def disk_gb(model: ModelShape, precision: str | None = None) -> float:
 def cache_bytes_per_token(transformer: Transformer, *, tensor_parallel: int, bits: int) -> float:
     """What one token takes in the cache of one layer, on each GPU.
 
-    Keys and values of the heads that the GPU has: beyond the number of heads, tensor parallelism replicates them, and the
-    latent vector of MLA belongs to all heads, so every GPU has it whole. Source: GQA (https://arxiv.org/abs/2305.13245),
-    DeepSeek-V2 (https://arxiv.org/abs/2405.04434, section 2.1) and page_size_bytes in
+    Keys and values of the heads that the GPU has: beyond the number of heads, tensor parallelism replicates them, and
+    the latent vector of MLA belongs to all heads, so every GPU has it whole. Source: GQA
+    (https://arxiv.org/abs/2305.13245), DeepSeek-V2 (https://arxiv.org/abs/2405.04434) and page_size_bytes in
     https://docs.vllm.ai/en/v0.11.0/api/vllm/v1/kv_cache_interface.html.
     """
     attention = transformer.attention
@@ -90,10 +91,10 @@ def request_cache_bytes(
 ) -> float:
     """What a request of so many tokens takes in the cache of each GPU.
 
-    A layer that attends to all tokens keeps all of them; a sliding one keeps its window and the tokens of one step. Both
-    in whole blocks, and one more where the window slides. Source: max_memory_usage_bytes in
-    https://docs.vllm.ai/en/stable/api/vllm/v1/kv_cache_interface/. That vLLM fills its groups of layers up to equal size
-    is left out.
+    A layer that attends to all tokens keeps all of them; a sliding one keeps its window and the tokens of one step.
+    Both in whole blocks, and one more where the window slides. Source: max_memory_usage_bytes in
+    https://docs.vllm.ai/en/stable/api/vllm/v1/kv_cache_interface/. That vLLM fills its groups of layers up to equal
+    size is left out.
     """
     per_token = cache_bytes_per_token(transformer, tensor_parallel=tensor_parallel, bits=bits)
     attention = transformer.attention
@@ -110,8 +111,8 @@ def request_cache_bytes(
 def activation_bytes(transformer: Transformer, tokens: int, *, tensor_parallel: int, bytes_per_number: float) -> float:
     """What calculating so many tokens at once takes: the largest of a layer's tensors that exist together.
 
-    Gate, up and their product, which tensor parallelism divides, beside four copies of the hidden state; with experts, the
-    workspaces of the fused kernel for each expert of a token. Source: the modules of Llama
+    Gate, up and their product, which tensor parallelism divides, beside four copies of the hidden state; with experts,
+    the workspaces of the fused kernel for each expert of a token. Source: the modules of Llama
     (https://arxiv.org/abs/2302.13971) and fused_experts in vllm/model_executor/layers/fused_moe; the copies are set so
     that the profiling runs in tests/sizing come out.
     """

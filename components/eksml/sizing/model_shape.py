@@ -46,7 +46,7 @@ def count_parameters(transformer: Transformer) -> int:
     """The parameters of a transformer, by its matrices: biases, norms and positions are less than one per cent.
 
     Source: Llama (https://arxiv.org/abs/2302.13971) for decoders with a gated feed-forward part, BERT
-    (https://arxiv.org/abs/1810.04805) for encoders, and DeepSeek-V2 (https://arxiv.org/abs/2405.04434) for latent attention.
+    (https://arxiv.org/abs/1810.04805) for encoders, DeepSeek-V2 (https://arxiv.org/abs/2405.04434) for MLA.
     """
     dense = _feed_forward_matrices(transformer) * transformer.hidden_size * transformer.intermediate_size
     experts = transformer.experts

@@ -17,6 +17,7 @@ def _rule(group: str, resources: list[str], verbs: list[str]) -> k8s.rbac.v1.Pol
 READABLE: tuple[k8s.rbac.v1.PolicyRuleArgs, ...] = (
     _rule("storage.k8s.io", ["storageclasses"], _READ),
     _rule("kueue.x-k8s.io", ["resourceflavors", "workloadpriorityclasses"], _READ),
+    _rule("serving.kserve.io", ["clusterservingruntimes"], _READ),
     _rule("trainer.kubeflow.org", ["clustertrainingruntimes"], _READ),
 )
 
@@ -34,10 +35,13 @@ PERMISSIONS: tuple[k8s.rbac.v1.PolicyRuleArgs, ...] = (
     _rule("networking.k8s.io", ["networkpolicies"], _READ),
     _rule("metrics.k8s.io", ["pods"], _READ),
     _rule("kueue.x-k8s.io", ["localqueues", "workloads"], _READ),
-    # The kinds of jobs that operators run; a rule for a kind that is not there does nothing.
+    # The kinds of jobs and servers that operators run; a rule for a kind that is not there does nothing.
+    # To promote a version or to give it up is a change of a Rollout's status.
+    _rule("argoproj.io", ["analysisruns", "analysistemplates", "rollouts", "rollouts/scale", "rollouts/status"], _ALL),
     _rule("jobset.x-k8s.io", ["jobsets"], _ALL),
     _rule("kubeflow.org", ["jaxjobs", "mpijobs", "paddlejobs", "pytorchjobs", "tfjobs", "xgboostjobs"], _ALL),
     _rule("leaderworkerset.x-k8s.io", ["leaderworkersets"], _ALL),
     _rule("ray.io", ["rayclusters", "raycronjobs", "rayjobs", "rayservices"], _ALL),
+    _rule("serving.kserve.io", ["inferenceservices"], _ALL),
     _rule("trainer.kubeflow.org", ["trainjobs"], _ALL),
 )
