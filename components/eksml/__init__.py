@@ -138,6 +138,7 @@ if TYPE_CHECKING:
     from eksml.serving.vllm_server import VllmServer as VllmServer
     from eksml.serving.vllm_server import VllmServerSpec as VllmServerSpec
     from eksml.serving.warm_up import WarmUp as WarmUp
+    from eksml.spec import Spec as Spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -251,13 +252,7 @@ _PUBLIC = {
     "eksml.secret_key": ("SecretKey",),
     "eksml.serving.analysis": ("AnalysisSpec", "LatencySpec", "PreviewLoad", "analysis_template"),
     "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
-    "eksml.serving.autoscaling": (
-        "CpuAutoscaling",
-        "HttpAutoscaling",
-        "MetricAutoscaling",
-        "ScheduleAutoscaling",
-        "WorkingHours",
-    ),
+    "eksml.serving.autoscaling": ("CpuAutoscaling", "HttpAutoscaling", "MetricAutoscaling", "ScheduleAutoscaling", "WorkingHours",),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
     "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
@@ -290,6 +285,7 @@ _PUBLIC = {
     "eksml.serving.transformers_server": ("TransformersServer", "TransformersServerSpec"),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
+    "eksml.spec": ("Spec",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
@@ -304,12 +300,7 @@ _PUBLIC = {
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
-    "eksml.training.hyperparameter_search": (
-        "HyperparameterSearch",
-        "HyperparameterSearchSpec",
-        "OptunaSearch",
-        "WandbSweep",
-    ),
+    "eksml.training.hyperparameter_search": ("HyperparameterSearch", "HyperparameterSearchSpec", "OptunaSearch", "WandbSweep",),
     "eksml.training.jax_training": ("JaxTraining", "JaxTrainingSpec"),
     "eksml.training.job": ("Helpers", "JobSpec"),
     "eksml.training.kuberay": ("KubeRay", "KubeRaySpec"),
