@@ -228,7 +228,11 @@ class ModelServer(Workload, Generic[ServerSpecType]):
     def _make(self, made: KubernetesObject) -> None:
         spec = self.spec
         if made.name != self.resource_name:
-            self.add(made.api_version, made.kind, made.name, made.body, **self._shared(made.kind))
+            # The Service of a preview is there before its pods.
+            annotations = SKIP_AWAIT if made.kind == "Service" else None
+            self.add(
+                made.api_version, made.kind, made.name, made.body, annotations=annotations, **self._shared(made.kind)
+            )
             return
         wakes = spec.autoscaling.wakes if spec.autoscaling and not spec.least_replicas else ""
         limit = f"{spec.cold_start.most_seconds}s"
