@@ -45,12 +45,12 @@ def test_it_supports_every_profile(blueprint: str) -> None:
 
 @EVERY_STACK
 def test_it_passes_the_checks_together_with_a_platform_of_its_profile(blueprint: str, profile: str) -> None:
-    assert run_checks(blueprint_plan(blueprint, profile, folder="migration")).findings == ()
+    assert run_checks(blueprint_plan(blueprint, profile, room="migration")).findings == ()
 
 
 @EVERY_STACK
 def test_the_job_writes_where_the_teams_models_are(blueprint: str, profile: str) -> None:
-    plan = blueprint_plan(blueprint, profile, folder="migration")
+    plan = blueprint_plan(blueprint, profile, room="migration")
     (volume,) = [
         each.inputs["spec"] for each in plan.of_type("kubernetes:core/v1:PersistentVolume") if blueprint in each.name
     ]
@@ -67,7 +67,7 @@ def test_the_job_writes_where_the_teams_models_are(blueprint: str, profile: str)
 def test_both_scripts_are_with_the_job(blueprint: str) -> None:
     found = [
         each.inputs["data"]
-        for each in blueprint_plan(blueprint, folder="migration").resources
+        for each in blueprint_plan(blueprint, room="migration").resources
         if "migrate.py" in each.inputs.get("data", {})
     ]
     assert found == [scripts(blueprint)]
