@@ -1,6 +1,9 @@
 """The client of language models and the load test, against the server of Transformers with a tiny model."""
 
+import json
+import threading
 from collections.abc import Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,36 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     folder = tmp_path_factory.mktemp("transformers")
     with model_server("transformers", folder, "/health", str(folder / "models")) as address:
         yield address
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """As vLLM with an API key and a context of 16 tokens tells of its model."""
+
+    def do_GET(self) -> None:
+        known = self.headers["Authorization"] == "Bearer secret"
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        answer = {"data": [{"id": "small", "max_model_len": 16}]} if known else {"error": "Unauthorized"}
+        self.wfile.write(json.dumps(answer).encode())
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Generator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_server_that_wants_a_key_gets_it(guarded: str) -> None:
+    assert "set API_KEY" in refused("openai_client", "--url", guarded, "What is a pod?")
+    assert "401" not in refused("openai_client", "--url", guarded, "What is a pod?", API_KEY="secret")
+
+
+def test_more_tokens_than_the_context_are_refused(guarded: str) -> None:
+    arguments = ("--url", guarded, "--max-tokens", "16", "What is a pod?")
+    error = refused("openai_client", *arguments, API_KEY="secret")
+    assert error == "--max-tokens: 16 given, small has 16, with those of the prompt\n"
 
 
 def test_the_answer_is_the_models(url: str) -> None:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Generator
 from pathlib import Path
 
-import numpy
 import pytest
 
 from workloads.clients import load_test, refused, said
@@ -51,6 +50,7 @@ def test_the_answer_is_the_models(protocol: str, urls: dict[str, str], tmp_path:
 
 @EVERY_PROTOCOL
 def test_an_array_of_numpy_is_taken(protocol: str, urls: dict[str, str], tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
     numpy.save(tmp_path / "input.npy", numpy.ones((4, 2, 3), "float32"))
     given = str(tmp_path / "input.npy")
     assert "[4, 2, 3]\n" in said(CLIENTS[protocol], "--url", urls[protocol], "--model", "double", "--input", given)
