@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from eksml.catalog import models
+from eksml.errors import Problem
 from eksml.serving.model_source import ModelSource
 from eksml.serving.server import ServerSpec
+from eksml.sizing.advice import problem
+from eksml.sizing.inference import GpuMemory, Serving, fit, gpu_memory
 from eksml.spec import Spec
 
 Precision = Literal["auto", "bfloat16", "float16", "float32"]
@@ -35,6 +40,20 @@ class LanguageModelSpec(ServerSpec):
     """How many requests and tokens it works on at once."""
     served_name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """The name by which clients ask for the model; by default that of the server."""
+
+    def rules(self) -> Iterator[Problem]:
+        """The model fits on the GPUs, as far as both are known."""
+        yield from super().rules()
+        model = models().get(self.source.model or "")
+        if model is None or not self.gpus_per_node:
+            return
+        problems = [problem(fit(model, self.serving(gpu_memory(fact.gpu)))) for fact in self.types.values() if fact.gpu]
+        if problems and all(problems):
+            yield Problem(("source", "model"), f"{self.source.model} {problems[0]}")
+
+    def serving(self, gpu: GpuMemory) -> Serving:
+        """How the model is served on a GPU, for the calculation of its memory."""
+        raise NotImplementedError
 
     def model_name(self, server: str) -> str:
         """The name by which clients ask for the model."""

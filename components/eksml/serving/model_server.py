@@ -11,19 +11,21 @@ from eksml import names
 from eksml.errors import Problem, SpecError
 from eksml.kubernetes_object import KubernetesObject
 from eksml.secret_key import SecretKey
-from eksml.serving.autoscaling import ScaledServer, address, scaler
+from eksml.serving.autoscaling import ScaledServer, address, backend, interceptor_grant, scaler
+from eksml.serving.exposure import ExposureSpec, exposure_objects
 from eksml.serving.model_source import BucketSource, HubSource
 from eksml.serving.pod import EngineProcess, pod_template, port_numbers
 from eksml.serving.pod_scripts import scripts_config_map, scripts_volume
+from eksml.serving.populate import POPULATE_SCRIPT, BucketPrefix, HubModel, populate_annotations, populate_job
+from eksml.serving.rollout import ARGO_OWNS, rollout_objects
 from eksml.serving.server import ServerSpec
 from eksml.serving.warm_up import WARM_UP_SCRIPT, WarmUp, WarmUpRequest, default_request, warm_up_container
 from eksml.storage.volumes import FileSystemVolume
 from eksml.workload import SKIP_AWAIT, Workload
 
-ServerSpecType = TypeVar("ServerSpecType", bound=ServerSpec)
+_QUEUED_WHOLE = ("Deployment", "LeaderWorkerSet", "RayService")
 
-# What the expected start may take longer before a server counts as broken.
-_PATIENCE = 3
+ServerSpecType = TypeVar("ServerSpecType", bound=ServerSpec)
 
 
 class ModelServer(Workload, Generic[ServerSpecType]):
@@ -58,9 +60,12 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         self._weights()
         # Before the pods, which are looked up by its name.
         self._service()
-        made = self.workload()
-        self._make(made)
-        self._scale(made)
+        objects = self._with_rollout(self.workload())
+        for each in objects:
+            self._make(each)
+        self._scale(objects[-1])
+        if spec.exposure:
+            self._expose(spec.exposure)
         if spec.least_replicas > 1:
             self._disruption_budget()
         if spec.metrics:
@@ -72,10 +77,6 @@ class ModelServer(Workload, Generic[ServerSpecType]):
     def api_key(self) -> SecretKey | None:
         """Where the key is that the engine itself checks."""
         return None
-
-    @property
-    def _start_seconds(self) -> int:
-        return 600 * _PATIENCE
 
     def process(self) -> EngineProcess:
         """What the engine's container runs."""
@@ -108,7 +109,7 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             self.resource_name,
             spec,
             self.process(),
-            start_seconds=self._start_seconds,
+            start_seconds=spec.cold_start.start_seconds,
             configuration=self._configuration,
             side_containers=[self._warm_up_container(spec.warm_up)] if spec.warm_up else [],
             side_volumes=[scripts_volume(self._scripts)] if self._scripts else [],
@@ -128,6 +129,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
     def _weights(self) -> None:
         """Makes the claim that the weights are read from, where there is one to make."""
         source, spec = self.spec.source, self.spec
+        if isinstance(source, BucketSource):
+            self._populate(source)
         if isinstance(source, BucketSource) and spec.mounts_bucket:
             bucket = self._bucket_of(source)
             self.mount_bucket(
@@ -135,6 +138,21 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             )
         elif isinstance(source, HubSource) and isinstance(source.cache, FileSystemVolume):
             self.claim_directory("models", source.cache)
+
+    def _populate(self, source: BucketSource) -> None:
+        """Makes the Job that fills the bucket, and what comes after it waits for its end."""
+        if source.populate is None or source.model is None or source.commit is None or self._scripts is None:
+            return
+        job = populate_job(
+            self.resource_name,
+            source.populate,
+            HubModel(source.model, source.commit, source.token),
+            BucketPrefix(self._bucket_of(source), source.prefix, self._region),
+            scripts=self._scripts,
+        )
+        annotations = populate_annotations(source.populate)
+        labels = names.queue_labels(self.spec.queue, self.spec.priority)
+        self.add(job.api_version, job.kind, job.name, job.body, labels=labels, annotations=annotations)
 
     def _files(self) -> str | None:
         """Makes the ConfigMap of the engine's own configuration; another one for other content, so that pods follow."""
@@ -147,9 +165,13 @@ class ModelServer(Workload, Generic[ServerSpecType]):
 
     def _make_scripts(self) -> str | None:
         """Makes the ConfigMap of the programs that run beside the engine."""
-        if self.spec.warm_up is None:
+        source = self.spec.source
+        programs = [WARM_UP_SCRIPT] if self.spec.warm_up else []
+        if isinstance(source, BucketSource) and source.populate is not None:
+            programs.append(POPULATE_SCRIPT)
+        if not programs:
             return None
-        scripts = scripts_config_map(self.resource_name, WARM_UP_SCRIPT)
+        scripts = scripts_config_map(self.resource_name, *programs)
         self.add(scripts.api_version, scripts.kind, scripts.name, scripts.body)
         return scripts.name
 
@@ -159,9 +181,13 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             warm_up,
             self.warm_up_request(),
             server_port=facts.ports.http,
-            ready_path=facts.health_paths.ready.replace("$model", self.spec.model_name(self.resource_name)),
+            ready_path=self._health_path,
             api_key=self.api_key,
         )
+
+    @property
+    def _health_path(self) -> str:
+        return self.spec.facts.health_paths.ready.replace("$model", self.spec.model_name(self.resource_name))
 
     def _scale(self, made: KubernetesObject) -> None:
         spec = self.spec
@@ -174,19 +200,51 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             api_version=made.api_version,
             kind=cast("Any", made.kind),
             port=spec.facts.ports.http,
-            cold_start_seconds=self._start_seconds,
+            cold_start_seconds=spec.cold_start.most_seconds,
+            hosts=(spec.exposure.hostname,) if spec.exposure and spec.exposure.hostname else (),
         )
         for each in scaler(spec.autoscaling, scaled):
             self.add(each.api_version, each.kind, each.name, each.body)
 
+    def _with_rollout(self, made: KubernetesObject) -> list[KubernetesObject]:
+        """The workload, or what takes its place where versions are judged; the last one runs the pods."""
+        spec = self.spec
+        if spec.rollout is None:
+            return [made]
+        return rollout_objects(
+            made,
+            spec.rollout,
+            spec.facts,
+            namespace=spec.namespace,
+            has_gpus=bool(spec.gpus_per_node),
+            start_seconds=spec.cold_start.most_seconds,
+            image_registry=self.image_registry,
+        )
+
+    def _shared(self, kind: str) -> dict[str, Any]:
+        """Leaves to Argo Rollouts what it changes."""
+        return {"ignore_changes": ARGO_OWNS[kind]} if self.spec.rollout and kind in ARGO_OWNS else {}
+
     def _make(self, made: KubernetesObject) -> None:
+        spec = self.spec
+        if made.name != self.resource_name:
+            # The Service of a preview is there before its pods.
+            annotations = SKIP_AWAIT if made.kind == "Service" else None
+            self.add(
+                made.api_version, made.kind, made.name, made.body, annotations=annotations, **self._shared(made.kind)
+            )
+            return
+        wakes = spec.autoscaling.wakes if spec.autoscaling and not spec.least_replicas else ""
+        limit = f"{spec.cold_start.most_seconds}s"
         self.add(
             made.api_version,
             made.kind,
             made.name,
             made.body,
-            labels=names.queue_labels(self.spec.queue, self.spec.priority),
-            custom_timeouts=pulumi.CustomTimeouts(create=f"{self._start_seconds}s", update=f"{self._start_seconds}s"),
+            # Of other kinds Kueue queues the pods, which have these labels too.
+            labels=names.queue_labels(spec.queue, spec.priority) if made.kind in _QUEUED_WHOLE else None,
+            annotations=spec.cold_start.annotation(wakes),
+            custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit),
         )
 
     def _service(self) -> None:
@@ -195,7 +253,24 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         ]
         spec = {"type": "ClusterIP", "selector": self.label, "ports": ports}
         # Nobody waits for its endpoints: a server that scales from zero has none.
-        self.add("v1", "Service", self.resource_name, {"spec": spec}, annotations=SKIP_AWAIT)
+        self.add("v1", "Service", self.resource_name, {"spec": spec}, annotations=SKIP_AWAIT, **self._shared("Service"))
+
+    def _expose(self, exposure: ExposureSpec) -> None:
+        spec, facts = self.spec, self.spec.facts
+        target = backend(spec.autoscaling, self.resource_name, spec.namespace, facts.ports.http)
+        if target.namespace != spec.namespace:
+            grant = interceptor_grant(self.resource_name, spec.namespace)
+            self.add(grant.api_version, grant.kind, grant.name, grant.body, namespace=target.namespace)
+        for each in exposure_objects(
+            self.resource_name,
+            spec.namespace,
+            exposure,
+            target,
+            health_path=self._health_path,
+            drain_seconds=spec.drain_seconds,
+            grpc_port=facts.ports.grpc,
+        ):
+            self.add(each.api_version, each.kind, each.name, each.body)
 
     def _disruption_budget(self) -> None:
         spec = {"maxUnavailable": 1, "selector": {"matchLabels": self.label}}

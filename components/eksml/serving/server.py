@@ -9,14 +9,18 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from eksml import names
-from eksml.catalog import Engine, engines, images
+from eksml.catalog import Engine, WeightSource, engines, images, models
 from eksml.errors import Problem
 from eksml.nodes.placement import PlacementSpec
 from eksml.secret_key import SecretKey
-from eksml.serving.autoscaling import Autoscaling
+from eksml.serving.autoscaling import Autoscaling, HttpAutoscaling
+from eksml.serving.cold_start import ColdStart, cold_start
+from eksml.serving.exposure import ExposureSpec
 from eksml.serving.model_source import BucketSource, ClaimSource, HubSource
+from eksml.serving.rollout import RolloutSpec, replicas_needed, rollout_problems
 from eksml.serving.warm_up import Engine as EngineKind
 from eksml.serving.warm_up import WarmUp
+from eksml.sizing.memory import GB, GIB, disk_gb
 from eksml.spec import Flag, LabelValue, Namespace, PinnedImage, PriorityClassName, ServiceAccountName, pattern
 from eksml.storage.volumes import FileSystemVolume
 
@@ -38,8 +42,12 @@ class ServerSpec(PlacementSpec):
     """How many servers answer."""
     autoscaling: Autoscaling | None = None
     """What changes that number, instead of replicas: metric, cpu, http or schedule."""
+    rollout: RolloutSpec | None = None
+    """How a new version takes over: blueGreen or canary; null: by a rolling update, judged by its probes alone."""
     warm_up: WarmUp | None = Field(default_factory=WarmUp)
     """What each pod answers itself before it is ready; null: nothing, and the first client waits for it."""
+    exposure: ExposureSpec | None = None
+    """Where its team's entry leads to it; null: only pods of the team and the platform reach it."""
     drain_seconds: Annotated[int, Field(strict=True, ge=0, le=3600)] = 30
     """For how long a server that goes still answers, while load balancers learn of it and requests end."""
     metrics: Flag = True
@@ -66,6 +74,10 @@ class ServerSpec(PlacementSpec):
         if self.autoscaling:
             yield from self.without_effect("autoscaling, which counts them itself", "replicas")
             yield from (problem.below(("autoscaling",)) for problem in self.autoscaling.problems_of(self.kind))
+        if self.exposure and isinstance(self.autoscaling, HttpAutoscaling) and self.exposure.hostname is None:
+            yield Problem(("exposure", "hostname"), "missing: what holds requests for autoscaling knows servers by it")
+        if self.rollout:
+            yield from (problem.below(("rollout",)) for problem in rollout_problems(self.rollout, self.facts))
         for variable in self.environment:
             if variable in self.secrets:
                 yield Problem(("secrets", variable), "given in environment too")
@@ -82,6 +94,32 @@ class ServerSpec(PlacementSpec):
         return engines()[self.kind]
 
     @property
+    def weights_gib(self) -> float | None:
+        """What its weights take on a disk, in GiB; None: not known."""
+        model = models().get(self.source.model or "")
+        return disk_gb(model) * GB / GIB if model else None
+
+    @property
+    def cold_start(self) -> ColdStart:
+        """How long it probably takes from nothing to its first answer."""
+        return cold_start(
+            self.kind,
+            self.image_reference,
+            weights_gib=self.weights_gib,
+            source=self._weights_come_from,
+            new_node=bool(self.gpus_per_node),
+            on_gpu=bool(self.gpus_per_node),
+        )
+
+    @property
+    def _weights_come_from(self) -> WeightSource:
+        if isinstance(self.source, HubSource):
+            return "hub"
+        if isinstance(self.source, BucketSource):
+            return "s3" if self.mounts_bucket else "s3Streamed"
+        return "claim"
+
+    @property
     def least_replicas(self) -> int:
         """How many servers answer at the least."""
         return self.autoscaling.min_replicas if self.autoscaling else self.replicas
@@ -94,13 +132,17 @@ class ServerSpec(PlacementSpec):
     @property
     def most_pods(self) -> int:
         """Pods at the most: of several, one goes before the next one comes; one alone stays until the next is ready."""
+        if self.rollout:
+            return replicas_needed(self.rollout, self.most_replicas)
         return self.most_replicas + (self.least_replicas <= 1)
 
     @property
     def needs(self) -> Iterator[str]:
         """The settings of a platform without which it does not run."""
-        if self.metrics:
+        if self.metrics or (self.rollout and self.rollout.analyses):
             yield "observability.prometheus"
+        if self.rollout:
+            yield "serving.argoRollouts"
         if isinstance(self.source, BucketSource) and self.source.bucket is None:
             yield "storage.modelBucket"
         if self.mounts_bucket:

@@ -15,6 +15,7 @@ from eksml.serving.language_model import LanguageModelSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import MODEL_DIRECTORY, BucketSource, ClaimSource, HubSource, ModelId
 from eksml.serving.pod import EngineProcess, hub_files
+from eksml.sizing.inference import GpuMemory, Serving
 from eksml.spec import Flag, RelativePath, Spec, pattern
 
 _RENDEZVOUS_PORT = 29500
@@ -38,6 +39,17 @@ _SAID_BY_FIELDS = {
     "--revision": "source.revision",
     "--served-model-name": "servedName",
     "--tensor-parallel-size": "tensorParallel",
+}
+
+# What a setting makes of the weights, in the catalog's words; none where the model's own configuration says it.
+_WIDTHS = {
+    "awq": "int4",
+    "gptq": "int4",
+    "fp8": "fp8",
+    "bitsandbytes": "int4",
+    "bfloat16": "bfloat16",
+    "float16": "float16",
+    "float32": "float32",
 }
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -109,6 +121,20 @@ class VllmServerSpec(LanguageModelSpec):
         for name, adapter in (self.lora.adapters if self.lora else {}).items():
             if adapter.path and not isinstance(self.source, ClaimSource):
                 yield Problem(("lora", "adapters", name, "path"), "given, but the source is no claim: give model")
+
+    def serving(self, gpu: GpuMemory) -> Serving:
+        """How vLLM holds the model on a GPU."""
+        return Serving(
+            gpu=gpu,
+            tensor_parallel=self.tensor_size,
+            pipeline_parallel=self.pipeline_size,
+            precision=_WIDTHS.get(self.quantization or self.precision),
+            kv_precision="fp8" if self.kv_cache_precision == "fp8" else None,
+            context_length=self.context_length,
+            gpu_memory_utilization=self.memory_utilization,
+            max_num_batched_tokens=self.batching.max_tokens,
+            max_num_seqs=self.batching.max_requests,
+        )
 
     @property
     def tensor_size(self) -> int:
@@ -211,7 +237,7 @@ class VllmServer(ModelServer[VllmServerSpec]):
             "--enable-prefix-caching" if spec.prefix_caching else "--no-enable-prefix-caching",
         ]
         given = {
-            "--revision": spec.source.revision if isinstance(spec.source, HubSource) else None,
+            "--revision": spec.source.commit if isinstance(spec.source, HubSource) else None,
             "--load-format": "runai_streamer" if isinstance(spec.source, BucketSource) else None,
             "--max-model-len": spec.context_length,
             "--max-num-seqs": spec.batching.max_requests,
