@@ -95,6 +95,9 @@ if TYPE_CHECKING:
     from eksml.serving.model_source import BucketSource as BucketSource
     from eksml.serving.model_source import ClaimSource as ClaimSource
     from eksml.serving.model_source import HubSource as HubSource
+    from eksml.serving.openvino_server import OpenVinoModel as OpenVinoModel
+    from eksml.serving.openvino_server import OpenVinoServer as OpenVinoServer
+    from eksml.serving.openvino_server import OpenVinoServerSpec as OpenVinoServerSpec
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
     from eksml.serving.populate import Populate as Populate
@@ -107,6 +110,12 @@ if TYPE_CHECKING:
     from eksml.serving.rollout import rollout_objects as rollout_objects
     from eksml.serving.rollout import rollout_problems as rollout_problems
     from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.triton_model import DynamicBatching as DynamicBatching
+    from eksml.serving.triton_model import Instances as Instances
+    from eksml.serving.triton_model import Tensor as Tensor
+    from eksml.serving.triton_model import TritonModel as TritonModel
+    from eksml.serving.triton_server import TritonServer as TritonServer
+    from eksml.serving.triton_server import TritonServerSpec as TritonServerSpec
     from eksml.serving.vllm_server import Lora as Lora
     from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
     from eksml.serving.vllm_server import VllmServer as VllmServer
@@ -228,6 +237,7 @@ _PUBLIC = {
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
+    "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.serving.populate": ("Populate",),
     "eksml.serving.rollout": (
@@ -241,6 +251,8 @@ _PUBLIC = {
         "rollout_problems",
     ),
     "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.triton_model": ("DynamicBatching", "Instances", "Tensor", "TritonModel"),
+    "eksml.serving.triton_server": ("TritonServer", "TritonServerSpec"),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),

@@ -7,12 +7,16 @@ import pulumi_kubernetes as k8s
 
 from eksml.plan import Plan, Resource
 from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import HubSource
+from eksml.serving.model_source import BucketSource, HubSource
+from eksml.serving.openvino_server import OpenVinoServer, OpenVinoServerSpec
 from eksml.serving.server import ServerSpec
+from eksml.serving.triton_server import TritonServer, TritonServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 from programs import recorded
 
 QWEN = HubSource(model="Qwen/Qwen2.5-7B-Instruct", revision="a09a35458c702b33eeacc393d103063234e8bc28")
+REPOSITORY = BucketSource(bucket="lab-models", prefix="teams/vision/models/")
+RESNET = {"source": REPOSITORY, "models": {"resnet": {}}}
 SERVER: dict[str, Any] = {"namespace": "vision", "gpus_per_node": 1, "instance_type": "g6.2xlarge", "pool": "serve"}
 
 
@@ -26,6 +30,18 @@ class Kind(NamedTuple):
 
 
 KINDS = {
+    "openVino": Kind(
+        OpenVinoServer,
+        OpenVinoServerSpec,
+        {**RESNET, "gpus_per_node": 0, "instance_type": "m7i.2xlarge"},
+        "kubernetes:apps/v1:Deployment",
+    ),
+    "triton": Kind(
+        TritonServer,
+        TritonServerSpec,
+        {**RESNET, "models": {"resnet": {"backend": "onnxruntime", "batching": {"maxSize": 32}}}},
+        "kubernetes:apps/v1:Deployment",
+    ),
     "vllm": Kind(VllmServer, VllmServerSpec, {"source": QWEN, "context_length": 8192}, "kubernetes:apps/v1:Deployment"),
 }
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from eksml.serving.model_server import ModelServer
+from eksml.serving.openvino_server import OpenVinoServer, OpenVinoServerSpec
 from eksml.serving.server import ServerSpec
+from eksml.serving.triton_server import TritonServer, TritonServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 
-Server = VllmServerSpec
+Server = Annotated[OpenVinoServerSpec | TritonServerSpec | VllmServerSpec, Field(discriminator="kind")]
 
-_COMPONENTS: dict[type[ServerSpec], type[ModelServer[Any]]] = {VllmServerSpec: VllmServer}
+_COMPONENTS: dict[type[ServerSpec], type[ModelServer[Any]]] = {
+    OpenVinoServerSpec: OpenVinoServer,
+    TritonServerSpec: TritonServer,
+    VllmServerSpec: VllmServer,
+}
 
 
 def model_server(name: str, spec: ServerSpec, **handles: Any) -> ModelServer[Any]:
