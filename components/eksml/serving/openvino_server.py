@@ -94,7 +94,7 @@ class OpenVinoServerSpec(ServerSpec):
             if field := _SAID_BY_FIELDS.get(argument.partition("=")[0]):
                 yield Problem(("arguments", index), f"'{argument}' given, but {field} says it")
 
-    def model_name(self, server: str) -> str:  # noqa: ARG002
+    def model_name(self, server: str) -> str:
         """The name by which clients ask for the first model."""
         return next(iter(self.models))
 

@@ -32,7 +32,7 @@ _TOLD_TENSORS = ("pytorch", "python")
 
 def _not_removed(backend: Any) -> Any:
     if advice := engines()["triton"].removed_backends.get(str(backend)):
-        raise ValueError(f"'{backend}' given: {advice}")
+        raise ValueError(f"must be another: {advice}")
     return backend
 
 
@@ -119,8 +119,8 @@ class TritonModel(Spec):
     pipeline_parallel: Annotated[int, Field(strict=True, ge=1, le=16)] = 1
     """Of language models: groups of GPUs that have different layers."""
     memory_utilization: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Of language models: with vllm the share of a GPU's memory that it may take, with tensorrtllm the share of what the
-    weights leave that the KV cache gets."""
+    """Of language models: with vllm the share of a GPU's memory that it may take, with tensorrtllm the share of
+    what the weights leave that the KV cache gets."""
 
     def rules(self) -> Iterator[Problem]:
         """Every setting has an effect, and what cannot be derived is given."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from eksml.catalog import images
-from eksml.errors import Problem, listed
+from eksml.errors import Problem
 from eksml.serving.language_model import memory_problems
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import MODEL_DIRECTORY, HubSource, ModelSource
@@ -67,7 +67,7 @@ class TritonServerSpec(ServerSpec):
         """The name and settings of the model that answers with text, if there is one."""
         return next((each for each in self.models.items() if each[1].is_language_model), None)
 
-    def model_name(self, server: str) -> str:  # noqa: ARG002
+    def model_name(self, server: str) -> str:
         """The name by which clients ask for the first model."""
         return next(iter(self.models))
 
@@ -84,7 +84,8 @@ class TritonServerSpec(ServerSpec):
     def _image_rules(self) -> Iterator[Problem]:
         if len(self._images) > 1:
             needs = [f"{name} {model.facts.image}" for name, model in self.models.items() if model.backend != "python"]
-            yield Problem(("models",), f"need different images, {listed(needs)}: give each image a server of its own")
+            text = f"need different images, {', '.join(needs)}: give the models of each image a server of their own"
+            yield Problem(("models",), text)
 
     def _model_rules(self, model: TritonModel) -> Iterator[Problem]:
         has, facts = self.gpus_per_node, model.facts
@@ -107,7 +108,7 @@ class TritonServerSpec(ServerSpec):
     def _language_model_rules(self) -> Iterator[Problem]:
         several = [name for name, model in self.models.items() if model.is_language_model]
         if len(several) > 1:
-            text = f"{listed(several)} are language models, and each takes all GPUs: give each a server of its own"
+            text = f"{', '.join(several)} are language models, which take all GPUs: give each a server of its own"
             yield Problem(("models",), text)
         elif self.language_model and self.language_model[1].is_generated and self.gpus_per_node:
             name, model = self.language_model
