@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from eksml import catalog
+from eksml.checks import run_checks
 from eksml.errors import SpecError
 from eksml.plan import Plan, Resource
 from eksml.platform import Platform
@@ -482,6 +483,132 @@ def test_a_load_balancer_that_a_team_may_have_needs_a_way_to_its_pods() -> None:
     check_problems(found(settings), [line])
     settings["network"] = {**VPC, "loadBalancerCidrs": ["10.20.48.0/24"]}
     assert platform({"profile": "research", **settings})
+
+
+# Gateways
+
+ENTRY = {"gateway": {}, "teams": {"research": {"gateway": {}}}}
+LOAD_BALANCER = "kubernetes:gateway.k8s.aws/v1:LoadBalancerConfiguration"
+GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+CERTIFICATE = {"kind": "certificate", "arn": "arn:aws:acm:us-west-2:123456789012:certificate/0123"}
+LOGIN = {
+    "kind": "openIdConnect",
+    "issuer": "https://id.example.com",
+    "authorizationEndpoint": "https://id.example.com/authorize",
+    "tokenEndpoint": "https://id.example.com/token",
+    "userInfoEndpoint": "https://id.example.com/userinfo",
+    "secret": "login",
+}
+
+
+@cache
+def with_entry() -> Plan:
+    return platform({"profile": "research", **ENTRY})
+
+
+def test_a_team_has_an_entry_only_where_it_is_asked_for() -> None:
+    assert research().of_type(GATEWAY) == []
+    assert one(with_entry(), GATEWAY).inputs["metadata"]["namespace"] == "research"
+    labels = one(with_entry(), "kubernetes:core/v1:Namespace", "lab-research-namespace").inputs["metadata"]["labels"]
+    assert labels["elbv2.k8s.aws/pod-readiness-gate-inject"] == "enabled"
+
+
+def test_a_load_balancer_is_gone_before_its_controller_and_that_before_its_rights_dns_and_nodes() -> None:
+    plan = with_entry()
+    controller = release(plan, "aws-load-balancer-controller")
+    assert controller.urn in needs(plan, one(plan, GATEWAY))
+    before = needs(plan, controller)
+    assert addon(plan, "coredns").urn in before
+    assert addon(plan, "eks-pod-identity-agent").urn in before
+    assert one(plan, "aws:eks/nodeGroup:NodeGroup", "lab-system").urn in before
+    assert one(plan, "aws:ec2/vpc:Vpc").urn in before
+    assert controller.inputs["values"]["clusterName"] == "lab"
+
+
+def test_a_platform_with_an_entry_passes_its_own_checks() -> None:
+    assert [each for each in run_checks(with_entry()).findings if each.check != "waiver-used"] == []
+
+
+def test_only_the_subnets_of_the_entry_and_the_teams_own_get_in_from_wherever_requests_may_come() -> None:
+    narrowed = {**ENTRY, "teams": {"research": {"gateway": {"sourceRanges": ["192.0.2.0/24"]}}}}
+    for plan in (with_entry(), platform({"profile": "research", **narrowed})):
+        subnets = plan.of_type("aws:ec2/subnet:Subnet")
+        found = [each.inputs["tags"] for each in subnets if "kubernetes.io/role/internal-elb" in each.inputs["tags"]]
+        policies = plan.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+        ranges = {
+            source["ipBlock"]["cidr"]
+            for policy in policies
+            for rule in policy.inputs["spec"].get("ingress") or ()
+            for source in rule["from"]
+            if "ipBlock" in source
+        }
+        assert ranges == {each.inputs["cidrBlock"] for each in subnets if each.inputs["tags"] in found}
+        assert len(ranges) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        (
+            {"teams": {"research": {"gateway": {}}}},
+            ["gateway: missing: the gateway of research needs the load balancer controller; gateway: {} is enough"],
+        ),
+        (
+            {"gateway": {}, "teams": {"research": {"gateway": {"tls": CERTIFICATE, "authentication": LOGIN}}}},
+            ["teams.research.gateway.authentication: openIdConnect given, but an internal load balancer of a new VPC"],
+        ),
+        (
+            {
+                "gateway": {},
+                "teams": {
+                    "research": {
+                        "gateway": {
+                            "tls": {**CERTIFICATE, "arn": "arn:aws:acm:us-east-1:123456789012:certificate/0123"}
+                        }
+                    }
+                },
+            },
+            ["teams.research.gateway.tls.arn: it is in us-east-1, must be in us-west-2"],
+        ),
+        (
+            {
+                "gateway": {},
+                "teams": {
+                    "research": {"gateway": {"host": "models.example.com"}},
+                    "vision": {"quotas": {"train": {"gpus": 1}}, "gateway": {"host": "models.example.com"}},
+                },
+            },
+            ["teams.vision.gateway.host: 'models.example.com' is that of research"],
+        ),
+        (
+            {**EXISTING, **ENTRY},
+            ["network.loadBalancerCidrs: missing: without it no load balancer reaches the pods of teams, and research"],
+        ),
+        (
+            {**BY_KUBECONFIG, "gateway": {}},
+            ["gateway: given, but a cluster by its kubeconfig gets nothing in AWS"],
+        ),
+    ],
+)
+def test_an_entry_that_cannot_be_is_refused(settings: dict[str, Any], lines: list[str]) -> None:
+    check_problems(found(settings), lines)
+
+
+def test_people_may_log_in_where_the_load_balancer_reaches_their_provider() -> None:
+    public = {"scheme": "internetFacing", "tls": CERTIFICATE, "authentication": LOGIN}
+    plan = platform({"profile": "research", "gateway": {}, "teams": {"research": {"gateway": public}}})
+    assert one(plan, LOAD_BALANCER).inputs["spec"]["scheme"] == "internet-facing"
+    assert [each for each in run_checks(plan).findings if each.check == "not-public"] == []
+
+
+def test_names_need_a_way_to_route_53() -> None:
+    endpoints = list(catalog.vpc_endpoints().needed_without_nat)
+    settings = {
+        "network": {"natGateways": "none", "interfaceEndpoints": endpoints},
+        "imageRegistry": "registry.example.com",
+        "gateway": {"externalDns": {"hostedZones": ["Z0123456789"]}},
+    }
+    check_problems(found(settings), ["gateway.externalDns: given, but Route 53 has no endpoint in the VPC"])
 
 
 def test_a_pod_of_a_team_runs_in_the_pools_of_its_quotas() -> None:

@@ -31,7 +31,23 @@ if TYPE_CHECKING:
     from eksml.errors import SpecError as SpecError
     from eksml.kustomization import Kustomization as Kustomization
     from eksml.kustomization import KustomizationSpec as KustomizationSpec
+    from eksml.network.authentication import JsonWebToken as JsonWebToken
+    from eksml.network.authentication import JwtClaim as JwtClaim
+    from eksml.network.authentication import OpenIdConnect as OpenIdConnect
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
+    from eksml.network.external_dns import DnsPolicy as DnsPolicy
+    from eksml.network.external_dns import ExternalDns as ExternalDns
+    from eksml.network.external_dns import ExternalDnsSpec as ExternalDnsSpec
+    from eksml.network.gateway import GatewayControllers as GatewayControllers
+    from eksml.network.gateway import GatewaySpec as GatewaySpec
+    from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
+    from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
+    from eksml.network.team_gateway import AccessLogs as AccessLogs
+    from eksml.network.team_gateway import CertificateTls as CertificateTls
+    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
+    from eksml.network.team_gateway import Scheme as Scheme
+    from eksml.network.team_gateway import TeamGateway as TeamGateway
+    from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
     from eksml.network.vpc import NewVpcSpec as NewVpcSpec
     from eksml.network.vpc import Vpc as Vpc
@@ -82,6 +98,10 @@ if TYPE_CHECKING:
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.cold_start import ColdStart as ColdStart
     from eksml.serving.cold_start import cold_start as cold_start
+    from eksml.serving.exposure import ExposureSpec as ExposureSpec
+    from eksml.serving.exposure import exposure_objects as exposure_objects
+    from eksml.serving.exposure import exposure_problems as exposure_problems
+    from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
     from eksml.serving.keda import KedaSpec as KedaSpec
@@ -110,6 +130,12 @@ if TYPE_CHECKING:
     from eksml.serving.rollout import rollout_objects as rollout_objects
     from eksml.serving.rollout import rollout_problems as rollout_problems
     from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.tensorflow_serving import TensorFlowBatching as TensorFlowBatching
+    from eksml.serving.tensorflow_serving import TensorFlowModel as TensorFlowModel
+    from eksml.serving.tensorflow_serving import TensorFlowServing as TensorFlowServing
+    from eksml.serving.tensorflow_serving import TensorFlowServingSpec as TensorFlowServingSpec
+    from eksml.serving.transformers_server import TransformersServer as TransformersServer
+    from eksml.serving.transformers_server import TransformersServerSpec as TransformersServerSpec
     from eksml.serving.triton_model import DynamicBatching as DynamicBatching
     from eksml.serving.triton_model import Instances as Instances
     from eksml.serving.triton_model import Tensor as Tensor
@@ -121,6 +147,7 @@ if TYPE_CHECKING:
     from eksml.serving.vllm_server import VllmServer as VllmServer
     from eksml.serving.vllm_server import VllmServerSpec as VllmServerSpec
     from eksml.serving.warm_up import WarmUp as WarmUp
+    from eksml.spec import Spec as Spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -204,7 +231,19 @@ _PUBLIC = {
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
+    "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
+    "eksml.network.external_dns": ("DnsPolicy", "ExternalDns", "ExternalDnsSpec"),
+    "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
+    "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
+    "eksml.network.team_gateway": (
+        "AccessLogs",
+        "CertificateTls",
+        "HostedZoneTls",
+        "Scheme",
+        "TeamGateway",
+        "TeamGatewaySpec",
+    ),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
@@ -231,6 +270,8 @@ _PUBLIC = {
     ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
+    "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
+    "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
@@ -251,10 +292,18 @@ _PUBLIC = {
         "rollout_problems",
     ),
     "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.tensorflow_serving": (
+        "TensorFlowBatching",
+        "TensorFlowModel",
+        "TensorFlowServing",
+        "TensorFlowServingSpec",
+    ),
+    "eksml.serving.transformers_server": ("TransformersServer", "TransformersServerSpec"),
     "eksml.serving.triton_model": ("DynamicBatching", "Instances", "Tensor", "TritonModel"),
     "eksml.serving.triton_server": ("TritonServer", "TritonServerSpec"),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
+    "eksml.spec": ("Spec",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),

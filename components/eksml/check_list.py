@@ -42,6 +42,9 @@ CHECKS: dict[str, CheckInfo] = {
     "chart-value-exists": CheckInfo(_ERROR, "A chart ignores a value that it does not know, a misspelt one too."),
     "image-registry": CheckInfo(_ERROR, "With a registry of one's own, nothing should be fetched from elsewhere."),
     "not-public": CheckInfo(_ERROR, "Nothing may be reached from the internet that the stack file did not open."),
+    "https-feature-needs-tls": CheckInfo(
+        _ERROR, "A load balancer authenticates and speaks gRPC over HTTPS only, and HTTPS needs a certificate."
+    ),
     "open-public-endpoint": CheckInfo(
         _ERROR, "An API server that the whole internet reaches is one stolen key away from anybody."
     ),

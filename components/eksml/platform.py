@@ -31,6 +31,7 @@ from eksml.cluster.new_cluster import NewCluster, NewClusterSpec
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
 from eksml.network.existing_vpc import ExistingVpcSpec
+from eksml.network.gateway import GatewayControllers, GatewaySpec
 from eksml.network.vpc import NatGateways, NewVpcSpec, Vpc
 from eksml.nodes.karpenter import Karpenter, KarpenterSpec
 from eksml.nodes.karpenter_pool import KarpenterPool, KarpenterPoolSpec
@@ -74,6 +75,8 @@ class PlatformSpec(Spec):
     """The cluster: a new one, an existing one by its name, or any by its kubeconfig."""
     pools: dict[PoolName, Pool] = Field(default_factory=dict)
     """Node pools by name: managed ones of a fixed size, and elastic ones that Karpenter fills."""
+    gateway: GatewaySpec | None = None
+    """The load balancer controller, and DNS names: what the gateways of teams need; null: none."""
     accelerators: Annotated[DevicePluginSpec | GpuOperatorSpec, Field(discriminator="kind")] | None = None
     """How GPUs become usable in the cluster: the devicePlugin or the gpuOperator; null for a cluster without."""
     storage: SharedStorageSpec | None = None
@@ -177,18 +180,19 @@ class Platform(Component):
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
             cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
-            nodes, storage = _Nodes(system=[], with_volumes=[], everything=[]), None
+            nodes, storage, gateway = _Nodes(system=[], with_volumes=[], everything=[]), None, None
         else:
             network = self._network()
             cluster = self._cluster(spec.cluster, network)
             nodes = self._nodes(cluster, network)
             storage = self._storage(cluster, network, needs=nodes.system)
+            gateway = self._gateway(cluster, network, needs=nodes.everything)
         observability = self._observability(cluster.provider, needs=nodes.with_volumes)
         prometheus = observability.prometheus if observability else None
         self._accelerators(cluster.provider, prometheus, needs=nodes.system)
         operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
-        needs = [*nodes.everything, *(part for part in (storage, observability) if part)]
+        needs = [*nodes.everything, *(part for part in (storage, observability, gateway) if part)]
         teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
         self._servers(cluster.provider, storage, teams)
         self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
@@ -330,6 +334,23 @@ class Platform(Component):
             vpc_id=network.vpc_id,
             private_subnets=network.private_subnets,
             tags=self.own_tags,
+            opts=self.child(depends_on=needs, providers=[cluster.provider]),
+        )
+
+    def _gateway(
+        self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec, needs: list[pulumi.Resource]
+    ) -> GatewayControllers | None:
+        if self._spec.gateway is None:
+            return None
+        return GatewayControllers(
+            f"{self.resource_name}-gateway",
+            self._spec.gateway,
+            region=self._spec.region,
+            cluster_name=cluster.cluster_name,
+            vpc_id=network.vpc_id,
+            tags=self.own_tags,
+            image_registry=self._spec.image_registry,
+            # They ask CoreDNS for the addresses of AWS, also while they take down the last load balancer.
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
         )
 

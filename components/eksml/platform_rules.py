@@ -18,7 +18,9 @@ from eksml.cluster.existing_cluster import ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NewClusterSpec
 from eksml.errors import Problem, listed, nearest
+from eksml.network.authentication import OpenIdConnect
 from eksml.network.existing_vpc import ExistingVpcSpec
+from eksml.network.team_gateway import CertificateTls, Scheme, TeamGatewaySpec
 from eksml.network.vpc import NatGateways, NewVpcSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mig
@@ -54,6 +56,7 @@ def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _registry_problems(spec)
     yield from _storage_problems(spec)
     yield from _team_problems(spec)
+    yield from _gateway_problems(spec)
     yield from _training_problems(spec)
     yield from server_problems(spec)
     yield from _tag_and_waiver_problems(spec)
@@ -290,12 +293,47 @@ def _team_problems(spec: PlatformSpec) -> Iterator[Problem]:
             yield Problem(
                 ("teams", name), "neither quotas nor limits given, needs one: it could take every CPU there is"
             )
-        if team.load_balancers and isinstance(spec.network, ExistingVpcSpec) and not spec.network.load_balancer_cidrs:
-            reason = f"without it no load balancer reaches the pods of teams, and {name} may have {team.load_balancers}"
-            yield Problem(("network", "loadBalancerCidrs"), f"missing: {reason}", ("teams", name, "loadBalancers"))
+        has = {"loadBalancers": f"may have {team.load_balancers}" if team.load_balancers else None}
+        has["gateway"] = "has a gateway" if team.gateway else None
+        if isinstance(spec.network, ExistingVpcSpec) and not spec.network.load_balancer_cidrs:
+            for key, what in has.items():
+                if what:
+                    reason = f"without it no load balancer reaches the pods of teams, and {name} {what}"
+                    yield Problem(("network", "loadBalancerCidrs"), f"missing: {reason}", ("teams", name, key))
         for pool, quota in team.quotas.items():
             path, depends_on = ("teams", name, "quotas", pool), ("pools", pool)
             yield from (Problem(path, text, depends_on) for text in _quota_misfits(spec, pool, quota))
+
+
+def _gateway_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    if spec.gateway and isinstance(spec.cluster, KubeconfigClusterSpec):
+        yield Problem(("gateway",), "given, but a cluster by its kubeconfig gets nothing in AWS: set it to null")
+    has_nat = not (isinstance(spec.network, NewVpcSpec) and spec.network.nat_gateways is NatGateways.NONE)
+    if spec.gateway and spec.gateway.external_dns and not has_nat:
+        reason = "Route 53 has no endpoint in the VPC, and without a NAT gateway it is out of reach"
+        yield Problem(("gateway", "externalDns"), f"given, but {reason}", ("network", "natGateways"))
+    hosts: dict[str, str] = {}
+    for name, team in spec.teams.items():
+        if team.gateway is None:
+            continue
+        path = ("teams", name, "gateway")
+        if spec.gateway is None:
+            reason = f"the gateway of {name} needs the load balancer controller; gateway: {{}} is enough"
+            yield Problem(("gateway",), f"missing: {reason}", path)
+        if team.gateway.host and (other := hosts.setdefault(team.gateway.host, name)) != name:
+            yield Problem((*path, "host"), f"'{team.gateway.host}' is that of {other}: a name leads to one place")
+        yield from (problem.below(path) for problem in _team_gateway_misfits(spec, team.gateway))
+
+
+def _team_gateway_misfits(spec: PlatformSpec, gateway: TeamGatewaySpec) -> Iterator[Problem]:
+    if isinstance(gateway.tls, CertificateTls) and (region := gateway.tls.arn.split(":")[3]) != spec.region:
+        yield Problem(("tls", "arn"), f"it is in {region}, must be in {spec.region}, as the load balancer is")
+    is_internal = gateway.scheme is Scheme.INTERNAL
+    if isinstance(gateway.authentication, OpenIdConnect) and is_internal and isinstance(spec.network, NewVpcSpec):
+        reason = "an internal load balancer of a new VPC has no way to the internet, where the provider is"
+        yield Problem(
+            ("authentication",), f"openIdConnect given, but {reason}: take jwt, or scheme: internetFacing with it"
+        )
 
 
 def _training_problems(spec: PlatformSpec) -> Iterator[Problem]:

@@ -200,6 +200,20 @@ OverlayAddress = Annotated[
         "an address of kustomize at a tag or commit, https://HOST/REPOSITORY//FOLDER?ref=TAG",
     ),
 ]
+CertificateArn = Annotated[
+    str,
+    pattern(r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+$", "the ARN of a certificate, arn:aws:acm:…"),
+]
+HostedZoneId = Annotated[str, pattern(r"^Z[A-Z0-9]{4,31}$", "the id of a hosted zone, Z…")]
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HostName = Annotated[str, pattern(rf"^{_LABEL}(\.{_LABEL})+$", "a host name in lower case, such as models.example.com")]
+HostPattern = Annotated[
+    str, pattern(rf"^(\*\.)?{_LABEL}(\.{_LABEL})+$", "a host name in lower case, or *.DOMAIN for all below a domain")
+]
+HttpsUrl = Annotated[str, pattern(r"^https://[^\s/]+(/\S*)?$", "an address that begins with https://")]
+UrlPath = Annotated[
+    str, pattern(r"^(/[A-Za-z0-9._~-]+)+$", "a path that begins with / and does not end with one, such as /llama")
+]
 KeyArn = Annotated[str, pattern(r"^arn:aws[a-z-]*:kms:\S+:key/\S+$", "the ARN of a KMS key, arn:aws:kms:…:key/…")]
 BucketName = Annotated[
     str,

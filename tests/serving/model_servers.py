@@ -8,15 +8,21 @@ import pulumi_kubernetes as k8s
 from eksml.plan import Plan, Resource
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import BucketSource, HubSource
-from eksml.serving.openvino_server import OpenVinoServer, OpenVinoServerSpec
+from eksml.serving.openvino_server import OpenVinoModel, OpenVinoServer, OpenVinoServerSpec
 from eksml.serving.server import ServerSpec
+from eksml.serving.tensorflow_serving import (
+    TensorFlowBatching,
+    TensorFlowModel,
+    TensorFlowServing,
+    TensorFlowServingSpec,
+)
+from eksml.serving.transformers_server import TransformersServer, TransformersServerSpec
+from eksml.serving.triton_model import TritonModel
 from eksml.serving.triton_server import TritonServer, TritonServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 from programs import recorded
 
 QWEN = HubSource(model="Qwen/Qwen2.5-7B-Instruct", revision="a09a35458c702b33eeacc393d103063234e8bc28")
-REPOSITORY = BucketSource(bucket="lab-models", prefix="teams/vision/models/")
-RESNET = {"source": REPOSITORY, "models": {"resnet": {}}}
 SERVER: dict[str, Any] = {"namespace": "vision", "gpus_per_node": 1, "instance_type": "g6.2xlarge", "pool": "serve"}
 
 
@@ -29,17 +35,34 @@ class Kind(NamedTuple):
     made: str
 
 
+BUCKET = BucketSource(prefix="teams/vision/models/")
+SMALL = HubSource(model="distilbert/distilbert-base-uncased-finetuned-sst-2-english", revision="7" * 40)
 KINDS = {
     "openVino": Kind(
         OpenVinoServer,
         OpenVinoServerSpec,
-        {**RESNET, "gpus_per_node": 0, "instance_type": "m7i.2xlarge"},
+        {
+            "source": BUCKET,
+            "models": {"resnet": OpenVinoModel()},
+            "gpus_per_node": 0,
+            "instance_type": "m7i.2xlarge",
+            "pool": None,
+        },
         "kubernetes:apps/v1:Deployment",
+    ),
+    "tensorflowServing": Kind(
+        TensorFlowServing,
+        TensorFlowServingSpec,
+        {"source": BUCKET, "models": {"resnet": TensorFlowModel()}, "batching": TensorFlowBatching()},
+        "kubernetes:apps/v1:Deployment",
+    ),
+    "transformers": Kind(
+        TransformersServer, TransformersServerSpec, {"source": SMALL}, "kubernetes:apps/v1:Deployment"
     ),
     "triton": Kind(
         TritonServer,
         TritonServerSpec,
-        {**RESNET, "models": {"resnet": {"backend": "onnxruntime", "batching": {"maxSize": 32}}}},
+        {"source": BUCKET, "models": {"resnet": TritonModel(backend="onnxruntime")}},
         "kubernetes:apps/v1:Deployment",
     ),
     "vllm": Kind(VllmServer, VllmServerSpec, {"source": QWEN, "context_length": 8192}, "kubernetes:apps/v1:Deployment"),
@@ -52,7 +75,7 @@ def spec_of(kind: str, **settings: Any) -> Any:
     return spec_type(**{**SERVER, **own, **settings})
 
 
-def server(kind: str, *, bucket: str | None = None, image_registry: str | None = None, **settings: Any) -> Plan:
+def server(kind: str, *, bucket: str | None = "models", image_registry: str | None = None, **settings: Any) -> Plan:
     """The Plan of one server in a bare program."""
     spec = spec_of(kind, **settings)
 

@@ -234,14 +234,15 @@ def test_other_settings_make_other_pods() -> None:
         (
             {"models": {"m": {"backend": "tensorflow"}}},
             [
-                "models.m.backend: 'tensorflow' given, must be another: Triton has none since 25.03. Export to ONNX for onnxruntime, or "
-                "take TensorFlow Serving."
+                "models.m.backend: 'tensorflow' given, must be another: Triton has none since 25.03. Export to ONNX "
+                "for onnxruntime, or take TensorFlow Serving."
             ],
         ),
         (
             {"models": {"a": ONNX, "b": {"backend": "vllm"}}},
             [
-                "models: need different images, a triton, b triton-vllm: give the models of each image a server of their own"
+                "models: need different images, a triton, b triton-vllm: give the models of each image a server of "
+                "their own"
             ],
         ),
         (
@@ -323,7 +324,8 @@ def test_other_settings_make_other_pods() -> None:
         (
             {"image": "nvcr.io/nvidia/tritonserver:latest"},
             [
-                "image: 'nvcr.io/nvidia/tritonserver:latest' given, must be pinned: with a tag other than latest, or with a digest"
+                "image: 'nvcr.io/nvidia/tritonserver:latest' given, must be pinned: with a tag other than latest, or "
+                "with a digest"
             ],
         ),
     ],

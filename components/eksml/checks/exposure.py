@@ -15,7 +15,8 @@ _CLUSTER = "eks:index:Cluster"
 def not_public(plan: Plan) -> Iterator[Found]:
     """No load balancer, database or bucket is public."""
     for resource in plan.resources:
-        if resource.package == "kubernetes" and _is_public(resource.type.rpartition(":")[2], resource.inputs):
+        is_public = resource.package == "kubernetes" and _is_public(resource.type.rpartition(":")[2], resource.inputs)
+        if is_public and not _is_opened(resource, plan):
             yield Found(resource, "a load balancer that the internet reaches: make its scheme internal")
         if resource.type in _LOAD_BALANCERS and not resource.inputs.get("internal"):
             yield Found(resource, "a load balancer that the internet reaches: make it internal")
@@ -108,6 +109,13 @@ def _is_public(kind: str, item: Mapping[str, Any]) -> bool:
             return spec.get("scheme") == _PUBLIC
         case _:
             return False
+
+
+def _is_opened(resource: Resource, plan: Plan) -> bool:
+    """Whether a Spec says in so many words that the internet reaches it, which refuses to without TLS and more."""
+    owner = plan.by_urn.get(resource.parent or "")
+    spec = owner.inputs.get("spec") or {} if owner and owner.type == "eksml:network:TeamGateway" else {}
+    return spec.get("scheme") == "internetFacing"
 
 
 def _is_internal(annotations: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:

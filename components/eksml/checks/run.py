@@ -25,6 +25,7 @@ from eksml.checks.placement import (
 from eksml.checks.queues import job_fits_quota
 from eksml.checks.quotas import quotas_fit_pools
 from eksml.checks.references import claim_exists, config_map_exists, reference_exists, secret_exists
+from eksml.checks.tls import https_feature_needs_tls
 from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
 
@@ -57,6 +58,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "chart-value-exists": chart_value_exists,
     "image-registry": image_registry,
     "not-public": not_public,
+    "https-feature-needs-tls": https_feature_needs_tls,
     "open-public-endpoint": open_public_endpoint,
     "encrypted": encrypted,
     "network-policy-enforced": network_policy_enforced,

@@ -14,6 +14,21 @@ ACCOUNT = "123456789012"
 
 # By type: how its id is made, and its outputs beside its inputs.
 _AWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "aws:acm/certificate:Certificate": (
+        "arn:aws:acm:{region}:{account}:certificate/{hex}",
+        {
+            "arn": "{id}",
+            "domainValidationOptions": [
+                {
+                    "domainName": "example.com",
+                    "resourceRecordName": "_{hex}.example.com.",
+                    "resourceRecordType": "CNAME",
+                    "resourceRecordValue": "_{hex}.acm-validations.aws.",
+                }
+            ],
+        },
+    ),
+    "aws:acm/certificateValidation:CertificateValidation": ("{hex}", {}),
     "aws:cloudwatch/eventRule:EventRule": (
         "{name}",
         {"name": "{name}", "arn": "arn:aws:events:{region}:{account}:rule/{name}"},
@@ -104,6 +119,7 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:iam/rolePolicy:RolePolicy": ("{name}", {"name": "{name}"}),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("{name}", {}),
     "aws:kms/key:Key": ("{hex}", {"keyId": "{id}", "arn": "arn:aws:kms:{region}:{account}:key/{id}"}),
+    "aws:route53/record:Record": ("{hex}", {"fqdn": "{name}"}),
     "aws:s3/bucket:Bucket": (
         "{name}",
         {

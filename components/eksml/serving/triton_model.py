@@ -43,15 +43,16 @@ BackendName = Annotated[
 ModelName = Annotated[str, pattern(r"^[A-Za-z0-9][\w.-]{0,62}$", "a name of letters, digits and _.-")]
 TensorName = Annotated[str, Field(min_length=1, max_length=200)]
 Version = Annotated[int, Field(strict=True, ge=1)]
+NumberType = Literal[
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "BF16", "FP32", "FP64",
+    "STRING",
+]  # fmt: skip
 
 
 class Tensor(Spec):
     """What a model takes or gives."""
 
-    type: Literal[
-        *("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
-        *("FP16", "BF16", "FP32", "FP64", "STRING"),
-    ]
+    type: NumberType
     """Its numbers, as Triton names them, such as FP32."""
     shape: Annotated[tuple[Annotated[int, Field(strict=True, ge=-1)], ...], Field(min_length=1)]
     """Its sizes, -1 where any will do, without that of the batch where the model has batching."""

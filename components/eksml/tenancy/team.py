@@ -14,6 +14,7 @@ from eksml import names
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
 from eksml.errors import Problem, repetitions
+from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
 from eksml.spec import PolicyArn, PoolName, PrincipalArn, PriorityClassName, Spec
 from eksml.tenancy.admission import admission_policies
 from eksml.tenancy.network_policies import TeamEgress, network_policies
@@ -57,7 +58,9 @@ class TeamSpec(Spec):
     priority_classes: tuple[PriorityClassName, ...] = ()
     """PriorityClasses above 0 that its pods may name although they can drive out pods of others, never the system's."""
     load_balancers: Annotated[int, Field(strict=True, ge=0, le=50)] = 0
-    """Services of type LoadBalancer that the team may make, and as many Ingresses."""
+    """Services of type LoadBalancer that the team may make, and as many Ingresses; its gateway does not count."""
+    gateway: TeamGatewaySpec | None = None
+    """The entry by which its model servers are reached from outside its namespace; null: they are not."""
     egress: tuple[TeamEgress, ...] = ()
     """What its pods may reach beside the team, the platform, and HTTPS anywhere."""
     pod_security: Literal["baseline", "restricted"] = "baseline"
@@ -132,6 +135,8 @@ class Team(Component):
         )
         self._rights(spec, cluster_name, [self._admission_policy(*policy) for policy in policies.items()])
         self._service_accounts(spec, cluster_name, models)
+        if spec.gateway:
+            TeamGateway(f"{name}-gateway", spec.gateway, team=team, tags=self.own_tags, opts=self._inside())
         self.register_outputs({})
 
     def _metadata(self, name: str) -> k8s.meta.v1.ObjectMetaArgs:
@@ -147,6 +152,9 @@ class Team(Component):
             names.POD_SECURITY_LABEL: spec.pod_security,
             names.POD_SECURITY_WARN_LABEL: "restricted",
         }
+        if spec.gateway:
+            # Or a rollout would take the last old pod away before the load balancer sends anything to a new one.
+            labels[names.READINESS_GATE_LABEL] = names.READINESS_GATE_VALUE
         return k8s.core.v1.Namespace(
             f"{self.resource_name}-namespace", metadata={"name": self._team, "labels": labels}, opts=self.child()
         )
