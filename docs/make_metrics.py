@@ -81,7 +81,7 @@ def _queries(engine: Engine) -> str:
 def _exporter(exporter: Exporter) -> str:
     note = f"{exporter.note} " if exporter.note else ""
     rows = "".join(
-        f"| `{name}` | {metric.type} | {', '.join(metric.labels) or '–'} | {metric.what} |\n"
+        f"| `{name}` | {metric.type} | {', '.join(metric.labels) or 'none'} | {metric.what} |\n"
         for name, metric in exporter.metrics.items()
     )
     head = "| metric | type | labels | |\n| --- | --- | --- | --- |\n"

@@ -31,9 +31,9 @@ def stack_plan(name: str) -> Plan:
 
 
 @cache
-def blueprint_plan(name: str, profile: str | None = None, *, on: str | None = None) -> Plan:
-    """The Plan of a training blueprint: its usual stack or that of a profile, on its own platform or another one."""
-    stack = find_stack(str(ROOT / "blueprints" / "training" / name), profile).on_platform(on)
+def blueprint_plan(name: str, profile: str | None = None, *, on: str | None = None, room: str = "training") -> Plan:
+    """The Plan of a blueprint: its usual stack or that of a profile, on its own platform or another one."""
+    stack = find_stack(str(ROOT / "blueprints" / room / name), profile).on_platform(on)
     assert stack.platform
     return record(stack, stack_plan(stack.platform.name))
 

@@ -75,6 +75,8 @@ def test_the_wheel_has_the_library_with_its_data_and_nothing_else(wheel: Path) -
         "eksml/profiles/research.yaml",
         "eksml/cli/templates/stack.yaml",
         "eksml/policies/PulumiPolicy.yaml",
+        "eksml/serving/scripts/populate.py",
+        "eksml/serving/scripts/warm_up.py",
         "eksml/policies/__main__.py",
     )
     assert set(wanted) <= set(names)

@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from eksml.serving.exposure import ExposureSpec as ExposureSpec
     from eksml.serving.exposure import exposure_objects as exposure_objects
     from eksml.serving.exposure import exposure_problems as exposure_problems
+    from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
     from eksml.serving.keda import KedaSpec as KedaSpec
@@ -126,11 +127,18 @@ if TYPE_CHECKING:
     from eksml.serving.rollout import rollout_objects as rollout_objects
     from eksml.serving.rollout import rollout_problems as rollout_problems
     from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.tensorflow_serving import TensorFlowBatching as TensorFlowBatching
+    from eksml.serving.tensorflow_serving import TensorFlowModel as TensorFlowModel
+    from eksml.serving.tensorflow_serving import TensorFlowServing as TensorFlowServing
+    from eksml.serving.tensorflow_serving import TensorFlowServingSpec as TensorFlowServingSpec
+    from eksml.serving.transformers_server import TransformersServer as TransformersServer
+    from eksml.serving.transformers_server import TransformersServerSpec as TransformersServerSpec
     from eksml.serving.vllm_server import Lora as Lora
     from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
     from eksml.serving.vllm_server import VllmServer as VllmServer
     from eksml.serving.vllm_server import VllmServerSpec as VllmServerSpec
     from eksml.serving.warm_up import WarmUp as WarmUp
+    from eksml.spec import Spec as Spec
     from eksml.storage.block_storage import BlockStorage as BlockStorage
     from eksml.storage.block_storage import BlockStorageSpec as BlockStorageSpec
     from eksml.storage.bucket_mounts import BucketMounts as BucketMounts
@@ -254,6 +262,7 @@ _PUBLIC = {
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
     "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
+    "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
@@ -273,8 +282,16 @@ _PUBLIC = {
         "rollout_problems",
     ),
     "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.tensorflow_serving": (
+        "TensorFlowBatching",
+        "TensorFlowModel",
+        "TensorFlowServing",
+        "TensorFlowServingSpec",
+    ),
+    "eksml.serving.transformers_server": ("TransformersServer", "TransformersServerSpec"),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
+    "eksml.spec": ("Spec",),
     "eksml.storage.block_storage": ("BlockStorage", "BlockStorageSpec"),
     "eksml.storage.bucket_mounts": ("BucketMounts", "BucketMountsSpec"),
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.alias_generators import to_snake
 
 from eksml.errors import Problem, nearest
+from eksml.serving.exposure import exposure_problems
 
 if TYPE_CHECKING:
     from eksml.platform import PlatformSpec
@@ -19,6 +20,8 @@ def server_problems(spec: PlatformSpec) -> Iterator[Problem]:
     for name, server in spec.servers.items():
         for problem in _problems(spec, server):
             yield problem.below(("servers", name))
+    exposures = {name: (server.namespace, server.exposure) for name, server in spec.servers.items()}
+    yield from exposure_problems(exposures, {name: team.gateway for name, team in spec.teams.items()})
 
 
 def _problems(spec: PlatformSpec, server: ServerSpec) -> Iterator[Problem]:

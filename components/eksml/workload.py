@@ -52,12 +52,13 @@ class Workload(Component):
         *,
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
+        namespace: str | None = None,
         **options: Any,
     ) -> pulumi.Resource:
-        """Makes an object in the namespace, which is there before what is made after it, and as long as that."""
+        """Makes an object in the team's namespace or another one, there before and as long as what is made after it."""
         metadata: dict[str, Any] = {
             "name": name,
-            "namespace": self._namespace,
+            "namespace": namespace or self._namespace,
             "labels": {**self.label, **(labels or {})},
             **({"annotations": dict(annotations)} if annotations else {}),
         }

@@ -7,8 +7,15 @@ import pulumi_kubernetes as k8s
 
 from eksml.plan import Plan, Resource
 from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import HubSource
+from eksml.serving.model_source import BucketSource, HubSource
 from eksml.serving.server import ServerSpec
+from eksml.serving.tensorflow_serving import (
+    TensorFlowBatching,
+    TensorFlowModel,
+    TensorFlowServing,
+    TensorFlowServingSpec,
+)
+from eksml.serving.transformers_server import TransformersServer, TransformersServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 from programs import recorded
 
@@ -25,7 +32,18 @@ class Kind(NamedTuple):
     made: str
 
 
+BUCKET = BucketSource(prefix="teams/vision/models/")
+SMALL = HubSource(model="distilbert/distilbert-base-uncased-finetuned-sst-2-english", revision="7" * 40)
 KINDS = {
+    "tensorflowServing": Kind(
+        TensorFlowServing,
+        TensorFlowServingSpec,
+        {"source": BUCKET, "models": {"resnet": TensorFlowModel()}, "batching": TensorFlowBatching()},
+        "kubernetes:apps/v1:Deployment",
+    ),
+    "transformers": Kind(
+        TransformersServer, TransformersServerSpec, {"source": SMALL}, "kubernetes:apps/v1:Deployment"
+    ),
     "vllm": Kind(VllmServer, VllmServerSpec, {"source": QWEN, "context_length": 8192}, "kubernetes:apps/v1:Deployment"),
 }
 
@@ -36,7 +54,7 @@ def spec_of(kind: str, **settings: Any) -> Any:
     return spec_type(**{**SERVER, **own, **settings})
 
 
-def server(kind: str, *, bucket: str | None = None, image_registry: str | None = None, **settings: Any) -> Plan:
+def server(kind: str, *, bucket: str | None = "models", image_registry: str | None = None, **settings: Any) -> Plan:
     """The Plan of one server in a bare program."""
     spec = spec_of(kind, **settings)
 

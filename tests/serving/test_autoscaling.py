@@ -1,6 +1,8 @@
 """How the number of a server's replicas changes."""
 
 import contextlib
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,16 @@ from eksml.serving.autoscaling import (
     scaler,
 )
 from eksml.spec import Spec, parse
+from programs import ROOT
 
 OFFICE = WorkingHours(start="08:00", end="19:00", time_zone="Europe/Berlin", replicas=2)
 SERVER = ScaledServer("chat", "ml", "vllm", "apps/v1", "Deployment", 8000, 720)
+
+
+class Holder(Spec):
+    """Something that scales."""
+
+    autoscaling: Autoscaling
 
 
 def only(spec: AnyAutoscaling, server: ScaledServer = SERVER, kind: str = "ScaledObject") -> dict[str, Any]:
@@ -240,9 +249,6 @@ def test_a_rollout_and_a_group_of_pods_are_scaled_like_a_deployment(api_version:
     ],
 )
 def test_what_cannot_be_is_refused_with_what_would_be_right(settings: dict[str, Any], problem: str) -> None:
-    class Holder(Spec):
-        autoscaling: Autoscaling
-
     with pytest.raises(SpecError) as error:
         parse(Holder, {"autoscaling": settings})
     assert problem in str(error.value).replace("autoscaling.", "")
@@ -282,6 +288,13 @@ def as_item(made: KubernetesObject) -> dict[str, Any]:
     return {"apiVersion": made.api_version, "kind": made.kind, "metadata": metadata, **made.body}
 
 
+def test_every_example_of_the_guide_is_right() -> None:
+    guide = (ROOT / "docs" / "guides" / "autoscaling.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^    autoscaling:\n(?:      .*\n)+", guide, re.MULTILINE)
+    kinds = [parse(Holder, yaml.safe_load(textwrap.dedent(each))).autoscaling.kind for each in examples]
+    assert kinds == ["metric", "http", "schedule"]
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["kind", "minReplicas", "maxReplicas", "workingHours", "target"]),
@@ -289,9 +302,6 @@ def as_item(made: KubernetesObject) -> dict[str, Any]:
     )
 )
 def test_any_data_is_a_way_to_scale_or_told_to_be_none(data: dict[str, Any]) -> None:
-    class Holder(Spec):
-        autoscaling: Autoscaling
-
     with contextlib.suppress(SpecError):
         parsed = parse(Holder, {"autoscaling": data}).autoscaling
         assert TypeAdapter(Autoscaling).validate_python(parsed.settings()) == parsed

@@ -91,7 +91,7 @@ class AnalysisSpec(Spec):
 class PreviewLoad(Spec):
     """Requests for a new version that nobody uses yet, for as long as it is judged: a small Job sends them."""
 
-    path: Annotated[str, pattern(r"^/\S*$", "a path, beginning with /")]
+    path: Annotated[str, pattern(r"^/\S*$", "a path that begins with /")]
     """Where the server is asked, such as /v1/completions."""
     body: Annotated[str, Field(max_length=100_000)]
     """What it is asked, as JSON. No secrets."""

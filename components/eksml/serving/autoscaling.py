@@ -91,7 +91,7 @@ class WorkingHours(Spec):
         return f"{', '.join(day[:3].capitalize() for day in days)} {self.start} to {self.end} {self.time_zone}"
 
 
-class _Autoscaling(Spec):
+class AutoscalingSpec(Spec):
     """What all ways to scale have in common."""
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -114,8 +114,8 @@ class _Autoscaling(Spec):
         yield from ()
 
 
-class _Bounded(_Autoscaling):
-    """With a bound above that is a setting."""
+class BoundedAutoscalingSpec(AutoscalingSpec):
+    """What those have in common whose most replicas are a setting."""
 
     max_replicas: PositiveCount
     """Replicas at most; the pool and the team's quota have to have room for them."""
@@ -143,7 +143,7 @@ def _hours_problems(hours: tuple[WorkingHours, ...], most: int) -> Iterator[Prob
             yield Problem(("workingHours", index, "replicas"), text)
 
 
-class MetricAutoscaling(_Bounded):
+class MetricAutoscaling(BoundedAutoscalingSpec):
     """By what the engine measures: KEDA asks Prometheus."""
 
     needs: ClassVar[tuple[str, ...]] = ("serving.keda", "observability.prometheus")
@@ -191,7 +191,7 @@ class MetricAutoscaling(_Bounded):
             yield Problem(("signal",), f"'{self.signal}' is nothing that {engines()[engine].title} measures{near}")
 
 
-class CpuAutoscaling(_Bounded):
+class CpuAutoscaling(BoundedAutoscalingSpec):
     """By the CPUs that are in use: Kubernetes' own autoscaler, for engines on CPUs."""
 
     kind: Literal["cpu"] = "cpu"
@@ -201,7 +201,7 @@ class CpuAutoscaling(_Bounded):
     """How long fewer replicas must have been enough before one goes."""
 
 
-class HttpAutoscaling(_Bounded):
+class HttpAutoscaling(BoundedAutoscalingSpec):
     """By requests, from zero: KEDA's HTTP add-on counts them, and holds them while a replica starts."""
 
     needs: ClassVar[tuple[str, ...]] = ("serving.keda.httpAddOn",)
@@ -232,7 +232,7 @@ class HttpAutoscaling(_Bounded):
         yield from repetitions(("hosts",), self.hosts)
 
 
-class ScheduleAutoscaling(_Autoscaling):
+class ScheduleAutoscaling(AutoscalingSpec):
     """By the clock: replicas in working hours, and none outside them."""
 
     needs: ClassVar[tuple[str, ...]] = ("serving.keda",)

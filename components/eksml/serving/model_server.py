@@ -11,7 +11,8 @@ from eksml import names
 from eksml.errors import Problem, SpecError
 from eksml.kubernetes_object import KubernetesObject
 from eksml.secret_key import SecretKey
-from eksml.serving.autoscaling import ScaledServer, address, scaler
+from eksml.serving.autoscaling import ScaledServer, address, backend, interceptor_grant, scaler
+from eksml.serving.exposure import ExposureSpec, exposure_objects
 from eksml.serving.model_source import BucketSource, HubSource
 from eksml.serving.pod import EngineProcess, pod_template, port_numbers
 from eksml.serving.pod_scripts import scripts_config_map, scripts_volume
@@ -21,6 +22,8 @@ from eksml.serving.server import ServerSpec
 from eksml.serving.warm_up import WARM_UP_SCRIPT, WarmUp, WarmUpRequest, default_request, warm_up_container
 from eksml.storage.volumes import FileSystemVolume
 from eksml.workload import SKIP_AWAIT, Workload
+
+_QUEUED_WHOLE = ("Deployment", "LeaderWorkerSet", "RayService")
 
 ServerSpecType = TypeVar("ServerSpecType", bound=ServerSpec)
 
@@ -61,6 +64,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         for each in objects:
             self._make(each)
         self._scale(objects[-1])
+        if spec.exposure:
+            self._expose(spec.exposure)
         if spec.least_replicas > 1:
             self._disruption_budget()
         if spec.metrics:
@@ -136,12 +141,12 @@ class ModelServer(Workload, Generic[ServerSpecType]):
 
     def _populate(self, source: BucketSource) -> None:
         """Makes the Job that fills the bucket, and what comes after it waits for its end."""
-        if source.populate is None or source.model is None or source.revision is None or self._scripts is None:
+        if source.populate is None or source.model is None or source.commit is None or self._scripts is None:
             return
         job = populate_job(
             self.resource_name,
             source.populate,
-            HubModel(source.model, source.revision, source.token),
+            HubModel(source.model, source.commit, source.token),
             BucketPrefix(self._bucket_of(source), source.prefix, self._region),
             scripts=self._scripts,
         )
@@ -176,9 +181,13 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             warm_up,
             self.warm_up_request(),
             server_port=facts.ports.http,
-            ready_path=facts.health_paths.ready.replace("$model", self.spec.model_name(self.resource_name)),
+            ready_path=self._health_path,
             api_key=self.api_key,
         )
+
+    @property
+    def _health_path(self) -> str:
+        return self.spec.facts.health_paths.ready.replace("$model", self.spec.model_name(self.resource_name))
 
     def _scale(self, made: KubernetesObject) -> None:
         spec = self.spec
@@ -192,6 +201,7 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             kind=cast("Any", made.kind),
             port=spec.facts.ports.http,
             cold_start_seconds=spec.cold_start.most_seconds,
+            hosts=(spec.exposure.hostname,) if spec.exposure and spec.exposure.hostname else (),
         )
         for each in scaler(spec.autoscaling, scaled):
             self.add(each.api_version, each.kind, each.name, each.body)
@@ -218,7 +228,11 @@ class ModelServer(Workload, Generic[ServerSpecType]):
     def _make(self, made: KubernetesObject) -> None:
         spec = self.spec
         if made.name != self.resource_name:
-            self.add(made.api_version, made.kind, made.name, made.body, **self._shared(made.kind))
+            # The Service of a preview is there before its pods.
+            annotations = SKIP_AWAIT if made.kind == "Service" else None
+            self.add(
+                made.api_version, made.kind, made.name, made.body, annotations=annotations, **self._shared(made.kind)
+            )
             return
         wakes = spec.autoscaling.wakes if spec.autoscaling and not spec.least_replicas else ""
         limit = f"{spec.cold_start.most_seconds}s"
@@ -227,7 +241,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             made.kind,
             made.name,
             made.body,
-            labels=names.queue_labels(spec.queue, spec.priority),
+            # Of other kinds Kueue queues the pods, which have these labels too.
+            labels=names.queue_labels(spec.queue, spec.priority) if made.kind in _QUEUED_WHOLE else None,
             annotations=spec.cold_start.annotation(wakes),
             custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit),
         )
@@ -239,6 +254,23 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         spec = {"type": "ClusterIP", "selector": self.label, "ports": ports}
         # Nobody waits for its endpoints: a server that scales from zero has none.
         self.add("v1", "Service", self.resource_name, {"spec": spec}, annotations=SKIP_AWAIT, **self._shared("Service"))
+
+    def _expose(self, exposure: ExposureSpec) -> None:
+        spec, facts = self.spec, self.spec.facts
+        target = backend(spec.autoscaling, self.resource_name, spec.namespace, facts.ports.http)
+        if target.namespace != spec.namespace:
+            grant = interceptor_grant(self.resource_name, spec.namespace)
+            self.add(grant.api_version, grant.kind, grant.name, grant.body, namespace=target.namespace)
+        for each in exposure_objects(
+            self.resource_name,
+            spec.namespace,
+            exposure,
+            target,
+            health_path=self._health_path,
+            drain_seconds=spec.drain_seconds,
+            grpc_port=facts.ports.grpc,
+        ):
+            self.add(each.api_version, each.kind, each.name, each.body)
 
     def _disruption_budget(self) -> None:
         spec = {"maxUnavailable": 1, "selector": {"matchLabels": self.label}}

@@ -13,8 +13,9 @@ from eksml.catalog import Engine, WeightSource, engines, images, models
 from eksml.errors import Problem
 from eksml.nodes.placement import PlacementSpec
 from eksml.secret_key import SecretKey
-from eksml.serving.autoscaling import Autoscaling
+from eksml.serving.autoscaling import Autoscaling, HttpAutoscaling
 from eksml.serving.cold_start import ColdStart, cold_start
+from eksml.serving.exposure import ExposureSpec
 from eksml.serving.model_source import BucketSource, ClaimSource, HubSource
 from eksml.serving.rollout import RolloutSpec, replicas_needed, rollout_problems
 from eksml.serving.warm_up import Engine as EngineKind
@@ -45,6 +46,8 @@ class ServerSpec(PlacementSpec):
     """How a new version takes over: blueGreen or canary; null: by a rolling update, judged by its probes alone."""
     warm_up: WarmUp | None = Field(default_factory=WarmUp)
     """What each pod answers itself before it is ready; null: nothing, and the first client waits for it."""
+    exposure: ExposureSpec | None = None
+    """Where its team's entry leads to it; null: only pods of the team and the platform reach it."""
     drain_seconds: Annotated[int, Field(strict=True, ge=0, le=3600)] = 30
     """For how long a server that goes still answers, while load balancers learn of it and requests end."""
     metrics: Flag = True
@@ -71,6 +74,8 @@ class ServerSpec(PlacementSpec):
         if self.autoscaling:
             yield from self.without_effect("autoscaling, which counts them itself", "replicas")
             yield from (problem.below(("autoscaling",)) for problem in self.autoscaling.problems_of(self.kind))
+        if self.exposure and isinstance(self.autoscaling, HttpAutoscaling) and self.exposure.hostname is None:
+            yield Problem(("exposure", "hostname"), "missing: what holds requests for autoscaling knows servers by it")
         if self.rollout:
             yield from (problem.below(("rollout",)) for problem in rollout_problems(self.rollout, self.facts))
         for variable in self.environment:

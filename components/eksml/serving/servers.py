@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from eksml.serving.model_server import ModelServer
 from eksml.serving.server import ServerSpec
+from eksml.serving.tensorflow_serving import TensorFlowServing, TensorFlowServingSpec
+from eksml.serving.transformers_server import TransformersServer, TransformersServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 
-Server = VllmServerSpec
+Server = Annotated[
+    TensorFlowServingSpec | TransformersServerSpec | VllmServerSpec,
+    Field(discriminator="kind"),
+]
 
-_COMPONENTS: dict[type[ServerSpec], type[ModelServer[Any]]] = {VllmServerSpec: VllmServer}
+_COMPONENTS: dict[type[ServerSpec], type[ModelServer[Any]]] = {
+    TensorFlowServingSpec: TensorFlowServing,
+    TransformersServerSpec: TransformersServer,
+    VllmServerSpec: VllmServer,
+}
 
 
 def model_server(name: str, spec: ServerSpec, **handles: Any) -> ModelServer[Any]:
