@@ -880,8 +880,7 @@ def test_code_for_a_gpu_needs_a_cuda_that_knows_it() -> None:
 
 def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
     def fault(resources: dict[str, Resource]) -> None:
-        change(NODE_POOL, "serve", "spec/limits", None)(resources)
-        change("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue", "serving-queue", "spec/resourceGroups", [])(resources)
+        change(NODE_POOL, "burst", "spec/limits", None)(resources)
         waivers = {"elastic-pool-limited": "the account has a quota"}
         the(resources, "eksml:platform:Platform").inputs["spec"]["waivers"] = waivers
 
@@ -893,7 +892,7 @@ def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
         {
             "check": "elastic-pool-limited",
             "severity": "error",
-            "resource": "eksml-production-serve",
+            "resource": "eksml-production-burst",
             "urn": finding.urn,
             "text": finding.text,
             "waiver": "the account has a quota",
