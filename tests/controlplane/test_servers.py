@@ -1,4 +1,4 @@
-"""Model servers on a real control plane: what every engine makes is admitted, with the real definitions of its kinds."""
+"""Model servers on a real control plane: what every engine makes is admitted, by the definitions of its kinds."""
 
 import pytest
 

@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
-import numpy
 import pytest
 
 from workloads.exports import check_exports, check_keeps_versions
@@ -34,6 +34,7 @@ def test_it_answers_without_jax(repository: Path) -> None:
 
 
 def test_the_weights_of_a_checkpoint_are_taken(repository: Path, tmp_path: Path) -> None:
+    numpy = import_module("numpy")
     shapes = [(3, 3, 1, 32), (3, 3, 32, 64), (3, 3, 64, 128), (128, 10), (), (3, 3, 1, 32)]
     numpy.savez(tmp_path / "state.npz", *(numpy.zeros(shape, numpy.float32) for shape in shapes))
     check_exports("jax", repository, "--version", "2", "--weights", str(tmp_path / "state.npz"))
