@@ -6,8 +6,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from eksml.plan import Plan, Resource
+from eksml.serving.kserve_inference_service import KServeInferenceService, KServeInferenceServiceSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import BucketSource, HubSource
+from eksml.serving.ray_serve_vllm import RayServeVllm, RayServeVllmSpec
 from eksml.serving.server import ServerSpec
 from eksml.serving.tensorflow_serving import (
     TensorFlowBatching,
@@ -35,6 +37,18 @@ class Kind(NamedTuple):
 BUCKET = BucketSource(prefix="teams/vision/models/")
 SMALL = HubSource(model="distilbert/distilbert-base-uncased-finetuned-sst-2-english", revision="7" * 40)
 KINDS = {
+    "kserve": Kind(
+        KServeInferenceService,
+        KServeInferenceServiceSpec,
+        {"source": SMALL},
+        "kubernetes:serving.kserve.io/v1beta1:InferenceService",
+    ),
+    "rayServeVllm": Kind(
+        RayServeVllm,
+        RayServeVllmSpec,
+        {"source": QWEN, "context_length": 8192},
+        "kubernetes:ray.io/v1:RayService",
+    ),
     "tensorflowServing": Kind(
         TensorFlowServing,
         TensorFlowServingSpec,

@@ -62,9 +62,9 @@ class KServeInferenceService(ModelServer[KServeInferenceServiceSpec]):
     the same pods and has the engine's ports.
     """
 
-    # Fields: pkg/apis/serving/v1beta1 of https://github.com/kserve/kserve; what becomes of them: reconcilers/deployment,
-    # hpa and keda below pkg/controller/v1beta1/inferenceservice. A predictor with a model in the place of a container
-    # would take its weights by KServe's storage initializer, which copies them to the node's disk at each start.
+    # Its fields: pkg/apis/serving/v1beta1 of https://github.com/kserve/kserve; what becomes of them: the reconcilers of
+    # deployment, hpa and keda below pkg/controller/v1beta1/inferenceservice. With a model in the place of a container,
+    # KServe's storage initializer would copy the weights to the node's disk at each start.
 
     def process(self) -> EngineProcess:
         """The server, with its Hugging Face backend."""

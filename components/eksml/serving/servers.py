@@ -6,18 +6,22 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from eksml.serving.kserve_inference_service import KServeInferenceService, KServeInferenceServiceSpec
 from eksml.serving.model_server import ModelServer
+from eksml.serving.ray_serve_vllm import RayServeVllm, RayServeVllmSpec
 from eksml.serving.server import ServerSpec
 from eksml.serving.tensorflow_serving import TensorFlowServing, TensorFlowServingSpec
 from eksml.serving.transformers_server import TransformersServer, TransformersServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 
 Server = Annotated[
-    TensorFlowServingSpec | TransformersServerSpec | VllmServerSpec,
+    KServeInferenceServiceSpec | RayServeVllmSpec | TensorFlowServingSpec | TransformersServerSpec | VllmServerSpec,
     Field(discriminator="kind"),
 ]
 
 _COMPONENTS: dict[type[ServerSpec], type[ModelServer[Any]]] = {
+    KServeInferenceServiceSpec: KServeInferenceService,
+    RayServeVllmSpec: RayServeVllm,
     TensorFlowServingSpec: TensorFlowServing,
     TransformersServerSpec: TransformersServer,
     VllmServerSpec: VllmServer,
