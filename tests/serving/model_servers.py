@@ -87,5 +87,21 @@ def made(plan: Plan, kind: str) -> Resource:
 
 
 def pod_of(plan: Plan, kind: str) -> dict[str, Any]:
-    """The spec of the pods."""
-    return made(plan, kind).inputs["spec"]["template"]["spec"]
+    """The spec of the pods that have the model."""
+    return template_of(plan, kind)["spec"]
+
+
+def template_of(plan: Plan, kind: str) -> dict[str, Any]:
+    """The template of the pods that have the model."""
+    spec = made(plan, kind).inputs["spec"]
+    if "predictor" in spec:
+        return {"metadata": {"labels": spec["predictor"]["labels"]}, "spec": spec["predictor"]}
+    if "rayClusterConfig" in spec:
+        return spec["rayClusterConfig"]["workerGroupSpecs"][0]["template"]
+    return spec["template"]
+
+
+def environment(plan: Plan, kind: str) -> dict[str, Any]:
+    """The environment of the engine, with what a secret is taken from in the place of its value."""
+    variables = pod_of(plan, kind)["containers"][0]["env"]
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in variables}

@@ -129,6 +129,10 @@ def _of_object(resource: Resource) -> Iterator[Workload]:
     if kind == "TrainJob":
         yield _of_train_job(resource, name)
         return
+    if kind == "InferenceService":
+        predictor = (resource.inputs.get("spec") or {}).get("predictor") or {}
+        yield Workload(resource, name, kind, predictor, count=int(predictor.get("minReplicas") or 1))
+        return
     for path, pod, count in _pod_templates(resource.inputs.get("spec", {}), (), 1):
         yield Workload(resource, "-".join((name, *path)), kind, pod, count=count)
 
