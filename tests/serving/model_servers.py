@@ -9,6 +9,7 @@ from eksml.plan import Plan, Resource
 from eksml.serving.kserve_inference_service import KServeInferenceService, KServeInferenceServiceSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import BucketSource, HubSource
+from eksml.serving.openvino_server import OpenVinoModel, OpenVinoServer, OpenVinoServerSpec
 from eksml.serving.ray_serve_vllm import RayServeVllm, RayServeVllmSpec
 from eksml.serving.server import ServerSpec
 from eksml.serving.tensorflow_serving import (
@@ -18,6 +19,8 @@ from eksml.serving.tensorflow_serving import (
     TensorFlowServingSpec,
 )
 from eksml.serving.transformers_server import TransformersServer, TransformersServerSpec
+from eksml.serving.triton_model import TritonModel
+from eksml.serving.triton_server import TritonServer, TritonServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 from programs import recorded
 
@@ -49,6 +52,18 @@ KINDS = {
         {"source": QWEN, "context_length": 8192},
         "kubernetes:ray.io/v1:RayService",
     ),
+    "openVino": Kind(
+        OpenVinoServer,
+        OpenVinoServerSpec,
+        {
+            "source": BUCKET,
+            "models": {"resnet": OpenVinoModel()},
+            "gpus_per_node": 0,
+            "instance_type": "m7i.2xlarge",
+            "pool": None,
+        },
+        "kubernetes:apps/v1:Deployment",
+    ),
     "tensorflowServing": Kind(
         TensorFlowServing,
         TensorFlowServingSpec,
@@ -57,6 +72,12 @@ KINDS = {
     ),
     "transformers": Kind(
         TransformersServer, TransformersServerSpec, {"source": SMALL}, "kubernetes:apps/v1:Deployment"
+    ),
+    "triton": Kind(
+        TritonServer,
+        TritonServerSpec,
+        {"source": BUCKET, "models": {"resnet": TritonModel(backend="onnxruntime")}},
+        "kubernetes:apps/v1:Deployment",
     ),
     "vllm": Kind(VllmServer, VllmServerSpec, {"source": QWEN, "context_length": 8192}, "kubernetes:apps/v1:Deployment"),
 }
@@ -75,7 +96,8 @@ def server(kind: str, *, bucket: str | None = "models", image_registry: str | No
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
         opts = pulumi.ResourceOptions(providers=[provider])
-        KINDS[kind].component("chat", spec, bucket=bucket, image_registry=image_registry, opts=opts)
+        made = KINDS[kind].component("chat", spec, bucket=bucket, image_registry=image_registry, opts=opts)
+        pulumi.export("url", made.url)
 
     return recorded(program)
 

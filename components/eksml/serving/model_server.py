@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, cast
 
 import pulumi
 
 from eksml import names
 from eksml.errors import Problem, SpecError
+from eksml.image_registry import with_mirrored_pods
 from eksml.kubernetes_object import KubernetesObject
 from eksml.secret_key import SecretKey
 from eksml.serving.autoscaling import ScaledServer, address, backend, interceptor_grant, scaler
@@ -72,6 +74,11 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             self._pod_monitor()
         self.url = address(spec.autoscaling, name, spec.namespace, spec.facts.ports.http)
         self.register_outputs({"url": self.url})
+
+    def add(self, api_version: str, kind: str, name: str, fields: Mapping[str, Any], **options: Any) -> pulumi.Resource:
+        """Makes an object, with the images of its pods from the registry, if there is one."""
+        found = with_mirrored_pods(dict(fields), self.image_registry) if self.image_registry else fields
+        return super().add(api_version, kind, name, found, **options)
 
     @property
     def api_key(self) -> SecretKey | None:
