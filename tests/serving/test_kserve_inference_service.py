@@ -92,7 +92,10 @@ def test_its_mode_is_said_for_kserves_validation_goes_by_it() -> None:
             {"autoscaling": {"kind": "cpu", "max_replicas": 2, "scale_down_seconds": 60}},
             "autoscaling.scaleDownSeconds: given, but KServe",
         ),
-        ({"autoscaling": {"kind": "http", "max_replicas": 2}}, "autoscaling.kind: 'http' given"),
+        (
+            {"autoscaling": {"kind": "http", "max_replicas": 2}},
+            "autoscaling: kind 'http' does not exist, must be metric or cpu",
+        ),
         ({"batching": {"max_requests": 4}}, "batching: given, but has no effect with Transformers"),
     ],
 )

@@ -163,10 +163,10 @@ def test_it_needs_kuberay_and_nothing_to_scale_it() -> None:
         ({"rollout": {"kind": "canary"}}, "rollout: given, but KubeRay changes its clusters itself"),
         ({"autoscaling": {"max_replicas": 2}}, "autoscaling: given, but a queue cannot admit what grows"),
         ({"autoscaling": {"kind": "metric", "max_replicas": 2}}, "autoscaling.kind"),
-        ({"autoscaling": {"max_replicas": 2, "min_replicas": 0}, "queue": None}, "autoscaling.minReplicas"),
+        ({"autoscaling": {"max_replicas": 2, "min_replicas": 0}, "queue": None}, "0 given, must be at least 1"),
         ({"cpus_per_node": 2}, "cpusPerNode: 2 given, must be at least 3"),
         ({"tensor_parallel": 2}, "tensorParallel: 2 × pipelineParallel 1 given, must be the GPUs of all nodes, 1"),
-        ({"context_length": None}, "source.model: Qwen/Qwen2.5-7B-Instruct"),
+        ({"instance_type": "g4dn.2xlarge"}, "source.model: Qwen/Qwen2.5-7B-Instruct"),
     ],
 )
 def test_what_ray_cannot_do_is_refused(settings: dict[str, Any], problem: str) -> None:
