@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from eksml.catalog import engines, images
 from eksml.errors import SpecError
 from eksml.serving.model_source import ClaimSource
 from serving.model_servers import QWEN, environment, pod_of, server, spec_of
@@ -43,7 +44,8 @@ def test_it_is_warmed_up_by_what_its_model_does(settings: dict[str, Any], path: 
 
 
 def test_on_cpus_it_runs_in_the_image_for_cpus() -> None:
-    assert "cpu" in container(gpus_per_node=0, instance_type="m7i.2xlarge", pool=None)["image"]
+    of_cpus = images()[engines()["transformers"].cpu_image or ""].reference
+    assert container(gpus_per_node=0, instance_type="m7i.2xlarge", pool=None)["image"] == of_cpus
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_weights_are_streamed_from_a_bucket_and_read_from_a_volume() -> None:
 
 
 def test_a_key_is_checked_by_vllm_and_known_to_the_warm_up() -> None:
-    key = SecretKey(secret="chat", key="key")
+    key = SecretKey(secret="chat", key="key")  # noqa: S106
     plan = server("vllm", api_key=key)
     assert environment(plan, "vllm")["VLLM_API_KEY"] == key.as_value()["valueFrom"]
     assert {"name": "API_KEY", **key.as_value()} in pod_of(plan, "vllm")["containers"][1]["env"]
