@@ -467,7 +467,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "quotas-fit-pools",
         take_away("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue"),
-        "eksml-production-serving-quota: all namespaces together are promised 48 GPUs, of which the pools hold 32; ",
+        "eksml-production-serving-quota: all namespaces together are promised 56 GPUs, of which the pools hold 40; ",
     ),
     (
         "job-fits-quota",

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
 from eksml import names
 from eksml.clock import clock
@@ -47,12 +46,16 @@ def show_cold_starts(plan: Plan, console: Console) -> None:
     if not starts:
         return
     console.print("\n[bold]Cold starts[/]  (minutes until a new replica answers; ~ is an estimate)")
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for column in ("server", *_PARTS.values(), "total", "from, to", "wakes"):
-        table.add_column(column)
-    for each in starts:
-        table.add_row(f"{each.server} in {each.namespace}", *_cells(each.parts), each.wakes or "always runs")
-    console.print(table)
+    rows = [("server", *_PARTS.values(), "total", "from, to", "wakes")]
+    rows += [
+        (f"{each.server} in {each.namespace}", *_cells(each.parts), each.wakes or "always runs") for each in starts
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        console.print(
+            f"  {'    '.join(cells).rstrip()}", style="dim" if row is rows[0] else None, highlight=False, soft_wrap=True
+        )
 
 
 def _start(metadata: Mapping[str, Any]) -> ServerStart | None:
