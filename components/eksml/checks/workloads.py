@@ -31,6 +31,9 @@ ADDON = "aws:eks/addon:Addon"
 # Kinds that hold pods only for others to make, and that are no workload of their own.
 _NOT_WORKLOADS = ("NodePool", "EC2NodeClass", "NodeOverlay", "ClusterTrainingRuntime", "TrainingRuntime")
 
+# What stands in a predictor of KServe beside the spec of its pods.
+_NOT_OF_THE_POD = ("annotations", "autoScaling", "deploymentStrategy", "labels", "maxReplicas", "minReplicas", "model")
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -128,6 +131,11 @@ def _of_object(resource: Resource) -> Iterator[Workload]:
         return
     if kind == "TrainJob":
         yield _of_train_job(resource, name)
+        return
+    if kind == "InferenceService":
+        predictor = (resource.inputs.get("spec") or {}).get("predictor") or {}
+        pod = {key: value for key, value in predictor.items() if key not in _NOT_OF_THE_POD}
+        yield Workload(resource, name, kind, pod, count=int(predictor.get("minReplicas") or 1))
         return
     for path, pod, count in _pod_templates(resource.inputs.get("spec", {}), (), 1):
         yield Workload(resource, "-".join((name, *path)), kind, pod, count=count)
