@@ -15,6 +15,7 @@ from eksml.serving.language_model import LanguageModelSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import MODEL_DIRECTORY, BucketSource, ClaimSource, HubSource, ModelId
 from eksml.serving.pod import EngineProcess, hub_files
+from eksml.sizing.arguments import WEIGHT_PRECISIONS
 from eksml.sizing.inference import GpuMemory, Serving
 from eksml.spec import Flag, RelativePath, Spec, pattern
 
@@ -39,17 +40,6 @@ _SAID_BY_FIELDS = {
     "--revision": "source.revision",
     "--served-model-name": "servedName",
     "--tensor-parallel-size": "tensorParallel",
-}
-
-# What a setting makes of the weights, in the catalog's words; none where the model's own configuration says it.
-_WIDTHS = {
-    "awq": "int4",
-    "gptq": "int4",
-    "fp8": "fp8",
-    "bitsandbytes": "int4",
-    "bfloat16": "bfloat16",
-    "float16": "float16",
-    "float32": "float32",
 }
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -128,7 +118,7 @@ class VllmServerSpec(LanguageModelSpec):
             gpu=gpu,
             tensor_parallel=self.tensor_size,
             pipeline_parallel=self.pipeline_size,
-            precision=_WIDTHS.get(self.quantization or self.precision),
+            precision=WEIGHT_PRECISIONS.get(self.quantization or self.precision),
             kv_precision="fp8" if self.kv_cache_precision == "fp8" else None,
             context_length=self.context_length,
             gpu_memory_utilization=self.memory_utilization,
