@@ -11,9 +11,10 @@ from eksml.checks.engines import engines_of, namespace_of, server_of
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
 from eksml.checks.references import chart_namespaces
-from eksml.checks.workloads import Workload, workloads_of
+from eksml.checks.workloads import Workload, overlay_of, workloads_of
 from eksml.errors import listed, nearest
 from eksml.plan import Plan, Resource
+from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 from eksml.plan.model import UNKNOWN
 
 _GATEWAY_API = "kubernetes:gateway.networking.k8s.io"
@@ -104,13 +105,13 @@ def _lost_targets(resource: Resource, plan: Plan) -> Iterator[str]:
 
 def _lost(verb: str, kind: str, namespace: str, name: Any, plan: Plan) -> Iterator[str]:
     known = _named(plan).get((kind, namespace), set())
-    may_be_unseen = namespace in chart_namespaces(plan) or UNKNOWN in (namespace, name)
+    may_be_unseen = namespace in _unseen_namespaces(plan) or UNKNOWN in (namespace, name)
     if name not in known and not may_be_unseen:
         yield f"{verb} {kind} {name}, which namespace {namespace} does not have{nearest(str(name), known)}"
 
 
 def _selects_nothing(resource: Resource, selector: Mapping[str, Any], plan: Plan) -> Iterator[str]:
-    if namespace_of(resource) in chart_namespaces(plan) or (_spec(resource).get("namespaceSelector") or {}):
+    if namespace_of(resource) in _unseen_namespaces(plan) or (_spec(resource).get("namespaceSelector") or {}):
         return
     found = [each for each in workloads_of(plan) if _is_near(resource, each) and _matches(selector, each)]
     if not found and not _is_made_unseen(resource, plan):
@@ -123,6 +124,13 @@ def _selects_nothing(resource: Resource, selector: Mapping[str, Any], plan: Plan
         if found and endpoint.get("port") and endpoint["port"] not in ports:
             near = nearest(str(endpoint["port"]), map(str, ports)) or f", they have {listed(sorted(map(str, ports)))}"
             yield f"reads port {endpoint['port']}, which the pods do not have{near}"
+
+
+@lru_cache(maxsize=1)
+def _unseen_namespaces(plan: Plan) -> frozenset[str]:
+    """The namespaces in which a chart or an overlay makes what it likes."""
+    overlays = [overlay_of(each) for each in plan.of_type(KUSTOMIZE_DIRECTORY)]
+    return chart_namespaces(plan) | {each.namespace for each in overlays if each and each.namespace}
 
 
 def _is_made_unseen(resource: Resource, plan: Plan) -> bool:

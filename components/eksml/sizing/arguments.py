@@ -40,7 +40,7 @@ def serving_by_vllm(options: Mapping[str, str], gpu: GpuMemory) -> Serving:
 
 
 def serving_by_transformers(options: Mapping[str, str], gpu: GpuMemory) -> Serving:
-    """What `huggingfaceserver` with its Hugging Face backend does. Raises ValueError or InputError for what cannot be read."""
+    """What Transformers in `huggingfaceserver` does. Raises ValueError or InputError for what cannot be read."""
     precision = options.get("--dtype", "auto")
     return Serving(
         gpu=gpu,
