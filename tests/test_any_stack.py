@@ -80,6 +80,31 @@ POOLS = st.dictionaries(
 EGRESS = st.fixed_dictionaries(
     {"cidr": st.sampled_from(["10.0.0.0/16", "10.1.0.0/16", "0.0.0.0/0"]), "port": st.integers(5432, 5433)}
 )
+CERTIFICATES = [
+    "arn:aws:acm:us-west-2:123456789012:certificate/0123",
+    "arn:aws:acm:us-east-1:123456789012:certificate/0",
+]
+GATEWAY = some(
+    scheme=st.sampled_from(["internal", "internetFacing", "public"]),
+    host=st.sampled_from(["models.example.com", "*.example.com", "Models"]),
+    tls=st.one_of(
+        st.none(),
+        st.fixed_dictionaries({"kind": st.just("certificate"), "arn": st.sampled_from(CERTIFICATES)}),
+        st.just({"kind": "hostedZone", "zoneId": "Z0123456789"}),
+    ),
+    authentication=st.one_of(
+        st.none(),
+        st.fixed_dictionaries(
+            {
+                "kind": st.just("jwt"),
+                "issuer": st.just("https://id.example.com"),
+                "jwksEndpoint": st.just("https://id.example.com/keys"),
+                "claims": st.sampled_from([[], [{"name": "aud", "values": ["models"]}]]),
+            }
+        ),
+    ),
+    sourceRanges=st.lists(st.sampled_from(["192.0.2.0/24", "0.0.0.0/0"]), max_size=2),
+)
 TEAMS = st.dictionaries(
     st.sampled_from(["vision", "language", "kube-x", "a"]),
     some(
@@ -91,6 +116,7 @@ TEAMS = st.dictionaries(
         ),
         podSecurity=st.sampled_from(["baseline", "restricted"]),
         loadBalancers=st.integers(0, 3),
+        gateway=st.one_of(st.none(), GATEWAY),
         egress=st.lists(EGRESS, max_size=1),
     ),
     max_size=2,
@@ -111,6 +137,7 @@ SETTINGS = some(
     ),
     pools=POOLS,
     teams=TEAMS,
+    gateway=st.sampled_from([None, {}, {"externalDns": {"hostedZones": ["Z0123456789"]}}, {"externalDns": {}}]),
     storage=some(
         bucketMounts=st.sampled_from([None, {}, {"x": 1}]),
         efs=some(throughputMode=st.sampled_from(["elastic", "provisioned"]), provisionedMibps=st.integers(1, 9)),

@@ -55,7 +55,7 @@ class Workload(Component):
         namespace: str | None = None,
         **options: Any,
     ) -> pulumi.Resource:
-        """Makes an object in the team's namespace, or in another one, which is there before what is made after it, and as long as that."""
+        """Makes an object in the team's namespace or another one, there before and as long as what is made after it."""
         metadata: dict[str, Any] = {
             "name": name,
             "namespace": namespace or self._namespace,

@@ -400,6 +400,15 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "portal: its value extraObjects.0 makes a load balancer that the internet reaches",
     ),
     (
+        "https-feature-needs-tls",
+        add(
+            "kubernetes:networking.k8s.io/v1:Ingress",
+            "web",
+            {"metadata": {"annotations": {"alb.ingress.kubernetes.io/auth-type": "oidc"}}},
+        ),
+        "web: its annotation auth-type needs HTTPS: give certificate-arn, or HTTPS among listen-ports",
+    ),
+    (
         "open-public-endpoint",
         change("eks:index:Cluster", "", "endpointPublicAccess", True),
         "eksml-production: the API server is reachable from the whole internet",

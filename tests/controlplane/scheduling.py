@@ -64,6 +64,18 @@ def _placement(pod: Item) -> str:
     return pod["spec"].get("nodeName") or conditions.get("PodScheduled", {}).get("message", "")
 
 
+def schedulable(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """A pod's spec without what only a team's namespace has: service account and claims, which choose no node."""
+    claims = {volume["name"] for volume in pod.get("volumes", ()) if "persistentVolumeClaim" in volume}
+    kept = {key: value for key, value in pod.items() if key != "serviceAccountName"}
+    kept["volumes"] = [volume for volume in pod.get("volumes", ()) if volume["name"] not in claims]
+    kept["containers"] = [
+        {**each, "volumeMounts": [mount for mount in each.get("volumeMounts", ()) if mount["name"] not in claims]}
+        for each in pod["containers"]
+    ]
+    return kept
+
+
 def _pod(pod: Item) -> Item:
     metadata = {"name": pod["name"], "namespace": pod.get("namespace", "default"), "labels": pod.get("labels", {})}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}

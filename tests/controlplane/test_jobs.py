@@ -11,7 +11,7 @@ import pytest
 
 from controlplane import crds
 from controlplane.client import Client
-from controlplane.scheduling import add_nodes, placements
+from controlplane.scheduling import add_nodes, placements, schedulable
 from controlplane.test_stacks import name_of, simulated
 from eksml import names
 from eksml.checks.nodes import nodes_of
@@ -48,7 +48,7 @@ def test_the_pods_of_every_blueprint_land_on_their_pools(profile: str, cluster: 
     pools = {name_of(node): node.labels[names.POOL_LABEL] for node in nodes}
     has_gpus = {name_of(node): bool(node.gpus) for node in nodes}
     specs = [
-        _spec(each.pod)
+        schedulable(each.pod)
         for blueprint in OF_PROFILE[profile]
         for each in workloads_of(blueprint_plan(blueprint, profile))
     ]
@@ -63,15 +63,3 @@ def test_the_pods_of_every_blueprint_land_on_their_pools(profile: str, cluster: 
 def _placed_by(spec: dict[str, Any]) -> str:
     resources = [each.get("resources") for each in spec["containers"]]
     return json.dumps([spec.get("nodeSelector"), spec.get("tolerations"), resources], sort_keys=True)
-
-
-def _spec(pod: Any) -> dict[str, Any]:
-    """The pod without what only a team's namespace has: its service account and its claims, which choose no node."""
-    claims = {volume["name"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume}
-    kept = {key: value for key, value in pod.items() if key != "serviceAccountName"}
-    kept["volumes"] = [volume for volume in pod["volumes"] if volume["name"] not in claims]
-    kept["containers"] = [
-        {**each, "volumeMounts": [mount for mount in each["volumeMounts"] if mount["name"] not in claims]}
-        for each in pod["containers"]
-    ]
-    return kept

@@ -7,7 +7,7 @@ import pytest
 
 from controlplane import crds
 from controlplane.client import Client
-from controlplane.scheduling import add_nodes, placements
+from controlplane.scheduling import add_nodes, placements, schedulable
 from eksml import names
 from eksml.checks.nodes import Node, nodes_of
 from eksml.checks.workloads import Workload, workloads_of
@@ -24,12 +24,13 @@ def name_of(node: Node) -> str:
 
 def simulated(node: Node) -> dict[str, Any]:
     capacity = {"cpu": f"{node.fact.pod_millicpu}m", "memory": f"{node.fact.pod_memory_mib}Mi", "pods": "110"}
+    disk = {"ephemeral-storage": f"{node.disk_mib}Mi"} if node.disk_mib else {}
     devices = {names.GPU_RESOURCE: str(node.gpus), names.EFA_RESOURCE: str(node.efa)}
     return {
         "name": name_of(node),
         "labels": dict(node.labels),
         "taints": list(node.taints),
-        "capacity": capacity | {resource: amount for resource, amount in devices.items() if amount != "0"},
+        "capacity": capacity | disk | {resource: amount for resource, amount in devices.items() if amount != "0"},
     }
 
 
@@ -72,12 +73,18 @@ def test_every_pod_lands_on_nodes_that_it_is_meant_for(stack: str, cluster: Clie
     pods = {
         name: pod for index, workload in enumerate(workloads) for name, pod in pods_of(workload, index, nodes).items()
     }
-    for node in nodes:
-        pods |= _of_a_team(node)
-    placed = placements(cluster, [{"name": name, "spec": spec} for name, (spec, _) in pods.items()])
+    placed = _placed(cluster, pods)
+    # Only then, for they take all GPUs of their nodes.
+    for_queues = {name: pod for node in nodes for name, pod in _of_a_team(node).items()}
+    placed |= _placed(cluster, for_queues)
+    pods |= for_queues
     astray = {name: placed[name] for name, (_, meant) in pods.items() if placed[name] not in meant}
     assert astray == {}
     assert len(placed) >= len(workloads) > 10
+
+
+def _placed(cluster: Client, pods: dict[str, tuple[dict[str, Any], set[str]]]) -> dict[str, str]:
+    return placements(cluster, [{"name": name, "spec": schedulable(spec)} for name, (spec, _) in pods.items()])
 
 
 def _of_a_team(node: Node) -> dict[str, tuple[dict[str, Any], set[str]]]:

@@ -30,7 +30,9 @@ from eksml.serving.rollout import (
 )
 from eksml.spec import Spec
 from parts import need_program
+from programs import names_of
 from refusals import problems
+from serving.model_servers import server
 
 LOAD = PreviewLoad(path="/v1/completions", body='{"prompt": "a"}')
 AUTOMATIC = BlueGreenRollout(auto_promotion_enabled=True, preview_load=LOAD)
@@ -370,3 +372,14 @@ def test_the_old_version_does_not_speak_for_the_new_one(tmp_path: Path) -> None:
     series = [counted("old", "2xx"), counted("new", "5xx")]
     case = {"interval": "1m", "input_series": series, "promql_expr_test": tests}
     run_promtool(tmp_path, "test", "rules", content={"tests": [case]})
+
+
+def test_a_server_does_not_wait_for_the_pods_of_a_preview_that_come_later_and_leaves_selectors_to_argo() -> None:
+    plan = server("vllm", rollout=BlueGreenRollout())
+    services = {each.name: each for each in plan.of_type("kubernetes:core/v1:Service")}
+    assert set(services) == {"chat", "chat-preview"}
+    for service in services.values():
+        assert service.inputs["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
+        assert service.inputs["spec"]["selector"] == {names.SERVER_LABEL: "chat"}
+    assert names_of(plan, "kubernetes:argoproj.io/v1alpha1:Rollout") == ["chat"]
+    assert plan.of_type("kubernetes:apps/v1:Deployment") == []

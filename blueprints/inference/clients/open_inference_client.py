@@ -32,7 +32,9 @@ class OpenInferenceModel:
 
     def __init__(self, server: Server, name: str):
         self._path = f"/v2/models/{name}"
-        self.inputs = [_tensor(each) for each in server.get(self._path)["inputs"]]
+        self.inputs = [_tensor(each) for each in server.get(self._path).get("inputs") or []]
+        if not self.inputs:
+            raise ServerError(f"--model: the server does not tell what {name} takes: its metadata has no inputs")
 
     def request(self, inputs: Mapping[str, numpy.ndarray]) -> tuple[bytes, dict[str, str]]:
         """The body of a request and its headers.

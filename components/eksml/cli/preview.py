@@ -34,7 +34,8 @@ def preview(
     """Show what `pulumi up` would build.
 
     The resource tree, the Kubernetes objects, what the stack exports, how long its servers take to start, and what the
-    checks find; exit code 1 if that is an error. It runs the real program of the stack in this process: no cloud, no Pulumi CLI and no network is needed.
+    checks find; exit code 1 if that is an error. It runs the real program of the stack in this process: no cloud, no
+    Pulumi CLI and no network is needed.
 
     \b
     Examples:

@@ -68,7 +68,7 @@ def huggingface_process(server: ModelServer[Any], spec: HuggingFaceSpec) -> Engi
     }
     if isinstance(source, HubSource):
         variables = hub_files(source)
-        options |= {"--model_id": source.model, "--model_revision": source.revision}
+        options |= {"--model_id": source.model, "--model_revision": source.commit}
     else:
         # Nothing is fetched that was not put there.
         variables = {"HF_HUB_OFFLINE": "1"}

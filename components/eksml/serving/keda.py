@@ -82,7 +82,7 @@ def _values(spec: KedaSpec) -> dict[str, Any]:
         **parts,
         "image": {"pullPolicy": "IfNotPresent"},
         # Here the chart writes metricServer.
-        "resources": {part: resources("100m", "128Mi", "1Gi") for part in _PARTS},
+        "resources": {part: resources("50m", "128Mi", "1Gi") for part in _PARTS},
         "podDisruptionBudget": dict.fromkeys(_PARTS, budget),
         "prometheus": {part: {"enabled": True} for part in _PARTS},
     }

@@ -84,7 +84,7 @@ def _values(image_registry: str | None) -> dict[str, Any]:
             },
             "affinity": affinity(_LABELS),
         },
-        "storage": _pinned("kserve-storage-initializer"),
+        "storage": _pinned("storage-initializer"),
         "agent": _pinned("kserve-agent"),
         "router": _pinned("kserve-router"),
         "servingruntime": {"art": _pinned("kserve-art-explainer", tag="defaultVersion")},

@@ -23,6 +23,8 @@ from eksml.serving.warm_up import WARM_UP_SCRIPT, WarmUp, WarmUpRequest, default
 from eksml.storage.volumes import FileSystemVolume
 from eksml.workload import SKIP_AWAIT, Workload
 
+_QUEUED_WHOLE = ("Deployment", "LeaderWorkerSet", "RayService")
+
 ServerSpecType = TypeVar("ServerSpecType", bound=ServerSpec)
 
 
@@ -139,12 +141,12 @@ class ModelServer(Workload, Generic[ServerSpecType]):
 
     def _populate(self, source: BucketSource) -> None:
         """Makes the Job that fills the bucket, and what comes after it waits for its end."""
-        if source.populate is None or source.model is None or source.revision is None or self._scripts is None:
+        if source.populate is None or source.model is None or source.commit is None or self._scripts is None:
             return
         job = populate_job(
             self.resource_name,
             source.populate,
-            HubModel(source.model, source.revision, source.token),
+            HubModel(source.model, source.commit, source.token),
             BucketPrefix(self._bucket_of(source), source.prefix, self._region),
             scripts=self._scripts,
         )
@@ -226,7 +228,11 @@ class ModelServer(Workload, Generic[ServerSpecType]):
     def _make(self, made: KubernetesObject) -> None:
         spec = self.spec
         if made.name != self.resource_name:
-            self.add(made.api_version, made.kind, made.name, made.body, **self._shared(made.kind))
+            # The Service of a preview is there before its pods.
+            annotations = SKIP_AWAIT if made.kind == "Service" else None
+            self.add(
+                made.api_version, made.kind, made.name, made.body, annotations=annotations, **self._shared(made.kind)
+            )
             return
         wakes = spec.autoscaling.wakes if spec.autoscaling and not spec.least_replicas else ""
         limit = f"{spec.cold_start.most_seconds}s"
@@ -235,7 +241,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             made.kind,
             made.name,
             made.body,
-            labels=names.queue_labels(spec.queue, spec.priority),
+            # Of other kinds Kueue queues the pods, which have these labels too.
+            labels=names.queue_labels(spec.queue, spec.priority) if made.kind in _QUEUED_WHOLE else None,
             annotations=spec.cold_start.annotation(wakes),
             custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit),
         )

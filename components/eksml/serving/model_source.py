@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from eksml.catalog import models
 from eksml.errors import Problem
 from eksml.secret_key import SecretKey
 from eksml.serving.populate import Populate
@@ -30,12 +31,22 @@ class HubSource(Spec):
     kind: Literal["hub"] = "hub"
     model: ModelId
     """The model, such as Qwen/Qwen2.5-7B-Instruct."""
-    revision: Revision
-    """The commit that is served; what the model's authors change later does not change the server."""
+    revision: Revision | None = None
+    """The commit that is served, whatever its authors change later; by default the one that the catalog knows."""
     token: SecretKey | None = None
     """Where the hub's token is, for gated models."""
     cache: Annotated[ClaimVolume | FileSystemVolume, Field(discriminator="kind")] | None = None
     """A volume that keeps what was loaded, for all pods; none given: each pod loads to the disk of its node."""
+
+    def rules(self) -> Iterator[Problem]:
+        """The commit is known."""
+        if self.commit is None:
+            yield Problem(("revision",), f"missing: the catalog has no commit of {self.model}")
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that is served."""
+        return self.revision or _known_commit(self.model)
 
 
 class BucketSource(Spec):
@@ -51,18 +62,24 @@ class BucketSource(Spec):
     populate: Populate | None = None
     """How a Job fills the prefix from the hub, once, and checks the hashes of what it writes; null: it is filled."""
     revision: Revision | None = None
-    """The commit of the hub that is copied."""
+    """The commit of the hub that is copied; by default the one that the catalog knows."""
     token: SecretKey | None = None
     """Where the hub's token is, to copy gated models."""
 
     def rules(self) -> Iterator[Problem]:
         """What is copied is known to the commit."""
-        for key in ("model", "revision"):
-            if self.populate is not None and getattr(self, key) is None:
-                yield Problem((key,), "missing: populate copies it from the hub")
+        if self.populate is not None and self.model is None:
+            yield Problem(("model",), "missing: populate copies it from the hub")
+        elif self.populate is not None and self.commit is None:
+            yield Problem(("revision",), f"missing: the catalog has no commit of {self.model}")
         for key in ("revision", "token"):
             if self.populate is None and getattr(self, key) is not None:
                 yield Problem((key,), "given, but has no effect without populate")
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that is copied."""
+        return self.revision or _known_commit(self.model)
 
 
 class ClaimSource(Spec):
@@ -80,3 +97,8 @@ class ClaimSource(Spec):
 ModelSource = Annotated[HubSource | BucketSource | ClaimSource, Field(discriminator="kind")]
 ModelRepository = Annotated[BucketSource | ClaimSource, Field(discriminator="kind")]
 """Where several models lie, each in a folder of its name."""
+
+
+def _known_commit(model: str | None) -> str | None:
+    known = models().get(model or "")
+    return known.revision if known else None

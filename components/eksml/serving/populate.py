@@ -153,7 +153,7 @@ def _container(populate: Populate, source: HubModel, target: BucketPrefix) -> di
         "env": environment,
         # Everything is streamed: the disk holds what is printed.
         "resources": {
-            "requests": {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "100Mi"},
+            "requests": {"cpu": "500m", "memory": "1Gi", "ephemeral-storage": "100Mi"},
             "limits": {"cpu": "4", "memory": "1Gi", "ephemeral-storage": "1Gi"},
         },
         "securityContext": {

@@ -227,7 +227,7 @@ class VllmServer(ModelServer[VllmServerSpec]):
             "--enable-prefix-caching" if spec.prefix_caching else "--no-enable-prefix-caching",
         ]
         given = {
-            "--revision": spec.source.revision if isinstance(spec.source, HubSource) else None,
+            "--revision": spec.source.commit if isinstance(spec.source, HubSource) else None,
             "--load-format": "runai_streamer" if isinstance(spec.source, BucketSource) else None,
             "--max-model-len": spec.context_length,
             "--max-num-seqs": spec.batching.max_requests,
