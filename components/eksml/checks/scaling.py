@@ -136,12 +136,10 @@ def _has_labels(monitor: Resource, query: str) -> bool:
 
 
 def _is_made_unseen(exporter: str, plan: Plan) -> bool:
-    """Whether an operator makes the pods of such an engine, which only its custom resource says."""
-    kinds = {"ray": "RayService", "kserve": "InferenceService"}
-    made = any(
-        each.inputs.get("kind") == kinds.get(exporter) for each in plan.resources if each.package == "kubernetes"
-    )
-    return made and bool(plan.of_type(_POD_MONITOR))
+    """Whether an operator makes the pods of such an engine, of which the program has only a custom resource."""
+    kind = {"ray": "RayService", "kserve": "InferenceService"}.get(exporter)
+    made = (each for each in plan.resources if kind and each.package == "kubernetes")
+    return bool(plan.of_type(_POD_MONITOR)) and any(each.inputs.get("kind") == kind for each in made)
 
 
 @lru_cache(maxsize=8)
