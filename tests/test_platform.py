@@ -574,11 +574,15 @@ def test_only_the_subnets_of_the_entry_and_the_teams_own_get_in_from_wherever_re
             {
                 "gateway": {},
                 "teams": {
-                    "research": {"gateway": {"host": "models.example.com"}},
+                    "research": {"gateway": {"host": "*.example.com"}},
                     "vision": {"quotas": {"train": {"gpus": 1}}, "gateway": {"host": "models.example.com"}},
                 },
             },
-            ["teams.vision.gateway.host: 'models.example.com' is that of research"],
+            ["teams.vision.gateway.host: 'models.example.com' given, and research has '*.example.com'"],
+        ),
+        (
+            {**ENTRY, "gateway": {"externalDns": {"hostedZones": ["Z0123456789"]}}},
+            ["teams.research.gateway.host: missing: ExternalDNS writes whatever name a route has"],
         ),
         (
             {**EXISTING, **ENTRY},

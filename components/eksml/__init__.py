@@ -115,6 +115,9 @@ if TYPE_CHECKING:
     from eksml.serving.model_source import BucketSource as BucketSource
     from eksml.serving.model_source import ClaimSource as ClaimSource
     from eksml.serving.model_source import HubSource as HubSource
+    from eksml.serving.openvino_server import OpenVinoModel as OpenVinoModel
+    from eksml.serving.openvino_server import OpenVinoServer as OpenVinoServer
+    from eksml.serving.openvino_server import OpenVinoServerSpec as OpenVinoServerSpec
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
     from eksml.serving.populate import Populate as Populate
@@ -133,6 +136,12 @@ if TYPE_CHECKING:
     from eksml.serving.tensorflow_serving import TensorFlowServingSpec as TensorFlowServingSpec
     from eksml.serving.transformers_server import TransformersServer as TransformersServer
     from eksml.serving.transformers_server import TransformersServerSpec as TransformersServerSpec
+    from eksml.serving.triton_model import DynamicBatching as DynamicBatching
+    from eksml.serving.triton_model import Instances as Instances
+    from eksml.serving.triton_model import Tensor as Tensor
+    from eksml.serving.triton_model import TritonModel as TritonModel
+    from eksml.serving.triton_server import TritonServer as TritonServer
+    from eksml.serving.triton_server import TritonServerSpec as TritonServerSpec
     from eksml.serving.vllm_server import Lora as Lora
     from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
     from eksml.serving.vllm_server import VllmServer as VllmServer
@@ -269,6 +278,7 @@ _PUBLIC = {
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
+    "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.serving.populate": ("Populate",),
     "eksml.serving.rollout": (
@@ -289,6 +299,8 @@ _PUBLIC = {
         "TensorFlowServingSpec",
     ),
     "eksml.serving.transformers_server": ("TransformersServer", "TransformersServerSpec"),
+    "eksml.serving.triton_model": ("DynamicBatching", "Instances", "Tensor", "TritonModel"),
+    "eksml.serving.triton_server": ("TritonServer", "TritonServerSpec"),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
     "eksml.spec": ("Spec",),

@@ -8,6 +8,7 @@ import pulumi_kubernetes as k8s
 from eksml.plan import Plan, Resource
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import BucketSource, HubSource
+from eksml.serving.openvino_server import OpenVinoModel, OpenVinoServer, OpenVinoServerSpec
 from eksml.serving.server import ServerSpec
 from eksml.serving.tensorflow_serving import (
     TensorFlowBatching,
@@ -16,6 +17,8 @@ from eksml.serving.tensorflow_serving import (
     TensorFlowServingSpec,
 )
 from eksml.serving.transformers_server import TransformersServer, TransformersServerSpec
+from eksml.serving.triton_model import TritonModel
+from eksml.serving.triton_server import TritonServer, TritonServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 from programs import recorded
 
@@ -35,6 +38,18 @@ class Kind(NamedTuple):
 BUCKET = BucketSource(prefix="teams/vision/models/")
 SMALL = HubSource(model="distilbert/distilbert-base-uncased-finetuned-sst-2-english", revision="7" * 40)
 KINDS = {
+    "openVino": Kind(
+        OpenVinoServer,
+        OpenVinoServerSpec,
+        {
+            "source": BUCKET,
+            "models": {"resnet": OpenVinoModel()},
+            "gpus_per_node": 0,
+            "instance_type": "m7i.2xlarge",
+            "pool": None,
+        },
+        "kubernetes:apps/v1:Deployment",
+    ),
     "tensorflowServing": Kind(
         TensorFlowServing,
         TensorFlowServingSpec,
@@ -43,6 +58,12 @@ KINDS = {
     ),
     "transformers": Kind(
         TransformersServer, TransformersServerSpec, {"source": SMALL}, "kubernetes:apps/v1:Deployment"
+    ),
+    "triton": Kind(
+        TritonServer,
+        TritonServerSpec,
+        {"source": BUCKET, "models": {"resnet": TritonModel(backend="onnxruntime")}},
+        "kubernetes:apps/v1:Deployment",
     ),
     "vllm": Kind(VllmServer, VllmServerSpec, {"source": QWEN, "context_length": 8192}, "kubernetes:apps/v1:Deployment"),
 }

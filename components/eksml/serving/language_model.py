@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -42,14 +42,9 @@ class LanguageModelSpec(ServerSpec):
     """The name by which clients ask for the model; by default that of the server."""
 
     def rules(self) -> Iterator[Problem]:
-        """The model fits on the GPUs, as far as both are known."""
+        """The model fits on the GPUs."""
         yield from super().rules()
-        model = models().get(self.source.model or "")
-        if model is None or not self.gpus_per_node:
-            return
-        problems = [problem(fit(model, self.serving(gpu_memory(fact.gpu)))) for fact in self.types.values() if fact.gpu]
-        if problems and all(problems):
-            yield Problem(("source", "model"), f"{self.source.model} {problems[0]}")
+        yield from memory_problems(self, self.serving)
 
     def serving(self, gpu: GpuMemory) -> Serving:
         """How the model is served on a GPU, for the calculation of its memory."""
@@ -58,3 +53,18 @@ class LanguageModelSpec(ServerSpec):
     def model_name(self, server: str) -> str:
         """The name by which clients ask for the model."""
         return self.served_name or server
+
+
+def memory_problems(spec: ServerSpec, serving: Callable[[GpuMemory], Serving]) -> Iterator[Problem]:
+    """Why the model does not fit on the GPUs, as far as both are known.
+
+    Arguments:
+        spec: the server.
+        serving: how it serves the model on a GPU.
+    """
+    model = models().get(spec.source.model or "")
+    if model is None or not spec.gpus_per_node:
+        return
+    problems = [problem(fit(model, serving(gpu_memory(fact.gpu)))) for fact in spec.types.values() if fact.gpu]
+    if problems and all(problems):
+        yield Problem(("source", "model"), f"{spec.source.model} {problems[0]}")

@@ -7,19 +7,23 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from eksml.serving.model_server import ModelServer
+from eksml.serving.openvino_server import OpenVinoServer, OpenVinoServerSpec
 from eksml.serving.server import ServerSpec
 from eksml.serving.tensorflow_serving import TensorFlowServing, TensorFlowServingSpec
 from eksml.serving.transformers_server import TransformersServer, TransformersServerSpec
+from eksml.serving.triton_server import TritonServer, TritonServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 
 Server = Annotated[
-    TensorFlowServingSpec | TransformersServerSpec | VllmServerSpec,
+    OpenVinoServerSpec | TensorFlowServingSpec | TransformersServerSpec | TritonServerSpec | VllmServerSpec,
     Field(discriminator="kind"),
 ]
 
 _COMPONENTS: dict[type[ServerSpec], type[ModelServer[Any]]] = {
+    OpenVinoServerSpec: OpenVinoServer,
     TensorFlowServingSpec: TensorFlowServing,
     TransformersServerSpec: TransformersServer,
+    TritonServerSpec: TritonServer,
     VllmServerSpec: VllmServer,
 }
 

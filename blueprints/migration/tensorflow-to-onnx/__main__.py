@@ -1,0 +1,11 @@
+"""Makes an ONNX file for Triton of a Keras model or SavedModel, if its outputs stay the same."""
+
+from pathlib import Path
+
+from eksml import NativeTraining, NativeTrainingSpec, PlatformReference, files_of, workload_spec
+
+here = Path(__file__).parent
+platform = PlatformReference()
+code = files_of(here / "migrate.py", here.parent / "migration_run.py")
+spec = workload_spec(NativeTrainingSpec, code=code, script="migrate.py")
+NativeTraining("tensorflow-to-onnx", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
