@@ -287,16 +287,7 @@ FAULTS: list[tuple[str, list[Fault], str]] = [
     ),
     (
         "numbered-versions",
-        [
-            lambda resources: (
-                [
-                    each.inputs["data"].update({"models.config": 'config { base_path: "/models/resnet/3" }'})
-                    for each in resources.values()
-                    if each.type == CONFIG_MAP and "models.config" in (each.inputs.get("data") or {})
-                ]
-                and None
-            )
-        ],
+        [told_of_a_version],
         "classifier: classifier: /models/resnet/3 is a version: name the folder that it is in",
     ),
     (

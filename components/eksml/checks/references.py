@@ -119,6 +119,7 @@ def _namespaces(plan: Plan) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def chart_namespaces(plan: Plan) -> frozenset[str]:
+    """The namespaces with a chart in them, which makes what it likes there."""
     return frozenset(str(each.inputs.get("namespace")) for each in plan.of_type(RELEASE))
 
 
