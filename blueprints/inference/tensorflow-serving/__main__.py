@@ -1,4 +1,4 @@
-"""Serves a Keras model with TensorFlow Serving: versions in folders, batches, REST and gRPC."""
+"""Serves a Keras model with TensorFlow Serving, in batches, by REST and gRPC."""
 
 from eksml import PlatformReference, TensorFlowServing, TensorFlowServingSpec, workload_spec
 
