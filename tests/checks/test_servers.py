@@ -11,12 +11,13 @@ import pytest
 from eksml.checks import run_checks
 from eksml.checks.engines import engines_of
 from eksml.checks.repositories import repository_problems
+from eksml.checks.workloads import workloads_of
 from eksml.plan import Plan, Resource
 from eksml.serving.transformers_server import TransformersServerSpec
 from eksml.serving.vllm_server import VllmServerSpec
 from eksml.sizing.arguments import serving_by_transformers, serving_by_vllm
 from eksml.sizing.inference import known_gpus
-from serving.model_servers import server, spec_of
+from serving.model_servers import KINDS, server, spec_of
 from test_platform import platform
 
 Fault = Callable[[dict[str, Resource]], None]
@@ -262,8 +263,8 @@ FAULTS: list[tuple[str, list[Fault], str]] = [
     ),
     (
         "engine-fits-pod",
-        [triton({"chat.model.json": '{"tensor_parallel_size": 2}'})],
-        "triton: triton: chat.model.json says 2 × 1 GPUs for tensor × pipeline parallelism, and the pod asks for 1",
+        [triton({"chat.model.yaml": '{"tensor_parallel_size": 2}'})],
+        "triton: triton: chat.model.yaml says 2 × 1 GPUs for tensor × pipeline parallelism, and the pod asks for 1",
     ),
     (
         "engine-fits-pod",
@@ -341,6 +342,11 @@ FAULTS: list[tuple[str, list[Fault], str]] = [
         "one-engine-per-address",
         [copy(HTTP_ROUTE, "words", "other")],
         "words: /words is that of other too: one of them is never reached",
+    ),
+    (
+        "one-engine-per-address",
+        [copy("kubernetes:http.keda.sh/v1beta1:InterceptorRoute", "chat", "other")],
+        "chat: chat-proxy.serving is that of other too: the interceptor wakes one of them only",
     ),
     (
         "target-exists",
@@ -593,6 +599,26 @@ def test_an_engine_is_known_by_its_program(command: list[str], arguments: list[s
     known = engines_of(Plan.of("lab", [resource]))
     assert [each.kind for each in known] == ([kind] if kind else [])
     assert [each.model for each in known if each.kind == "vllm"] == ["me/mine"] * (kind == "vllm")
+
+
+def test_every_pod_of_a_group_is_judged() -> None:
+    plan = server("vllm", nodes=2, replicas=3, metrics=False)
+    counts = {each.name: each.count for each in workloads_of(plan)}
+    assert counts == {
+        "chat-leaderWorkerTemplate-leaderTemplate": 3,
+        "chat-leaderWorkerTemplate-workerTemplate": 3,
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_engine_is_known_among_the_pods(kind: str) -> None:
+    assert [each.kind for each in engines_of(server(kind)) if each.container["name"] == "server"] == [kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_engine_is_right_by_itself(kind: str) -> None:
+    findings = run_checks(server(kind), ({check for check, _, _ in FAULTS})).findings
+    assert findings == ()
 
 
 # Model repositories

@@ -123,7 +123,7 @@ def _triton_gpus(file: str, content: str, has: int) -> Iterator[str]:
             yield f"puts instances on GPU {highest}, and the pod asks for {has}, counted from 0"
         elif not has and re.search(r"\bKIND_GPU\b", content):
             yield "puts instances on GPUs, and the pod asks for none"
-    elif file.endswith(".json"):
+    elif file.endswith((".json", ".yaml")):
         settings = _json(content)
         tensor, pipeline = (settings.get(f"{kind}_parallel_size") or 1 for kind in ("tensor", "pipeline"))
         if tensor * pipeline > max(has, 1):

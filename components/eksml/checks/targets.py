@@ -56,6 +56,7 @@ def one_engine_per_address(plan: Plan) -> Iterator[Found]:
             if len(servers) > 1:
                 yield Found(service, f"leads to {' and '.join(sorted(servers))}: requests for one reach the other")
     yield from _shared_routes(plan)
+    yield from _shared_hosts(plan)
 
 
 def routes_of(plan: Plan) -> Iterator[Resource]:
@@ -201,6 +202,15 @@ def _shared_routes(plan: Plan) -> Iterator[Found]:
             if other is not route:
                 where = "".join(address[2:4]) or "every host name and path"
                 yield Found(route, f"{where} is that of {other.name} too: one of them is never reached")
+
+
+def _shared_hosts(plan: Plan) -> Iterator[Found]:
+    """KEDA's interceptor, of which there is one for all namespaces, knows servers by their host names."""
+    first: dict[str, Resource] = {}
+    for route in plan.of_type("kubernetes:http.keda.sh/v1beta1:InterceptorRoute"):
+        for host in (each for rule in _spec(route).get("rules") or () for each in rule.get("hosts") or ()):
+            if (other := first.setdefault(host, route)) is not route:
+                yield Found(route, f"{host} is that of {other.name} too: the interceptor wakes one of them only")
 
 
 def _addresses(route: Resource) -> Iterator[tuple[str, ...]]:
