@@ -788,7 +788,8 @@ def test_gpus_are_measured_once_prometheus_has_brought_the_kind_for_it(kind: str
     definitions = one(plan, "kubernetes:kustomize/v2:Directory", "lab-prometheus-crds")
     assert definitions.urn in needs(plan, release(plan, chart))
     assert release(plan, "kube-prometheus-stack").urn not in needs(plan, release(plan, chart))
-    assert monitor(platform(settings)) == {"enabled": False}
+    without = {**settings, "observability": None, "servers": {"chat": None}}
+    assert monitor(platform(without)) == {"enabled": False}
 
 
 def test_a_cluster_by_its_kubeconfig_can_be_measured() -> None:
