@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from checks.test_servers import FAULTS as SERVER_FAULTS
 from eksml import catalog
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
@@ -736,7 +737,7 @@ def test_every_check_is_quiet_on_the_stacks(name: str) -> None:
 
 
 def test_every_check_has_a_fault_here() -> None:
-    elsewhere = {"image-fits-nodes", "image-registry"}
+    elsewhere = {"image-fits-nodes", "image-registry"} | {check for check, _, _ in SERVER_FAULTS}
     assert {check for check, _, _ in FAULTS} | elsewhere == set(CHECKS)
 
 
