@@ -111,6 +111,8 @@ if TYPE_CHECKING:
     from eksml.serving.language_model import TokenBatching as TokenBatching
     from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
     from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec as LeaderWorkerSetOperatorSpec
+    from eksml.serving.migration import MigrationDeployment as MigrationDeployment
+    from eksml.serving.migration import create_migration_deployment as create_migration_deployment
     from eksml.serving.model_server import ModelServer as ModelServer
     from eksml.serving.model_source import BucketSource as BucketSource
     from eksml.serving.model_source import ClaimSource as ClaimSource
@@ -276,6 +278,7 @@ _PUBLIC = {
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
+    "eksml.serving.migration": ("MigrationDeployment", "create_migration_deployment"),
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, cast
 
 import pulumi
@@ -118,6 +119,19 @@ class ModelServer(Workload, Generic[ServerSpecType]):
     def bucket_address(self, source: BucketSource) -> pulumi.Output[str]:
         """The address in S3 of what lies below the prefix of a source."""
         return pulumi.Output.concat("s3://", self._bucket_of(source), "/", source.prefix.rstrip("/"))
+
+    def add(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        fields: Mapping[str, Any],
+        *,
+        labels: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> pulumi.Resource:
+        """Makes an object that has the server's own labels too."""
+        return super().add(api_version, kind, name, fields, labels={**self.spec.labels, **(labels or {})}, **options)
 
     def _bucket_of(self, source: BucketSource) -> pulumi.Input[str]:
         bucket = source.bucket or self._bucket

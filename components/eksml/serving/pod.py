@@ -71,7 +71,7 @@ def pod_template(
 
 def pod_labels(name: str, spec: ServerSpec) -> dict[str, str]:
     """The labels of a server's pods, those of its queue among them."""
-    return {names.SERVER_LABEL: name, **names.queue_labels(spec.queue, spec.priority)}
+    return {**spec.labels, names.SERVER_LABEL: name, **names.queue_labels(spec.queue, spec.priority)}
 
 
 def pod_security(user_id: int) -> dict[str, Any]:

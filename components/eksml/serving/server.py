@@ -21,10 +21,22 @@ from eksml.serving.rollout import RolloutSpec, replicas_needed, rollout_problems
 from eksml.serving.warm_up import Engine as EngineKind
 from eksml.serving.warm_up import WarmUp
 from eksml.sizing.memory import GB, GIB, disk_gb
-from eksml.spec import Flag, LabelValue, Namespace, PinnedImage, PriorityClassName, ServiceAccountName, pattern
+from eksml.spec import (
+    Flag,
+    LabelKey,
+    LabelValue,
+    Namespace,
+    PinnedImage,
+    PriorityClassName,
+    ServiceAccountName,
+    pattern,
+)
 from eksml.storage.volumes import FileSystemVolume
 
 VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
+
+# Of the labels by which a server's pods are found, and queued.
+_DOMAINS = {key.partition("/")[0] for key in (names.SERVER_LABEL, names.QUEUE_LABEL)}
 
 
 class ServerSpec(PlacementSpec):
@@ -58,6 +70,8 @@ class ServerSpec(PlacementSpec):
     """Its place in the queue: high, normal or low."""
     priority_class: PriorityClassName | None = None
     """The PriorityClass of its pods, which the team must be allowed (teams.TEAM.priorityClasses)."""
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    """Labels of one's own, on its objects and its pods: pods with other labels are a new version."""
     environment: dict[VariableName, str] = Field(default_factory=dict)
     """Environment variables, over those that are derived. No secrets."""
     secrets: dict[VariableName, SecretKey] = Field(default_factory=dict)
@@ -78,6 +92,9 @@ class ServerSpec(PlacementSpec):
             yield Problem(("exposure", "hostname"), "missing: what holds requests for autoscaling knows servers by it")
         if self.rollout:
             yield from (problem.below(("rollout",)) for problem in rollout_problems(self.rollout, self.facts))
+        for key in self.labels:
+            if key.partition("/")[0] in _DOMAINS:
+                yield Problem(("labels", key), "given, but the library sets it: take a domain of your own, or none")
         for variable in self.environment:
             if variable in self.secrets:
                 yield Problem(("secrets", variable), "given in environment too")
