@@ -23,7 +23,7 @@ SERVER_LABEL = "eksml.dev/server"
 
 MIGRATION_FROM_LABEL = "migration-from"
 MIGRATION_TO_LABEL = "migration-to"
-"""On all objects and pods of the server of a converted model: the framework that it was of, and the one it is of now."""
+"""On all objects and pods of the server of a converted model: the framework that it was of, and that it is of now."""
 
 SERVER_WORKER_LABEL = "eksml.dev/server-worker"
 """On pods that help a model server and answer nobody themselves: the server's name."""

@@ -1,6 +1,6 @@
 """Serves a model on CPUs with OpenVINO Model Server."""
 
-from eksml import PlatformReference, OpenVinoServer, OpenVinoServerSpec, workload_spec
+from eksml import OpenVinoServer, OpenVinoServerSpec, PlatformReference, workload_spec
 
 platform = PlatformReference()
 spec = workload_spec(OpenVinoServerSpec)

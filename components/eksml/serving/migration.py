@@ -1,4 +1,4 @@
-"""The server of a model that was converted to another framework, which takes over from its old version by blue/green."""
+"""The server of a model that came from another framework: its versions take over from each other by blue/green."""
 
 from __future__ import annotations
 

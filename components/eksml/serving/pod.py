@@ -103,7 +103,7 @@ def _container(
         "args": list(process.arguments),
         "env": _environment(spec, process.variables),
         "ports": [{"name": port, "containerPort": number} for port, number in port_numbers(spec.facts).items()],
-        "resources": {"requests": spec.amounts, "limits": spec.amounts},
+        "resources": {"requests": spec.requests, "limits": spec.amounts},
         "securityContext": dict(_SECURITY),
         "volumeMounts": _mounts(spec, configuration),
         **_probes(spec.facts, spec.model_name(name), start_seconds),
