@@ -54,7 +54,9 @@ CHECKS: dict[str, CheckInfo] = {
     ),
     "quotas-fit-pools": CheckInfo(_WARNING, "What is promised to all teams together should be there."),
     "job-fits-quota": CheckInfo(
-        _ERROR, "A job that no queue takes, or that asks for more than its queue may ever have, waits for ever."
+        _ERROR,
+        "A job that no queue takes, or that asks for more than its queue may ever have, waits for ever; so does the "
+        "next version of a Rollout without room for both.",
     ),
     "custom-resource-after-crd": CheckInfo(_ERROR, "An object comes after the definition of its kind."),
     "own-cluster-provider": CheckInfo(

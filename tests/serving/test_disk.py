@@ -30,4 +30,5 @@ def test_weights_on_a_volume_take_none_of_it() -> None:
 
 
 def test_of_a_model_that_nobody_knows_nothing_is_guessed() -> None:
-    assert "ephemeral-storage" not in resources(server("transformers", source=SMALL), "transformers")["requests"]
+    source = HubSource(model="example/unknown", revision=SMALL.revision or "")
+    assert "ephemeral-storage" not in resources(server("transformers", source=source), "transformers")["requests"]

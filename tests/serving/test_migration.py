@@ -100,7 +100,7 @@ def test_it_has_all_settings_of_its_server() -> None:
     assert found.settings()["source"] == {"kind": "s3", "bucket": "other-bucket", "prefix": "models/"}
     assert (found.namespace, found.accelerator, found.pool) == ("vision", "L4", "serve")
     assert isinstance(found.rollout, CanaryRollout)
-    assert found.response_cache_mib == 64
+    assert found.settings()["responseCacheMib"] == 64
 
 
 @pytest.mark.parametrize(
@@ -109,15 +109,15 @@ def test_it_has_all_settings_of_its_server() -> None:
         (
             (PATH, "pytorhc", "tensorflw"),
             [
-                "framework_from: 'pytorhc' given, must be pytorch, tensorflow, keras, jax or onnx, did you mean 'pytorch'?",
-                "framework_to: 'tensorflw' given, must be onnx, openvino, pytorch, tensorflow or tensorrt, did you mean",
+                "framework_from: 'pytorhc' given, must be pytorch, tensorflow, keras, jax or onnx, did you mean 'pyt",
+                "framework_to: 'tensorflw' given, must be onnx, openvino, pytorch, tensorflow or tensorrt, did you",
             ],
         ),
         (
             (PATH, "tensorflow", "pytorch"),
             [
-                "framework_to: pytorch given, but nothing maintained makes that of tensorflow: there is onnx (tf2onnx), "
-                "openvino (OpenVINO's ovc) or tensorrt (trtexec, by way of ONNX)"
+                "framework_to: pytorch given, but nothing maintained makes that of tensorflow: there is "
+                "onnx (tf2onnx), openvino (OpenVINO's ovc) or tensorrt (trtexec, by way of ONNX)"
             ],
         ),
         (
