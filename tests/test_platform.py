@@ -574,11 +574,15 @@ def test_only_the_subnets_of_the_entry_and_the_teams_own_get_in_from_wherever_re
             {
                 "gateway": {},
                 "teams": {
-                    "research": {"gateway": {"host": "models.example.com"}},
+                    "research": {"gateway": {"host": "*.example.com"}},
                     "vision": {"quotas": {"train": {"gpus": 1}}, "gateway": {"host": "models.example.com"}},
                 },
             },
-            ["teams.vision.gateway.host: 'models.example.com' is that of research"],
+            ["teams.vision.gateway.host: 'models.example.com' given, and research has '*.example.com'"],
+        ),
+        (
+            {**ENTRY, "gateway": {"externalDns": {"hostedZones": ["Z0123456789"]}}},
+            ["teams.research.gateway.host: missing: ExternalDNS writes whatever name a route has"],
         ),
         (
             {**EXISTING, **ENTRY},
@@ -784,7 +788,8 @@ def test_gpus_are_measured_once_prometheus_has_brought_the_kind_for_it(kind: str
     definitions = one(plan, "kubernetes:kustomize/v2:Directory", "lab-prometheus-crds")
     assert definitions.urn in needs(plan, release(plan, chart))
     assert release(plan, "kube-prometheus-stack").urn not in needs(plan, release(plan, chart))
-    assert monitor(platform(settings)) == {"enabled": False}
+    without = {**settings, "observability": None, "servers": {"chat": None}}
+    assert monitor(platform(without)) == {"enabled": False}
 
 
 def test_a_cluster_by_its_kubeconfig_can_be_measured() -> None:

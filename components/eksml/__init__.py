@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from eksml.serving.language_model import TokenBatching as TokenBatching
     from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
     from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec as LeaderWorkerSetOperatorSpec
+    from eksml.serving.migration import MigratedVersionSpec as MigratedVersionSpec
     from eksml.serving.migration import MigrationDeployment as MigrationDeployment
     from eksml.serving.migration import create_migration_deployment as create_migration_deployment
     from eksml.serving.model_server import ModelServer as ModelServer
@@ -132,6 +133,8 @@ if TYPE_CHECKING:
     from eksml.serving.rollout import rollout_objects as rollout_objects
     from eksml.serving.rollout import rollout_problems as rollout_problems
     from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.servers import Server as Server
+    from eksml.serving.servers import model_server as model_server
     from eksml.serving.tensorflow_serving import TensorFlowBatching as TensorFlowBatching
     from eksml.serving.tensorflow_serving import TensorFlowModel as TensorFlowModel
     from eksml.serving.tensorflow_serving import TensorFlowServing as TensorFlowServing
@@ -278,7 +281,7 @@ _PUBLIC = {
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
-    "eksml.serving.migration": ("MigrationDeployment", "create_migration_deployment"),
+    "eksml.serving.migration": ("MigratedVersionSpec", "MigrationDeployment", "create_migration_deployment"),
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),
@@ -295,6 +298,7 @@ _PUBLIC = {
         "rollout_problems",
     ),
     "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.servers": ("Server", "model_server"),
     "eksml.serving.tensorflow_serving": (
         "TensorFlowBatching",
         "TensorFlowModel",

@@ -320,9 +320,20 @@ def _gateway_problems(spec: PlatformSpec) -> Iterator[Problem]:
         if spec.gateway is None:
             reason = f"the gateway of {name} needs the load balancer controller; gateway: {{}} is enough"
             yield Problem(("gateway",), f"missing: {reason}", path)
-        if team.gateway.host and (other := hosts.setdefault(team.gateway.host, name)) != name:
-            yield Problem((*path, "host"), f"'{team.gateway.host}' is that of {other}: a name leads to one place")
+        if spec.gateway and spec.gateway.external_dns and team.gateway.host is None:
+            reason = "ExternalDNS writes whatever name a route has, and without it a route may have any"
+            yield Problem((*path, "host"), f"missing: {reason}", ("gateway", "externalDns"))
+        if own := team.gateway.host:
+            for other, host in hosts.items():
+                if _covers(host, own) or _covers(own, host):
+                    text = f"'{own}' given, and {other} has '{host}': a name leads to one team"
+                    yield Problem((*path, "host"), text, ("teams", other))
+            hosts[name] = own
         yield from (problem.below(path) for problem in _team_gateway_misfits(spec, team.gateway))
+
+
+def _covers(host: str, other: str) -> bool:
+    return host == other or (host.startswith("*.") and other.endswith(host[1:]))
 
 
 def _team_gateway_misfits(spec: PlatformSpec, gateway: TeamGatewaySpec) -> Iterator[Problem]:

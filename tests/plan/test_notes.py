@@ -71,3 +71,21 @@ def test_the_end_of_support_is_told_before_and_after_it_comes(
     monkeypatch.setattr(catalog, "today", lambda: day)
     _, note = notes_of({"cluster": OPEN})
     assert f"EKS {told} of Kubernetes 1.36 on 2027-08-02" in note
+
+
+def test_a_server_says_where_it_expects_models_that_nobody_puts_there() -> None:
+    server = {
+        "kind": "tensorflowServing",
+        "namespace": "ml",
+        "source": {"kind": "s3", "prefix": "teams/ml/models/"},
+        "models": {"resnet": {}},
+        "gpusPerNode": 1,
+        "accelerator": "L4",
+        "metrics": False,
+    }
+    last = notes_of({"servers": {"classifier": server}})[-1]
+    assert last == "classifier answers once resnet can be read in the model bucket, below teams/ml/models/."
+
+
+def test_a_server_whose_bucket_is_filled_says_nothing() -> None:
+    assert not [note for note in notes_of({}) if "assistant" in note]

@@ -52,7 +52,7 @@ def main() -> None:
     settings = parser.parse_args()
     parameters = read_parameters(settings.weights) if settings.weights else make_parameters(jax.random.key(0))
     folder = settings.folder / "fashion" / str(settings.version)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True)
 
     module = tf.Module()
     module.parameters = tf.nest.map_structure(tf.Variable, jax.tree.map(numpy.asarray, parameters))

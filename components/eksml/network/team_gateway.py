@@ -230,7 +230,7 @@ class TeamGateway(Component):
 def _gateway(spec: TeamGatewaySpec) -> dict[str, Any]:
     http, https = {"protocol": "HTTP", "port": 80}, {"protocol": "HTTPS", "port": 443}
     host = {"hostname": spec.host} if spec.host else {}
-    listeners = [{"name": _ENTRY, **(https if spec.tls else http), **host}]
+    listeners = [{"name": _ENTRY, **(https if spec.tls else http)}]
     if spec.tls:
         listeners.append({"name": _REDIRECT, **http})
     return {
@@ -238,7 +238,8 @@ def _gateway(spec: TeamGatewaySpec) -> dict[str, Any]:
         "infrastructure": {
             "parametersRef": {"group": "gateway.k8s.aws", "kind": "LoadBalancerConfiguration", "name": _ENTRY}
         },
-        "listeners": [{**each, "allowedRoutes": {"namespaces": {"from": "Same"}}} for each in listeners],
+        # Of its own host alone, or a route of a member could have the name of another team written into DNS.
+        "listeners": [{**each, **host, "allowedRoutes": {"namespaces": {"from": "Same"}}} for each in listeners],
     }
 
 

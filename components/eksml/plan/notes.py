@@ -6,6 +6,15 @@ from datetime import timedelta
 from eksml import catalog
 from eksml.plan.model import Plan, Resource
 
+_SERVERS = (
+    "KServeInferenceService",
+    "OpenVinoServer",
+    "RayServeVllm",
+    "TensorFlowServing",
+    "TransformersServer",
+    "TritonServer",
+    "VllmServer",
+)
 _SOON = timedelta(days=90)
 
 
@@ -57,6 +66,15 @@ def _from_where(cluster: str, public_ranges: list[str] | None, *, is_new_vpc: bo
     )
 
 
+def _server(server: Resource, _plan: Plan) -> Iterator[str]:
+    spec = server.inputs["spec"]
+    source = spec.get("source", {})
+    if source.get("kind") == "s3" and not source.get("populate"):
+        bucket = source.get("bucket") or "the model bucket"
+        models = ", ".join(spec.get("models", ())) or "its model"
+        yield f"{server.name} answers once {models} can be read in {bucket}, below {source['prefix']}."
+
+
 def _managed_pool(pool: Resource, _plan: Plan) -> Iterator[str]:
     if pool.inputs["spec"].get("size") == 0:
         yield f"The managed pool {pool.name} has no nodes and gets none by itself: its pods wait until it has a size."
@@ -78,4 +96,5 @@ _NOTED: dict[str, Callable[[Resource, Plan], Iterator[str]]] = {
     "eksml:network:Vpc": _vpc,
     "eksml:nodes:ManagedPool": _managed_pool,
     "aws:eks/nodeGroup:NodeGroup": _node_group,
+    **{f"eksml:serving:{server}": _server for server in _SERVERS},
 }

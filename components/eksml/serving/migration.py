@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+from pydantic import Field
 
 from eksml import names
 from eksml.errors import Problem, SpecError, listed, nearest
 from eksml.nodes.placement import PlacementSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import BucketSource
-from eksml.serving.rollout import BlueGreenRollout, CanaryRollout
+from eksml.serving.rollout import BlueGreenRollout, CanaryRollout, RolloutSpec
 from eksml.serving.servers import model_server
-from eksml.serving.tensorflow_serving import TensorFlowModel, TensorFlowServingSpec
+from eksml.serving.tensorflow_serving import ServedName, TensorFlowModel, TensorFlowServingSpec
 from eksml.serving.triton_model import TritonModel
 from eksml.serving.triton_server import TritonServerSpec
+from eksml.spec import PositiveCount
 
 MIGRATIONS: Mapping[str, Mapping[str, str]] = {
     "pytorch": {
@@ -76,6 +78,34 @@ class MigrationDeployment:
         """
         return model_server(
             self.name, self.server, bucket=bucket, region=region, image_registry=image_registry, opts=opts
+        )
+
+
+class MigratedVersionSpec(PlacementSpec):
+    """Which version of a converted model is served, on which nodes, and how the next one takes over."""
+
+    model: ServedName
+    """The name of the model, which is that of its folder."""
+    version: PositiveCount | None = None
+    """The version, one that was published: another number is a new version of the server. null: none is served."""
+    replicas: PositiveCount = 1
+    """How many servers answer."""
+    rollout: RolloutSpec = Field(default_factory=BlueGreenRollout)
+    """How a new version takes over: blueGreen or canary."""
+
+    def deployment(self, prefix: str, framework_from: str, framework_to: str, *, namespace: str) -> MigrationDeployment:
+        """The server of the version, of the model below a prefix of the platform's model bucket."""
+        # Which is the newest in the folder is no decision of theirs.
+        versions = {"versions": (self.version,)} if self.version else {}
+        return create_migration_deployment(
+            f"{prefix}{self.model}",
+            framework_from,
+            framework_to,
+            namespace=namespace,
+            rollout=self.rollout,
+            model=_model(framework_to).model_copy(update=versions),
+            replicas=self.replicas,
+            **{field: getattr(self, field) for field in PlacementSpec.model_fields},
         )
 
 

@@ -19,7 +19,7 @@ MODEL_DIRECTORY = "/models"
 ModelId = Annotated[
     str, pattern(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", "a model of the Hugging Face hub, ORGANISATION/NAME")
 ]
-Revision = Annotated[str, pattern(r"^[0-9a-f]{40}$", "a commit of the model on the hub: 40 hexadecimal digits")]
+Revision = Annotated[str, pattern(r"^[0-9a-f]{40}$", "the whole hash of a commit: 40 hexadecimal digits")]
 Prefix = Annotated[
     str, pattern(r"^([A-Za-z0-9][A-Za-z0-9!_.*'()-]*/)+$", "the beginning of keys, such as models/resnet/, ending in /")
 ]
