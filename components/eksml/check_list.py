@@ -54,7 +54,9 @@ CHECKS: dict[str, CheckInfo] = {
     ),
     "quotas-fit-pools": CheckInfo(_WARNING, "What is promised to all teams together should be there."),
     "job-fits-quota": CheckInfo(
-        _ERROR, "A job that no queue takes, or that asks for more than its queue may ever have, waits for ever."
+        _ERROR,
+        "A job that no queue takes, or that asks for more than its queue may ever have, waits for ever; so does the "
+        "next version of a Rollout without room for both.",
     ),
     "model-fits": CheckInfo(
         _ERROR, "A model that does not fit its GPU ends its server at every start, after minutes of loading."

@@ -1130,6 +1130,77 @@ def test_the_pods_of_a_deployment_wait_one_by_one(frameworks: list[str], gpus: s
     assert bool(found(planted(fault), "job-fits-quota")) is is_found
 
 
+ROLLOUT_KIND = "kubernetes:argoproj.io/v1alpha1:Rollout"
+
+
+def rollout(replicas: int | None, strategy: dict[str, Any], gpus: str = "1") -> Callable[[dict[str, Resource]], None]:
+    """A Rollout on pool burst, of which the training team has 8 GPUs and may borrow 8."""
+    pod = {"nodeSelector": {"eksml.dev/pool": "burst"}, "containers": [asking(**GPU | {"nvidia.com/gpu": gpus})]}
+    count = {} if replicas is None else {"replicas": replicas}
+    spec = {**count, "strategy": strategy, "template": {"spec": pod}}
+    metadata = {"name": "server", **IN_TRAINING}
+    inputs = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": metadata, "spec": spec}
+    return add(ROLLOUT_KIND, "server", inputs)
+
+
+def scaled(kind: str, **most: int) -> Callable[[dict[str, Resource]], None]:
+    target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "server"}
+    inputs = {
+        "kind": kind.rpartition(":")[2],
+        "metadata": {"name": "server", **IN_TRAINING},
+        "spec": {"scaleTargetRef": target, **most},
+    }
+    return add(kind, "scaler", inputs)
+
+
+@pytest.mark.parametrize(
+    ("fault", "pods"),
+    [
+        (rollout(8, {"blueGreen": {}}), None),
+        (rollout(9, {"blueGreen": {}}), 18),
+        (rollout(15, {"canary": {"maxSurge": 1}}), None),
+        (rollout(16, {"canary": {"maxSurge": 1}}), 17),
+        (rollout(14, {"canary": {}}), 18),
+        (
+            both(
+                rollout(None, {"blueGreen": {}}), scaled("kubernetes:keda.sh/v1alpha1:ScaledObject", maxReplicaCount=8)
+            ),
+            None,
+        ),
+        (
+            both(
+                rollout(None, {"blueGreen": {}}), scaled("kubernetes:keda.sh/v1alpha1:ScaledObject", maxReplicaCount=9)
+            ),
+            18,
+        ),
+        (both(rollout(None, {"blueGreen": {}}), scaled("kubernetes:keda.sh/v1alpha1:ScaledObject")), 200),
+        (
+            both(
+                rollout(None, {"blueGreen": {}}),
+                scaled("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", maxReplicas=9),
+            ),
+            18,
+        ),
+    ],
+)
+def test_a_rollout_has_room_for_both_its_versions(
+    fault: Callable[[dict[str, Resource]], None], pods: int | None
+) -> None:
+    assert found(planted(fault), "job-fits-quota") == (
+        []
+        if pods is None
+        else [
+            f"server: server: {pods} pods of both versions ask for {pods} nvidia.com/gpu, more than the 16 that queue "
+            "training may ever have for it: a new version would wait for ever"
+        ]
+    )
+
+
+def test_a_rollout_whose_pods_never_go_is_told_so_once() -> None:
+    (line,) = found(planted(rollout(2, {"blueGreen": {}}, gpus="17")), "job-fits-quota")
+    assert line.startswith("server: server: asks for 1024 MiB of memory, 17 nvidia.com/gpu, more than queue training")
+
+
 def test_the_parts_of_a_job_are_let_go_together_or_not_at_all() -> None:
     def fault(resources: dict[str, Resource]) -> None:
         queue(resources, "kubeflow.org/pytorchjob")

@@ -80,6 +80,11 @@ class VllmEngineSpec(LanguageModelSpec):
         return {key: value for key, value in given.items() if value is not None}
 
     @property
+    def memory_share(self) -> tuple[str, float]:
+        """What vLLM takes at once, whatever the model needs."""
+        return "memoryUtilization", self.memory_utilization
+
+    @property
     def tensor_size(self) -> int:
         """GPUs that share each layer."""
         return self.tensor_parallel or max(1, self._gpus // self.pipeline_size)
