@@ -37,7 +37,8 @@ BLUE_GREEN = {"rollout": {"kind": "blueGreen"}}
 
 def found(servers: dict[str, Any], **settings: Any) -> list[str]:
     """The problems of a production platform with these servers and no others."""
-    given = {"profile": "production", "servers": {"classifier": None, **servers}, **settings}
+    given = {"profile": "production", "servers": {"classifier": None, "vision": None, **servers}}
+    given |= {"pools": {"serve": {"gpuLimit": 16}, **settings.pop("pools", {})}, **settings}
     try:
         platform_spec(given, region="us-west-2", name="lab")
     except SpecError as error:

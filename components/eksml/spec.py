@@ -49,6 +49,13 @@ class Spec(BaseModel, metaclass=_RaisesSpecError):
             raise SpecError(problems)
         return self
 
+    def without_effect(self, cause: str, *fields: str) -> Iterator[Problem]:
+        """The problems of fields that are given, other than by default, and that another one leaves without effect."""
+        for field in fields:
+            default = type(self).model_fields[field].get_default(call_default_factory=True)
+            if field in self.model_fields_set and getattr(self, field) != default:
+                yield Problem((to_camel(field),), f"given, but has no effect with {cause}")
+
     def settings(self) -> dict[str, Any]:
         """The Spec as plain data, in the words of the stack file."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

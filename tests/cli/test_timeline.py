@@ -9,7 +9,7 @@ def test_it_says_how_long_and_what_the_end_waits_for() -> None:
     done = eksml("timeline", "startup")
     assert (done.returncode, done.stderr) == (0, "")
     first, *rest = done.stdout.splitlines()
-    assert first.startswith("Stack startup: about 16 min for a first `pulumi up`, of which ")
+    assert first.startswith("Stack startup: about 24 min for a first `pulumi up`, of which ")
     assert "The longest chain: seconds, when it is done, what it is" in rest
     assert "\x1b" not in done.stdout
 

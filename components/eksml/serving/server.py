@@ -7,7 +7,6 @@ from math import ceil
 from typing import Annotated
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
 from eksml import names
 from eksml.catalog import Engine, WeightSource, engines, images, models
@@ -101,12 +100,6 @@ class ServerSpec(PlacementSpec):
         for variable in self.environment:
             if variable in self.secrets:
                 yield Problem(("secrets", variable), "given in environment too")
-
-    def without_effect(self, cause: str, *fields: str) -> Iterator[Problem]:
-        """The problems of settings that are given, and that another setting leaves without effect."""
-        for field in fields:
-            if field in self.model_fields_set:
-                yield Problem((to_camel(field),), f"given, but has no effect with {cause}")
 
     @property
     def facts(self) -> Engine:

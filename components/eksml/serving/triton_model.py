@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
-from pydantic.alias_generators import to_camel
 
 from eksml.catalog import Backend, engines
 from eksml.errors import Problem
@@ -125,7 +124,7 @@ class TritonModel(Spec):
 
     def rules(self) -> Iterator[Problem]:
         """Every setting has an effect, and what cannot be derived is given."""
-        yield from self._without_effect()
+        yield from self._settings_of_others()
         if not self.is_generated or self.is_language_model:
             return
         if self.backend in _TOLD_TENSORS:
@@ -177,15 +176,11 @@ class TritonModel(Spec):
         """Where its copies run, in a pod with so many GPUs."""
         return self.instances.device or ("gpu" if gpus and self.facts.on_gpu else "cpu")
 
-    def _without_effect(self) -> Iterator[Problem]:
-        given = self.model_fields_set
-        for field in _OF_TENSORS if self.is_language_model else _OF_LANGUAGE:
-            if field in given:
-                yield Problem((to_camel(field),), f"given, but has no effect with backend {self.backend}")
+    def _settings_of_others(self) -> Iterator[Problem]:
+        others = _OF_TENSORS if self.is_language_model else _OF_LANGUAGE
+        yield from self.without_effect(f"backend {self.backend}", *others)
         if not self.is_generated:
-            for field in (*_OF_TENSORS, *_OF_LANGUAGE):
-                if field in given:
-                    yield Problem((to_camel(field),), "given, but has no effect with configuration repository")
+            yield from self.without_effect("configuration repository", *_OF_TENSORS, *_OF_LANGUAGE)
 
     def _instance_group(self, gpus: int) -> dict[str, Any]:
         if self.is_language_model:

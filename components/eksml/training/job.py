@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
 from eksml import names
 from eksml.catalog import InstanceType, frameworks, images, instance_types
@@ -94,12 +93,6 @@ class JobSpec(PlacementSpec):
         yield from self._efa_problems()
         yield from self._image_problems()
         yield from self._environment_problems()
-
-    def without_effect(self, cause: str, *fields: str) -> Iterator[Problem]:
-        """The problems of settings that are given, and that another setting leaves without effect."""
-        for field in fields:
-            if field in self.model_fields_set:
-                yield Problem((to_camel(field),), f"given, but has no effect with {cause}")
 
     @property
     def framework_name(self) -> str:
