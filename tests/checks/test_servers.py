@@ -67,7 +67,8 @@ def lab() -> Plan:
             "gateway": {},
             "serving": {"keda": {"httpAddOn": {}}},
             "teams": {"serving": {"gateway": {"idleTimeoutSeconds": 4000}}},
-            "servers": SERVERS,
+            # The profile's other server makes room.
+            "servers": {"vision": None, **SERVERS},
         }
     )
 
