@@ -36,7 +36,8 @@ def at(values: dict[str, Any], path: str | None) -> Any:
 def test_what_runs_on_gpu_nodes_tolerates_their_taint_and_has_requests_and_limits(stack: str) -> None:
     for chart, inputs in passed(stack).items():
         for workload in catalog.charts()[chart].workloads:
-            if workload.nodes in ("gpu", "all") and workload.tolerations:
+            is_there = workload.enabled is None or at(inputs["values"], workload.enabled) is True
+            if is_there and workload.nodes in ("gpu", "all") and workload.tolerations:
                 assert names.gpu_toleration() in at(inputs["values"], workload.tolerations), workload.name
-            if workload.resources:
+            if is_there and workload.resources:
                 assert {"requests", "limits"} <= set(at(inputs["values"], workload.resources)), workload.name
