@@ -30,7 +30,9 @@ BY_KUBECONFIG = {
     "profile": "research",
     "cluster": {"kind": "kubeconfig", "identifier": "theirs"},
     "network": None,
-    "pools": {"system": None, "notebooks": None, "train": None},
+    "pools": {"system": None, "notebooks": None, "train": None, "serve": None},
+    "servers": {"chat": None},
+    "observability": None,
     "storage": None,
     "queueing": None,
     "teams": {"research": {"limits": {"vcpus": 64, "memoryGib": 256, "gpus": 8}}},
@@ -78,7 +80,7 @@ def test_it_works_alone() -> None:
     exported = research().exports["platform"]
     assert exported["clusterName"] == "lab"
     assert exported["kubeconfig"] == "[secret]"
-    assert set(exported["pools"]) == {"system", "notebooks", "train"}
+    assert set(exported["pools"]) == {"system", "notebooks", "train", "serve"}
 
 
 def test_a_platform_needs_no_profile_and_no_gpus() -> None:
@@ -126,7 +128,7 @@ def test_two_controllers_of_karpenter_need_two_nodes() -> None:
 def test_an_existing_cluster_gets_pools_identities_and_components_and_keeps_what_it_has() -> None:
     plan = platform({"profile": "research", **EXISTING})
     assert names_of(plan, "aws:eks/nodeGroup:NodeGroup") == ["lab-notebooks", "lab-system"]
-    assert names_of(plan, "kubernetes:karpenter.sh/v1:NodePool") == ["lab-train"]
+    assert names_of(plan, "kubernetes:karpenter.sh/v1:NodePool") == ["lab-serve", "lab-train"]
     assert names_of(plan, "aws:eks/addon:Addon") == ["lab-buckets-csi"], "only what a component of ours brings"
     assert plan.of_type("aws:ec2/vpc:Vpc") == plan.of_type("eks:index:Cluster") == []
     policies = [each.inputs["policyArn"] for each in plan.of_type("aws:iam/rolePolicyAttachment:RolePolicyAttachment")]
@@ -265,6 +267,7 @@ def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_po
                 "accelerators.dcgmHostEngine: missing: give nodeMonitoringAgent if",
                 "network: given, but a cluster by its kubeconfig is used as it is: set it to null",
                 "pools.notebooks: given, but a cluster by its kubeconfig is used as it is: set it to null",
+                "pools.serve: given, but",
                 "pools.system: given, but",
                 "pools.train: given, but",
                 "queueing: given, but without pools there is nothing to queue for: set it to null",
@@ -468,7 +471,7 @@ def test_teams_need_no_queues() -> None:
     ],
 )
 def test_what_a_team_cannot_have_is_refused(teams: dict[str, Any], lines: list[str]) -> None:
-    check_problems(found({"teams": {"research": None, **teams}}), lines)
+    check_problems(found({"servers": {"chat": None}, "teams": {"research": None, **teams}}), lines)
 
 
 def test_no_team_may_take_every_cpu_there_is() -> None:
@@ -683,13 +686,13 @@ def frameworks(plan: Plan) -> list[str]:
 def test_each_profile_has_the_operators_of_its_team() -> None:
     assert release(research(), "kuberay-operator")
     made = {each.name for each in production().of_type("kubernetes:kustomize/v2:Directory")}
-    assert made == {"lab-training-operator", "lab-mpi-operator"}
+    assert made == {"lab-training-operator", "lab-mpi-operator", "lab-prometheus-crds"}
     assert platform({"profile": "startup"}).of_type("eksml:training:TrainingOperators") == []
 
 
 def test_in_production_no_operator_stands_still_because_one_node_goes() -> None:
     budgets = production().of_type("kubernetes:policy/v1:PodDisruptionBudget")
-    assert {each.inputs["metadata"]["namespace"] for each in budgets} == {"kubeflow", "mpi-operator"}
+    assert {each.inputs["metadata"]["namespace"] for each in budgets} == {"kubeflow", "mpi-operator", "serving"}
 
 
 def test_what_the_operators_bring_is_queued_beside_what_is_asked_for() -> None:

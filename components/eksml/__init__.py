@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from eksml.profiles import platform_spec as platform_spec
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
+    from eksml.ray_cluster import GcsRedis as GcsRedis
     from eksml.secret_key import SecretKey as SecretKey
     from eksml.serving.analysis import AnalysisSpec as AnalysisSpec
     from eksml.serving.analysis import LatencySpec as LatencySpec
@@ -107,6 +108,8 @@ if TYPE_CHECKING:
     from eksml.serving.keda import KedaSpec as KedaSpec
     from eksml.serving.kserve import KServe as KServe
     from eksml.serving.kserve import KServeSpec as KServeSpec
+    from eksml.serving.kserve_inference_service import KServeInferenceService as KServeInferenceService
+    from eksml.serving.kserve_inference_service import KServeInferenceServiceSpec as KServeInferenceServiceSpec
     from eksml.serving.language_model import LanguageModelSpec as LanguageModelSpec
     from eksml.serving.language_model import TokenBatching as TokenBatching
     from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
@@ -124,6 +127,10 @@ if TYPE_CHECKING:
     from eksml.serving.operators import ServingOperators as ServingOperators
     from eksml.serving.operators import ServingSpec as ServingSpec
     from eksml.serving.populate import Populate as Populate
+    from eksml.serving.ray_serve_vllm import RayAutoscaling as RayAutoscaling
+    from eksml.serving.ray_serve_vllm import RayHead as RayHead
+    from eksml.serving.ray_serve_vllm import RayServeVllm as RayServeVllm
+    from eksml.serving.ray_serve_vllm import RayServeVllmSpec as RayServeVllmSpec
     from eksml.serving.rollout import AnalysisStep as AnalysisStep
     from eksml.serving.rollout import BlueGreenRollout as BlueGreenRollout
     from eksml.serving.rollout import CanaryRollout as CanaryRollout
@@ -209,7 +216,6 @@ if TYPE_CHECKING:
     from eksml.training.pytorch_training import Launcher as Launcher
     from eksml.training.pytorch_training import PyTorchTraining as PyTorchTraining
     from eksml.training.pytorch_training import PyTorchTrainingSpec as PyTorchTrainingSpec
-    from eksml.training.ray_training import GcsRedis as GcsRedis
     from eksml.training.ray_training import RayTraining as RayTraining
     from eksml.training.ray_training import RayTrainingSpec as RayTrainingSpec
     from eksml.training.tensorflow_training import TensorFlowTraining as TensorFlowTraining
@@ -263,6 +269,7 @@ _PUBLIC = {
     "eksml.platform_reference": ("PlatformReference", "workload_spec"),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
+    "eksml.ray_cluster": ("GcsRedis",),
     "eksml.secret_key": ("SecretKey",),
     "eksml.serving.analysis": ("AnalysisSpec", "LatencySpec", "PreviewLoad", "analysis_template"),
     "eksml.serving.argo_rollouts": ("ArgoRollouts", "ArgoRolloutsSpec"),
@@ -279,6 +286,7 @@ _PUBLIC = {
     "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
+    "eksml.serving.kserve_inference_service": ("KServeInferenceService", "KServeInferenceServiceSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
     "eksml.serving.migration": ("MigratedVersionSpec", "MigrationDeployment", "create_migration_deployment"),
@@ -287,6 +295,7 @@ _PUBLIC = {
     "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.serving.populate": ("Populate",),
+    "eksml.serving.ray_serve_vllm": ("RayAutoscaling", "RayHead", "RayServeVllm", "RayServeVllmSpec"),
     "eksml.serving.rollout": (
         "AnalysisStep",
         "BlueGreenRollout",
@@ -339,7 +348,7 @@ _PUBLIC = {
     "eksml.training.native_training": ("NativeTraining", "NativeTrainingSpec"),
     "eksml.training.operators": ("TrainingOperators", "TrainingSpec"),
     "eksml.training.pytorch_training": ("Launcher", "PyTorchTraining", "PyTorchTrainingSpec"),
-    "eksml.training.ray_training": ("GcsRedis", "RayTraining", "RayTrainingSpec"),
+    "eksml.training.ray_training": ("RayTraining", "RayTrainingSpec"),
     "eksml.training.tensorflow_training": ("TensorFlowTraining", "TensorFlowTrainingSpec"),
     "eksml.training.trainer": ("Trainer", "TrainerSpec"),
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),

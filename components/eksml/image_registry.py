@@ -6,6 +6,7 @@ a cache does not reach (ECR's: nvcr.io) is copied there under the same address.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from eksml.catalog import Chart, images
@@ -21,6 +22,23 @@ def image_of(name: str, registry: str | None) -> str:
     image = images()[name]
     repository = mirrored(image.repository, registry) if registry and not is_in_ecr(image.repository) else None
     return f"{repository or image.repository}:{image.tag}"
+
+
+def with_mirrored_pods(value: Any, registry: str) -> Any:
+    """A part of an object, with every image of the catalog in its pods taken from a registry."""
+    if isinstance(value, list):
+        return [with_mirrored_pods(item, registry) for item in value]
+    if not isinstance(value, dict):
+        return value
+    changed = {key: with_mirrored_pods(item, registry) for key, item in value.items()}
+    if (name := _names().get(str(value.get("image")))) is not None:
+        changed["image"] = image_of(name, registry)
+    return changed
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {image.reference: name for name, image in images().items()}
 
 
 def is_in_ecr(address: str) -> bool:

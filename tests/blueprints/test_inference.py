@@ -1,18 +1,21 @@
 """The inference blueprints: small programs with one server, that preview where they are supported."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from eksml.checks import run_checks
+from eksml.checks.workloads import workloads_of
 from eksml.config_keys import KUBECONFIG
 from eksml.costs import run_cost
 from eksml.names import SERVER_LABEL
-from eksml.plan import Plan, Resource
+from eksml.plan import Plan
 from eksml.plan.project import find_stack, stacks_of
 from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
@@ -27,8 +30,8 @@ BLUEPRINTS = sorted(
 )
 SUPPORTED = [(blueprint, profile) for blueprint in BLUEPRINTS for profile in stacks_of(FOLDER / blueprint)]
 OTHERS = [(name, profile) for name in BLUEPRINTS for profile in PROFILES if (name, profile) not in SUPPORTED]
-# What no profile has is a setting away: servers are measured by Prometheus.
-SETTINGS = {"observability": {"prometheus": {}}}
+# What no profile has is a setting away: servers are measured by Prometheus, and KServe is an option.
+SETTINGS = {"observability": {"prometheus": {}}, "serving": {"kserve": {}}}
 
 
 @cache
@@ -47,10 +50,25 @@ def readme(blueprint: str) -> str:
     return (FOLDER / blueprint / "README.md").read_text(encoding="utf-8")
 
 
-def service(found: Plan) -> Resource:
-    """The server's Service, by which it is asked."""
+def service(found: Plan) -> Mapping[str, Any]:
+    """The server's Service, by which it is asked, with its namespace."""
+    for ray in found.of_type("kubernetes:ray.io/v1:RayService"):
+        # KubeRay makes it.
+        made = ray.inputs["spec"]["serveService"]
+        ports = [{**port, "name": "http"} for port in made["spec"]["ports"]]
+        metadata = {**made["metadata"], "namespace": ray.inputs["metadata"]["namespace"]}
+        return {"metadata": metadata, "spec": {"ports": ports}}
     (each,) = found.of_type("kubernetes:core/v1:Service")
-    return each
+    return each.inputs
+
+
+def engine(found: Plan) -> str:
+    """The name of the engine's container."""
+    return next(
+        each.containers[0]["name"]
+        for each in workloads_of(found)
+        if any(container["name"] == "warm-up" for container in each.containers)
+    )
 
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS)
@@ -83,11 +101,11 @@ def test_it_runs_on_any_cluster_by_its_kubeconfig(blueprint: str) -> None:
 @pytest.mark.parametrize("blueprint", BLUEPRINTS)
 def test_the_readme_names_what_is_there_to_watch_and_to_ask(blueprint: str) -> None:
     found, text = plan(blueprint), readme(blueprint)
-    metadata = service(found).inputs["metadata"]
+    metadata = service(found)["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
-    ports = {port["name"]: port["port"] for port in service(found).inputs["spec"]["ports"]}
+    ports = {port["name"]: port["port"] for port in service(found)["spec"]["ports"]}
     assert f"pulumi stack init {found.stack}\n" in text
-    assert f"kubectl -n {namespace} logs -f -l {SERVER_LABEL}={name} -c server --prefix\n" in text
+    assert f"kubectl -n {namespace} logs -f -l {SERVER_LABEL}={name} -c {engine(found)} --prefix\n" in text
     assert f"kubectl -n {namespace} port-forward service/{name} 8000:{ports['http']}\n" in text
     assert "pulumi destroy\n" in text
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from checks.test_servers import FAULTS as SERVER_FAULTS
 from eksml import catalog
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
@@ -467,7 +468,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "quotas-fit-pools",
         take_away("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue"),
-        "eksml-production-serving-quota: all namespaces together are promised 48 GPUs, of which the pools hold 32; ",
+        "eksml-production-serving-quota: all namespaces together are promised 56 GPUs, of which the pools hold 40; ",
     ),
     (
         "job-fits-quota",
@@ -736,7 +737,7 @@ def test_every_check_is_quiet_on_the_stacks(name: str) -> None:
 
 
 def test_every_check_has_a_fault_here() -> None:
-    elsewhere = {"image-fits-nodes", "image-registry"}
+    elsewhere = {"image-fits-nodes", "image-registry"} | {check for check, _, _ in SERVER_FAULTS}
     assert {check for check, _, _ in FAULTS} | elsewhere == set(CHECKS)
 
 
@@ -880,8 +881,7 @@ def test_code_for_a_gpu_needs_a_cuda_that_knows_it() -> None:
 
 def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
     def fault(resources: dict[str, Resource]) -> None:
-        change(NODE_POOL, "serve", "spec/limits", None)(resources)
-        change("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue", "serving-queue", "spec/resourceGroups", [])(resources)
+        change(NODE_POOL, "burst", "spec/limits", None)(resources)
         waivers = {"elastic-pool-limited": "the account has a quota"}
         the(resources, "eksml:platform:Platform").inputs["spec"]["waivers"] = waivers
 
@@ -893,7 +893,7 @@ def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
         {
             "check": "elastic-pool-limited",
             "severity": "error",
-            "resource": "eksml-production-serve",
+            "resource": "eksml-production-burst",
             "urn": finding.urn,
             "text": finding.text,
             "waiver": "the account has a quota",

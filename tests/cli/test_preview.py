@@ -53,7 +53,7 @@ def test_it_says_from_where_up_must_be_run_and_which_setting_changes_that() -> N
 def test_json_is_for_machines_and_settings_change_the_plan() -> None:
     done = eksml("preview", "startup", "--json", "--set", "pools.gpu.gpuLimit=2", "--set", "tags={team: vision}")
     content = json.loads(done.stdout)
-    assert list(content) == ["stack", "resources", "exports", "checks"]
+    assert list(content) == ["stack", "resources", "exports", "coldStarts", "checks"]
     assert content["stack"] == "startup"
     (pool,) = [each for each in content["resources"] if each["type"] == "kubernetes:karpenter.sh/v1:NodePool"]
     assert pool["inputs"]["spec"]["limits"] == {"nvidia.com/gpu": 2}

@@ -236,7 +236,10 @@ def test_between_two_stacks_only_settings_differ() -> None:
 
 
 def test_within_one_stack_another_name_is_another_resource() -> None:
-    before, after = golden("startup"), platform("startup", {"profile": "startup", "name": "lab"})
+    before, after = (
+        platform("startup", {"profile": "startup", "servers": {"assistant": None}, **name})
+        for name in ({}, {"name": "lab"})
+    )
     assert {change.kind for change in diff(before, after).changes} == {Kind.ADDED, Kind.REMOVED}
 
 

@@ -42,7 +42,7 @@ def test_a_public_endpoint_is_reached_from_its_ranges() -> None:
 
 
 def test_what_is_protected_is_said_to_be_so() -> None:
-    _, note = notes_of({"cluster": OPEN}, profile="production")
+    _, note, *_ = notes_of({"cluster": OPEN}, profile="production")
     assert "Nothing can be destroyed until cluster.deletionProtection of lab is false" in note
 
 

@@ -137,7 +137,7 @@ def test_a_whole_platform_takes_about_as_long_as_those_of_others(stack: str) -> 
 
 def test_it_shows_a_bar_for_each_part_and_marks_what_is_guessed() -> None:
     shown = text(timeline(golden("research")))
-    assert "Stack research: about 16 min for a first `pulumi up`, of which " in shown
+    assert "Stack research: about 18 min for a first `pulumi up`, of which " in shown
     assert " are estimates (~)" in shown
     lines = shown.splitlines()
     (vpc,) = [line for line in lines if "eksml.network.Vpc" in line]

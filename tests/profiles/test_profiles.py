@@ -106,7 +106,7 @@ def test_one_stack_leaves_no_trace_in_the_profile_for_the_next() -> None:
 def test_a_stack_may_take_a_pool_away_and_add_one() -> None:
     burst = {"kind": "karpenter", "instanceTypes": ["c7i.large"], "cpuLimit": 32}
     platform = spec("research", pools={"train": None, "burst": burst})
-    assert set(platform.pools) == {"system", "notebooks", "burst"}
+    assert set(platform.pools) == {"system", "notebooks", "serve", "burst"}
 
 
 # Any settings: a Spec, or an error that names a path

@@ -6,9 +6,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from eksml.plan import Plan, Resource
+from eksml.serving.kserve_inference_service import KServeInferenceService, KServeInferenceServiceSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import BucketSource, HubSource
 from eksml.serving.openvino_server import OpenVinoModel, OpenVinoServer, OpenVinoServerSpec
+from eksml.serving.ray_serve_vllm import RayServeVllm, RayServeVllmSpec
 from eksml.serving.server import ServerSpec
 from eksml.serving.tensorflow_serving import (
     TensorFlowBatching,
@@ -38,6 +40,18 @@ class Kind(NamedTuple):
 BUCKET = BucketSource(prefix="teams/vision/models/")
 SMALL = HubSource(model="distilbert/distilbert-base-uncased-finetuned-sst-2-english", revision="7" * 40)
 KINDS = {
+    "kserve": Kind(
+        KServeInferenceService,
+        KServeInferenceServiceSpec,
+        {"source": SMALL},
+        "kubernetes:serving.kserve.io/v1beta1:InferenceService",
+    ),
+    "rayServeVllm": Kind(
+        RayServeVllm,
+        RayServeVllmSpec,
+        {"source": QWEN, "context_length": 8192},
+        "kubernetes:ray.io/v1:RayService",
+    ),
     "openVino": Kind(
         OpenVinoServer,
         OpenVinoServerSpec,
@@ -82,7 +96,8 @@ def server(kind: str, *, bucket: str | None = "models", image_registry: str | No
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
         opts = pulumi.ResourceOptions(providers=[provider])
-        KINDS[kind].component("chat", spec, bucket=bucket, image_registry=image_registry, opts=opts)
+        made = KINDS[kind].component("chat", spec, bucket=bucket, image_registry=image_registry, opts=opts)
+        pulumi.export("url", made.url)
 
     return recorded(program)
 
@@ -94,5 +109,21 @@ def made(plan: Plan, kind: str) -> Resource:
 
 
 def pod_of(plan: Plan, kind: str) -> dict[str, Any]:
-    """The spec of the pods."""
-    return made(plan, kind).inputs["spec"]["template"]["spec"]
+    """The spec of the pods that have the model."""
+    return template_of(plan, kind)["spec"]
+
+
+def template_of(plan: Plan, kind: str) -> dict[str, Any]:
+    """The template of the pods that have the model."""
+    spec = made(plan, kind).inputs["spec"]
+    if "predictor" in spec:
+        return {"metadata": {"labels": spec["predictor"]["labels"]}, "spec": spec["predictor"]}
+    if "rayClusterConfig" in spec:
+        return spec["rayClusterConfig"]["workerGroupSpecs"][0]["template"]
+    return spec["template"]
+
+
+def environment(plan: Plan, kind: str) -> dict[str, Any]:
+    """The environment of the engine, with what a secret is taken from in the place of its value."""
+    variables = pod_of(plan, kind)["containers"][0]["env"]
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in variables}

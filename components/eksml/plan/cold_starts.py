@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
 from eksml import names
 from eksml.clock import clock
@@ -29,7 +28,7 @@ class ServerStart(NamedTuple):
 
 def cold_starts(plan: Plan) -> list[ServerStart]:
     """The cold starts of a Plan, by server and namespace."""
-    found = filter(None, (_start(item["metadata"]) for item in objects(plan)))
+    found = filter(None, (server_start(item["metadata"]) for item in objects(plan)))
     return sorted(found, key=lambda each: (each.server, each.namespace))
 
 
@@ -47,15 +46,19 @@ def show_cold_starts(plan: Plan, console: Console) -> None:
     if not starts:
         return
     console.print("\n[bold]Cold starts[/]  (minutes until a new replica answers; ~ is an estimate)")
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for column in ("server", *_PARTS.values(), "total", "from, to", "wakes"):
-        table.add_column(column)
-    for each in starts:
-        table.add_row(f"{each.server} in {each.namespace}", *_cells(each.parts), each.wakes or "always runs")
-    console.print(table)
+    rows: list[tuple[str, ...]] = [("server", *_PARTS.values(), "total", "from, to", "wakes")]
+    rows += [
+        (f"{each.server} in {each.namespace}", *_cells(each.parts), each.wakes or "always runs") for each in starts
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        console.print(
+            f"  {'    '.join(cells).rstrip()}", style="dim" if row is rows[0] else None, highlight=False, soft_wrap=True
+        )
 
 
-def _start(metadata: Mapping[str, Any]) -> ServerStart | None:
+def server_start(metadata: Mapping[str, Any]) -> ServerStart | None:
     """What the annotation says; None where there is none, or one that is not of our making."""
     try:
         content = json.loads(metadata["annotations"][names.COLD_START_ANNOTATION])

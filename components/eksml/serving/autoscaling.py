@@ -284,6 +284,15 @@ class ScaledServer(NamedTuple):
     """Host names by which it is reached from elsewhere."""
 
 
+class Measure(NamedTuple):
+    """What replicas follow."""
+
+    query: str
+    """In PromQL."""
+    target: str
+    """How much of it one replica should have."""
+
+
 class Backend(NamedTuple):
     """The Service that a route to a server points to."""
 
@@ -323,6 +332,14 @@ def address(spec: AnyAutoscaling | None, server: str, namespace: str, port: int)
     if isinstance(spec, HttpAutoscaling):
         return f"http://{_proxy(server)}.{namespace}:{_INTERCEPTOR_PORT}"
     return f"http://{server}.{namespace}:{port}"
+
+
+def measure(spec: MetricAutoscaling, engine: str, namespace: str, server: str) -> Measure:
+    """What replicas of a server follow, over all of its pods, and how much of it one should have."""
+    facts = engines()[engine]
+    signal = facts.signals[spec.signal or facts.default_signal]
+    query = for_pods(signal.query, namespace=namespace, eksml_dev_server=server)
+    return Measure(query, _number(spec.target or signal.target))
 
 
 def interceptor_grant(server: str, namespace: str) -> KubernetesObject:
@@ -372,17 +389,15 @@ def _by_metric(spec: MetricAutoscaling, server: ScaledServer) -> KubernetesObjec
 
 
 def _prometheus(spec: MetricAutoscaling, server: ScaledServer, *, may_sleep: bool) -> dict[str, Any]:
-    engine = engines()[server.engine]
-    signal = engine.signals[spec.signal or engine.default_signal]
-    query = for_pods(signal.query, namespace=server.namespace, eksml_dev_server=server.name)
+    measured = measure(spec, server.engine, server.namespace, server.name)
     return {
         "type": "prometheus",
         # Of the sum over all pods, as the catalog's queries are.
         "metricType": "AverageValue",
         "metadata": {
             "serverAddress": names.PROMETHEUS_URL,
-            "query": query,
-            "threshold": _number(spec.target or signal.target),
+            "query": measured.query,
+            "threshold": measured.target,
             "activationThreshold": _number(spec.activation),
             # Without pods nothing is measured, and that is no error. With pods it is one: what nobody measures
             # is not idle.

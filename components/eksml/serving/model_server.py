@@ -10,6 +10,7 @@ import pulumi
 
 from eksml import names
 from eksml.errors import Problem, SpecError
+from eksml.image_registry import with_mirrored_pods
 from eksml.kubernetes_object import KubernetesObject
 from eksml.secret_key import SecretKey
 from eksml.serving.autoscaling import ScaledServer, address, backend, interceptor_grant, scaler
@@ -55,7 +56,7 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         super().__init__(f"eksml:serving:{type(self).__name__}", name, spec, spec.namespace, names.SERVER_LABEL, opts)
         self.spec = spec
         self.image_registry = image_registry
-        self._bucket, self._region = bucket, region
+        self._bucket, self.region = bucket, region
         self._configuration = self._files()
         self._scripts = self._make_scripts()
         self._weights()
@@ -98,10 +99,15 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             # What scales them counts them: each `pulumi up` would reset it.
             **({} if spec.autoscaling else {"replicas": spec.replicas}),
             "selector": {"matchLabels": self.label},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": _update(spec)},
+            "strategy": update_strategy(spec),
             "template": self.pods(),
         }
         return KubernetesObject("apps/v1", "Deployment", self.resource_name, {"spec": fields})
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What stands on the workload for whoever runs it."""
+        return {}
 
     def pods(self) -> dict[str, Any]:
         """The template of its pods."""
@@ -130,8 +136,9 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         labels: Mapping[str, str] | None = None,
         **options: Any,
     ) -> pulumi.Resource:
-        """Makes an object that has the server's own labels too."""
-        return super().add(api_version, kind, name, fields, labels={**self.spec.labels, **(labels or {})}, **options)
+        """Makes an object with the server's own labels, and its images from the registry, if there is one."""
+        body = with_mirrored_pods(dict(fields), self.image_registry) if self.image_registry else fields
+        return super().add(api_version, kind, name, body, labels={**self.spec.labels, **(labels or {})}, **options)
 
     def _bucket_of(self, source: BucketSource) -> pulumi.Input[str]:
         bucket = source.bucket or self._bucket
@@ -147,9 +154,7 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             self._populate(source)
         if isinstance(source, BucketSource) and spec.mounts_bucket:
             bucket = self._bucket_of(source)
-            self.mount_bucket(
-                "models", bucket, source.prefix, region=self._region, user_id=spec.user_id, read_only=True
-            )
+            self.mount_bucket("models", bucket, source.prefix, region=self.region, user_id=spec.user_id, read_only=True)
         elif isinstance(source, HubSource) and isinstance(source.cache, FileSystemVolume):
             self.claim_directory("models", source.cache)
 
@@ -161,7 +166,7 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             self.resource_name,
             source.populate,
             HubModel(source.model, source.commit, source.token),
-            BucketPrefix(self._bucket_of(source), source.prefix, self._region),
+            BucketPrefix(self._bucket_of(source), source.prefix, self.region),
             scripts=self._scripts,
         )
         annotations = populate_annotations(source.populate)
@@ -257,7 +262,7 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             made.body,
             # Of other kinds Kueue queues the pods, which have these labels too.
             labels=names.queue_labels(spec.queue, spec.priority) if made.kind in _QUEUED_WHOLE else None,
-            annotations=spec.cold_start.annotation(wakes),
+            annotations={**spec.cold_start.annotation(wakes), **self.annotations},
             custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit),
         )
 
@@ -302,6 +307,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         self.add("monitoring.coreos.com/v1", "PodMonitor", self.resource_name, {"spec": spec})
 
 
-def _update(spec: ServerSpec) -> dict[str, Any]:
+def update_strategy(spec: ServerSpec) -> dict[str, Any]:
+    """How pods take each other's place."""
     # A queue at its limit lets a new pod in only when an old one goes; of one server, that would be all of them.
-    return {"maxSurge": 1, "maxUnavailable": 1 if spec.least_replicas > 1 else 0}
+    update = {"maxSurge": 1, "maxUnavailable": 1 if spec.least_replicas > 1 else 0}
+    return {"type": "RollingUpdate", "rollingUpdate": update}

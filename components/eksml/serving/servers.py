@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from eksml.serving.kserve_inference_service import KServeInferenceService, KServeInferenceServiceSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.openvino_server import OpenVinoServer, OpenVinoServerSpec
+from eksml.serving.ray_serve_vllm import RayServeVllm, RayServeVllmSpec
 from eksml.serving.server import ServerSpec
 from eksml.serving.tensorflow_serving import TensorFlowServing, TensorFlowServingSpec
 from eksml.serving.transformers_server import TransformersServer, TransformersServerSpec
@@ -15,12 +17,20 @@ from eksml.serving.triton_server import TritonServer, TritonServerSpec
 from eksml.serving.vllm_server import VllmServer, VllmServerSpec
 
 Server = Annotated[
-    OpenVinoServerSpec | TensorFlowServingSpec | TransformersServerSpec | TritonServerSpec | VllmServerSpec,
+    KServeInferenceServiceSpec
+    | OpenVinoServerSpec
+    | RayServeVllmSpec
+    | TensorFlowServingSpec
+    | TransformersServerSpec
+    | TritonServerSpec
+    | VllmServerSpec,
     Field(discriminator="kind"),
 ]
 
 _COMPONENTS: dict[type[ServerSpec], type[ModelServer[Any]]] = {
+    KServeInferenceServiceSpec: KServeInferenceService,
     OpenVinoServerSpec: OpenVinoServer,
+    RayServeVllmSpec: RayServeVllm,
     TensorFlowServingSpec: TensorFlowServing,
     TransformersServerSpec: TransformersServer,
     TritonServerSpec: TritonServer,

@@ -11,12 +11,10 @@ from eksml import names
 from eksml.errors import Problem
 from eksml.kubernetes_object import KubernetesObject
 from eksml.secret_key import SecretKey
-from eksml.serving.language_model import LanguageModelSpec
-from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import MODEL_DIRECTORY, BucketSource, ClaimSource, HubSource, ModelId
-from eksml.serving.pod import EngineProcess, hub_files
-from eksml.sizing.inference import GpuMemory, Serving
-from eksml.spec import Flag, RelativePath, Spec, pattern
+from eksml.serving.model_source import MODEL_DIRECTORY, ClaimSource, HubSource, ModelId
+from eksml.serving.pod import EngineProcess
+from eksml.serving.vllm_engine import VllmEngine, VllmEngineSpec
+from eksml.spec import RelativePath, Spec, pattern
 
 _RENDEZVOUS_PORT = 29500
 # What the fields of the Spec say; each with the field.
@@ -41,18 +39,6 @@ _SAID_BY_FIELDS = {
     "--tensor-parallel-size": "tensorParallel",
 }
 
-# What a setting makes of the weights, in the catalog's words; none where the model's own configuration says it.
-_WIDTHS = {
-    "awq": "int4",
-    "gptq": "int4",
-    "fp8": "fp8",
-    "bitsandbytes": "int4",
-    "bfloat16": "bfloat16",
-    "float16": "float16",
-    "float32": "float32",
-}
-
-Share = Annotated[float, Field(gt=0, lt=1)]
 AdapterName = Annotated[str, pattern(r"^[A-Za-z0-9][\w.-]{0,62}$", "a name of letters, digits and _.-")]
 
 
@@ -81,25 +67,11 @@ class Lora(Spec):
     """How many of them one batch may use."""
 
 
-class VllmServerSpec(LanguageModelSpec):
+class VllmServerSpec(VllmEngineSpec):
     """vLLM with one model."""
 
     kind: Literal["vllm"] = "vllm"
     """The engine: vllm."""
-    nodes: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
-    """Pods that serve one copy of the model together, one for each node; more than one by a LeaderWorkerSet."""
-    tensor_parallel: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
-    """GPUs that share each layer; by default those of a node."""
-    pipeline_parallel: Annotated[int, Field(strict=True, ge=1, le=64)] | None = None
-    """Groups of GPUs that have different layers; by default one for each node."""
-    quantization: Literal["awq", "gptq", "fp8", "bitsandbytes", "compressed-tensors"] | None = None
-    """How the weights are quantised; none given: as the model's own configuration says."""
-    kv_cache_precision: Literal["auto", "fp8"] = "auto"
-    """What the KV cache is held in: auto, as the model, or fp8, in half of it."""
-    memory_utilization: Share = 0.9
-    """The share of a GPU's memory that vLLM may take."""
-    prefix_caching: Flag = True
-    """Whether what many requests begin with, such as a system prompt, is computed once."""
     lora: Lora | None = None
     """LoRA adapters beside the model."""
     api_key: SecretKey | None = None
@@ -108,54 +80,14 @@ class VllmServerSpec(LanguageModelSpec):
     """More arguments of `vllm serve`, such as --enable-auto-tool-choice."""
 
     def rules(self) -> Iterator[Problem]:
-        """Every GPU has its part of the model, and every setting its place."""
+        """Every setting has its place."""
         yield from super().rules()
-        if not self.gpus_per_node:
-            yield Problem(("gpusPerNode",), "0 given, must be at least 1: vLLM's image is for GPUs")
-        elif self.tensor_size * self.pipeline_size != self._gpus:
-            given = f"{self.tensor_size} × pipelineParallel {self.pipeline_size} given"
-            yield Problem(("tensorParallel",), f"{given}, must be the GPUs of all nodes, {self._gpus}")
         for index, argument in enumerate(self.arguments):
             if field := _SAID_BY_FIELDS.get(argument.partition("=")[0]):
                 yield Problem(("arguments", index), f"'{argument}' given, but {field} says it")
         for name, adapter in (self.lora.adapters if self.lora else {}).items():
             if adapter.path and not isinstance(self.source, ClaimSource):
                 yield Problem(("lora", "adapters", name, "path"), "given, but the source is no claim: give model")
-
-    def serving(self, gpu: GpuMemory) -> Serving:
-        """How vLLM holds the model on a GPU."""
-        return Serving(
-            gpu=gpu,
-            tensor_parallel=self.tensor_size,
-            pipeline_parallel=self.pipeline_size,
-            precision=_WIDTHS.get(self.quantization or self.precision),
-            kv_precision="fp8" if self.kv_cache_precision == "fp8" else None,
-            context_length=self.context_length,
-            gpu_memory_utilization=self.memory_utilization,
-            max_num_batched_tokens=self.batching.max_tokens,
-            max_num_seqs=self.batching.max_requests,
-        )
-
-    @property
-    def memory_share(self) -> tuple[str, float]:
-        """What vLLM takes at once, whatever the model needs."""
-        return "memoryUtilization", self.memory_utilization
-
-    @property
-    def tensor_size(self) -> int:
-        """GPUs that share each layer."""
-        return self.tensor_parallel or max(1, self._gpus // self.pipeline_size)
-
-    @property
-    def pipeline_size(self) -> int:
-        """Groups of GPUs that have different layers."""
-        if self.pipeline_parallel or self.tensor_parallel is None:
-            return self.pipeline_parallel or self.nodes
-        return max(1, self._gpus // self.tensor_parallel)
-
-    @property
-    def _gpus(self) -> int:
-        return self.gpus_per_node * self.nodes
 
     @property
     def most_pods(self) -> int:
@@ -169,13 +101,8 @@ class VllmServerSpec(LanguageModelSpec):
         if self.nodes > 1:
             yield "serving.leaderWorkerSet"
 
-    @property
-    def mounts_bucket(self) -> bool:
-        """Never: vLLM streams from S3."""
-        return False
 
-
-class VllmServer(ModelServer[VllmServerSpec]):
+class VllmServer(VllmEngine[VllmServerSpec]):
     """vLLM on the GPUs of a node, as a Deployment; on those of several, as a LeaderWorkerSet."""
 
     def process(self) -> EngineProcess:
@@ -225,39 +152,10 @@ class VllmServer(ModelServer[VllmServerSpec]):
 
     def _arguments(self) -> list[Any]:
         spec = self.spec
-        arguments: list[Any] = [
-            self._model(),
-            "--served-model-name",
-            spec.model_name(self.resource_name),
-            "--port",
-            str(spec.facts.ports.http),
-            "--tensor-parallel-size",
-            str(spec.tensor_size),
-            "--pipeline-parallel-size",
-            str(spec.pipeline_size),
-            "--gpu-memory-utilization",
-            f"{spec.memory_utilization:g}",
-            "--dtype",
-            spec.precision,
-            "--enable-prefix-caching" if spec.prefix_caching else "--no-enable-prefix-caching",
-        ]
-        given = {
-            "--revision": spec.source.commit if isinstance(spec.source, HubSource) else None,
-            "--load-format": "runai_streamer" if isinstance(spec.source, BucketSource) else None,
-            "--max-model-len": spec.context_length,
-            "--max-num-seqs": spec.batching.max_requests,
-            "--max-num-batched-tokens": spec.batching.max_tokens,
-            "--quantization": spec.quantization,
-            "--kv-cache-dtype": spec.kv_cache_precision if spec.kv_cache_precision != "auto" else None,
-        }
-        arguments += [part for key, value in given.items() if value is not None for part in (key, str(value))]
+        arguments: list[Any] = [self.model_address(), "--served-model-name", spec.model_name(self.resource_name)]
+        arguments += ["--port", str(spec.facts.ports.http)]
+        arguments += [part for key, value in spec.engine_options.items() for part in _option(key, value)]
         return [*arguments, *self._lora(), *self._group(), *spec.arguments]
-
-    def _model(self) -> Any:
-        source = self.spec.source
-        if isinstance(source, HubSource):
-            return source.model
-        return self.bucket_address(source) if isinstance(source, BucketSource) else MODEL_DIRECTORY
 
     def _lora(self) -> list[str]:
         lora = self.spec.lora
@@ -281,18 +179,16 @@ class VllmServer(ModelServer[VllmServerSpec]):
         return [part for option in group.items() for part in option]
 
     def _variables(self) -> dict[str, Any]:
-        source = self.spec.source
-        variables: dict[str, Any] = {
-            # No figures about this server to its authors.
-            "VLLM_NO_USAGE_STATS": "1",
-            "VLLM_CACHE_ROOT": "/run/server/vllm",
-        }
-        if self.spec.api_key:
-            variables["VLLM_API_KEY"] = self.spec.api_key
-        if isinstance(source, HubSource):
-            return variables | hub_files(source)
-        # Nothing is fetched that was not put there.
-        variables["HF_HUB_OFFLINE"] = "0" if self.spec.lora else "1"
-        if isinstance(source, BucketSource) and self._region is not None:
-            variables["AWS_REGION"] = self._region
-        return variables
+        spec = self.spec
+        own: dict[str, Any] = {"VLLM_API_KEY": spec.api_key} if spec.api_key else {}
+        if spec.lora and not isinstance(spec.source, HubSource):
+            # An adapter may come from the hub where the model does not.
+            own["HF_HUB_OFFLINE"] = "0"
+        return self.variables() | own
+
+
+def _option(key: str, value: Any) -> list[str]:
+    name = key.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    return [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]

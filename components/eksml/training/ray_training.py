@@ -8,24 +8,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from eksml.catalog import images
 from eksml.errors import Problem
-from eksml.secret_key import SecretKey
-from eksml.spec import Flag, Spec, pattern
+from eksml.ray_cluster import RAY_API_VERSION, GcsRedis, fault_tolerance, ray_version
+from eksml.spec import Flag
 from eksml.training.code import directory_of
 from eksml.training.job import JobSpec
 from eksml.training.training_job import JobObject, TrainingJob
-
-_API_VERSION = "ray.io/v1"
-
-
-class GcsRedis(Spec):
-    """A Redis that keeps the state of the head, so that the cluster outlives it."""
-
-    address: Annotated[str, pattern(r"^[A-Za-z0-9.-]+:\d+$", "host and port, such as redis.vision:6379")]
-    """Host and port."""
-    password: SecretKey | None = None
-    """Where its password is; none given: it has none."""
 
 
 class RayTrainingSpec(JobSpec):
@@ -64,8 +52,8 @@ class RayTraining(TrainingJob[RayTrainingSpec]):
         head = self.pods("ray-head", [], helper=True, variables=path)
         cluster = _cluster(spec, head=head, worker=self.pods("ray-worker", [], variables=path))
         if not spec.submit:
-            return JobObject(_API_VERSION, "RayCluster", cluster)
-        return JobObject(_API_VERSION, "RayJob", _job(spec, cluster))
+            return JobObject(RAY_API_VERSION, "RayCluster", cluster)
+        return JobObject(RAY_API_VERSION, "RayJob", _job(spec, cluster))
 
 
 def _job(spec: RayTrainingSpec, cluster: dict[str, Any]) -> dict[str, Any]:
@@ -88,24 +76,10 @@ def _cluster(spec: RayTrainingSpec, head: dict[str, Any], worker: dict[str, Any]
     most = spec.max_nodes or spec.nodes
     group = {"groupName": "workers", "replicas": spec.nodes, "minReplicas": spec.nodes, "maxReplicas": most}
     return {
-        **_version(spec),
+        **ray_version(spec.image_reference),
         **({"enableInTreeAutoscaling": True} if spec.max_nodes else {}),
-        **_fault_tolerance(spec),
+        **fault_tolerance(spec.gcs_redis),
         # No task is to run on the head, which all others depend on.
         "headGroupSpec": {"rayStartParams": {"num-cpus": "0"}, "template": head},
         "workerGroupSpecs": [{**group, "rayStartParams": {}, "template": worker}],
     }
-
-
-def _version(spec: RayTrainingSpec) -> dict[str, str]:
-    image = next((image for image in images().values() if image.reference == spec.image_reference), None)
-    return {"rayVersion": image.tag.partition("-")[0]} if image else {}
-
-
-def _fault_tolerance(spec: RayTrainingSpec) -> dict[str, Any]:
-    if spec.gcs_redis is None:
-        return {}
-    password = spec.gcs_redis.password
-    secret = {"secretKeyRef": {"name": password.secret, "key": password.key}} if password else None
-    options = {"redisAddress": spec.gcs_redis.address, **({"redisPassword": {"valueFrom": secret}} if secret else {})}
-    return {"gcsFaultToleranceOptions": options}
