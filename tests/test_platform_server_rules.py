@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from eksml.errors import SpecError
-from eksml.profiles import platform_spec
+from eksml.profiles import platform_spec, profile_settings
 from refusals import check_problems
 
 CLASSIFIER: dict[str, Any] = {
@@ -37,8 +37,9 @@ BLUE_GREEN = {"rollout": {"kind": "blueGreen"}}
 
 def found(servers: dict[str, Any], **settings: Any) -> list[str]:
     """The problems of a production platform with these servers and no others."""
-    given = {"profile": "production", "servers": {"classifier": None, "vision": None, **servers}}
-    given |= {"pools": {"serve": {"gpuLimit": 16}, **settings.pop("pools", {})}, **settings}
+    own = dict.fromkeys(profile_settings("production")["servers"])
+    pools = {"serve": {"gpuLimit": 16}, **settings.pop("pools", {})}
+    given = {"profile": "production", "servers": {**own, **servers}, "pools": pools, **settings}
     try:
         platform_spec(given, region="us-west-2", name="lab")
     except SpecError as error:

@@ -104,7 +104,7 @@ OTHER_PROFILES = [profile for profile in PROFILES if profile != "production"]
 
 
 def changed(blueprint: str, settings: dict[str, Any], *, on: str | None = None) -> Plan:
-    """The Plan of a blueprint with other settings, on its own platform or another one."""
+    """The Plan of a blueprint with settings at paths, on its own platform or another one."""
     stack = find_stack(str(FOLDER / blueprint), on).with_settings(settings).on_platform(on)
     assert stack.platform
     return record(stack, stack_plan(stack.platform.name))
@@ -127,7 +127,7 @@ def test_nothing_is_served_before_a_version_is_published(blueprint: str) -> None
 
 @EVERY_BLUEPRINT
 def test_a_published_version_is_served_and_the_job_stays_as_it_is(blueprint: str) -> None:
-    plan, name = changed(blueprint, {"serve": {"version": 1}}), SERVED[blueprint]
+    plan, name = changed(blueprint, {"serve.version": 1}), SERVED[blueprint]
     assert run_checks(plan).findings == ()
     assert rollout(plan, name)["strategy"]["blueGreen"]["autoPromotionEnabled"] is False
     before = one(blueprint_plan(blueprint, room="migration"), "kubernetes:batch/v1:Job", blueprint)
@@ -139,7 +139,7 @@ def test_a_published_version_is_served_and_the_job_stays_as_it_is(blueprint: str
 @EVERY_BLUEPRINT
 def test_the_next_version_is_a_new_revision_behind_the_same_service(blueprint: str) -> None:
     name = SERVED[blueprint]
-    first, second = (changed(blueprint, {"serve": {"version": version}}) for version in (1, 2))
+    first, second = (changed(blueprint, {"serve.version": version}) for version in (1, 2))
     assert rollout(first, name)["template"] != rollout(second, name)["template"]
     assert {**rollout(first, name), "template": None} == {**rollout(second, name), "template": None}
     service = "kubernetes:core/v1:Service"
@@ -150,7 +150,7 @@ def test_the_next_version_is_a_new_revision_behind_the_same_service(blueprint: s
 @pytest.mark.parametrize("profile", OTHER_PROFILES)
 def test_where_it_cannot_be_served_it_is_said_what_is_missing(blueprint: str, profile: str) -> None:
     serve = {"version": 1, "model": "mine", "pool": "system", "cpusPerNode": 0.1, "memoryGibPerNode": 1}
-    texts = [finding.message for finding in run_checks(changed(blueprint, {"serve": serve}, on=profile)).errors]
+    texts = [finding.text for finding in run_checks(changed(blueprint, {"serve": serve}, on=profile)).errors]
     assert any(
         text.endswith("nothing on this platform brings the kind Rollout: serving.argoRollouts does") for text in texts
     )
@@ -159,7 +159,7 @@ def test_where_it_cannot_be_served_it_is_said_what_is_missing(blueprint: str, pr
 @EVERY_BLUEPRINT
 def test_the_readme_serves_what_is_there(blueprint: str) -> None:
     name, text = SERVED[blueprint], readme(blueprint)
-    plan = changed(blueprint, {"serve": {"version": 1}})
+    plan = changed(blueprint, {"serve.version": 1})
     port = one(plan, "kubernetes:core/v1:Service", name).inputs["spec"]["ports"][0]["port"]
     assert f"kubectl -n serving port-forward service/{name} 8080:{port}\n" in text
     assert f"kubectl argo rollouts promote {name} --namespace serving\n" in text
@@ -183,7 +183,7 @@ def test_blue_green_is_for_production_and_passes_its_checks() -> None:
 
 @pytest.mark.parametrize("profile", OTHER_PROFILES)
 def test_elsewhere_blue_green_says_what_it_needs(profile: str) -> None:
-    texts = [each.message for each in run_checks(blueprint_plan("blue-green", on=profile, room="migration")).errors]
+    texts = [each.text for each in run_checks(blueprint_plan("blue-green", on=profile, room="migration")).errors]
     assert any("the kind Rollout: serving.argoRollouts does" in text for text in texts)
 
 
@@ -202,15 +202,15 @@ def test_it_has_what_the_documents_have() -> None:
 
 def test_another_number_is_another_revision_and_more_replicas_are_not() -> None:
     before = rollout(blueprint_plan("blue-green", room="migration"), "resnet")
-    two = {"servers": {"resnet": {"models": {"small-resnet": {"versions": [2]}}}}}
+    two = {"servers.resnet.models.small-resnet.versions": [2]}
     assert rollout(changed("blue-green", two), "resnet")["template"] != before["template"]
-    more = rollout(changed("blue-green", {"servers": {"resnet": {"replicas": 4}}}), "resnet")
+    more = rollout(changed("blue-green", {"servers.resnet.replicas": 4}), "resnet")
     assert more["replicas"] == 4
     assert more["template"] == before["template"]
 
 
 def test_a_successor_on_another_engine_runs_beside_the_old_server_and_changes_nothing_of_it() -> None:
-    plan = changed("blue-green", {"servers": successor()})
+    plan = changed("blue-green", {f"servers.{name}": server for name, server in successor().items()})
     assert run_checks(plan).findings == ()
     assert rollout(plan, "resnet") == rollout(blueprint_plan("blue-green", room="migration"), "resnet")
     ports = {
@@ -224,9 +224,9 @@ def test_a_successor_on_another_engine_runs_beside_the_old_server_and_changes_no
 
 
 def test_both_versions_have_room_in_the_teams_quota() -> None:
-    plan = changed("blue-green", {"servers": {"resnet": {"replicas": 9}}})
+    plan = changed("blue-green", {"servers.resnet.replicas": 9})
     (finding,) = [each for each in run_checks(plan).findings if each.check == "job-fits-quota"]
-    assert "18 pods of both versions ask for 18 nvidia.com/gpu" in finding.message
+    assert "18 pods of both versions ask for 18 nvidia.com/gpu" in finding.text
 
 
 def test_the_readme_of_blue_green_says_what_it_costs_and_names_what_is_there() -> None:

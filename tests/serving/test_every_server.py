@@ -70,9 +70,9 @@ def test_its_pods_get_no_more_than_they_ask_for_and_have_no_more_rights_than_the
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert set(container["resources"]["limits"]) >= {"cpu", "memory"}
     engine, *others = pod["containers"]
-    asked = engine["resources"]["requests"]
-    # Of the disk they may take more, if there is.
-    assert {key: asked[key] for key in asked if key != "ephemeral-storage"} == engine["resources"]["limits"]
+    # What weights from the hub take of a disk is a guess, by which nodes are chosen and no server is ended.
+    requests = {key: amount for key, amount in engine["resources"]["requests"].items() if key != "ephemeral-storage"}
+    assert requests == engine["resources"]["limits"]
     assert engine["resources"]["limits"].get(names.GPU_RESOURCE, "0") == str(spec_of(kind).gpus_per_node)
     assert not any(names.GPU_RESOURCE in other["resources"]["limits"] for other in others)
 
