@@ -149,6 +149,8 @@ if TYPE_CHECKING:
     from eksml.serving.triton_model import TritonModel as TritonModel
     from eksml.serving.triton_server import TritonServer as TritonServer
     from eksml.serving.triton_server import TritonServerSpec as TritonServerSpec
+    from eksml.serving.vllm_engine import VllmEngine as VllmEngine
+    from eksml.serving.vllm_engine import VllmEngineSpec as VllmEngineSpec
     from eksml.serving.vllm_server import Lora as Lora
     from eksml.serving.vllm_server import LoraAdapter as LoraAdapter
     from eksml.serving.vllm_server import VllmServer as VllmServer
@@ -310,6 +312,7 @@ _PUBLIC = {
     "eksml.serving.transformers_server": ("TransformersServer", "TransformersServerSpec"),
     "eksml.serving.triton_model": ("DynamicBatching", "Instances", "Tensor", "TritonModel"),
     "eksml.serving.triton_server": ("TritonServer", "TritonServerSpec"),
+    "eksml.serving.vllm_engine": ("VllmEngine", "VllmEngineSpec"),
     "eksml.serving.vllm_server": ("Lora", "LoraAdapter", "VllmServer", "VllmServerSpec"),
     "eksml.serving.warm_up": ("WarmUp",),
     "eksml.spec": ("Spec",),
