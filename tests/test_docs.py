@@ -144,6 +144,7 @@ def test_every_program_runs(page: Path) -> None:
     [
         ("reference.md", "make_reference.py", "reference"),
         ("metrics.md", "make_metrics.py", "page"),
+        ("serving.md", "make_serving.py", "page"),
         ("training.md", "make_training.py", "page"),
     ],
 )

@@ -267,6 +267,7 @@ def test_names_fit_into_aws_and_kubernetes_however_long_the_platforms_and_the_po
                 "accelerators.dcgmHostEngine: missing: give nodeMonitoringAgent if",
                 "network: given, but a cluster by its kubeconfig is used as it is: set it to null",
                 "pools.notebooks: given, but a cluster by its kubeconfig is used as it is: set it to null",
+                "pools.serve: given, but",
                 "pools.system: given, but",
                 "pools.train: given, but",
                 "queueing: given, but without pools there is nothing to queue for: set it to null",

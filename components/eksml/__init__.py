@@ -114,6 +114,9 @@ if TYPE_CHECKING:
     from eksml.serving.language_model import TokenBatching as TokenBatching
     from eksml.serving.leader_worker_set import LeaderWorkerSetOperator as LeaderWorkerSetOperator
     from eksml.serving.leader_worker_set import LeaderWorkerSetOperatorSpec as LeaderWorkerSetOperatorSpec
+    from eksml.serving.migration import MigratedVersionSpec as MigratedVersionSpec
+    from eksml.serving.migration import MigrationDeployment as MigrationDeployment
+    from eksml.serving.migration import create_migration_deployment as create_migration_deployment
     from eksml.serving.model_server import ModelServer as ModelServer
     from eksml.serving.model_source import BucketSource as BucketSource
     from eksml.serving.model_source import ClaimSource as ClaimSource
@@ -137,6 +140,8 @@ if TYPE_CHECKING:
     from eksml.serving.rollout import rollout_objects as rollout_objects
     from eksml.serving.rollout import rollout_problems as rollout_problems
     from eksml.serving.server import ServerSpec as ServerSpec
+    from eksml.serving.servers import Server as Server
+    from eksml.serving.servers import model_server as model_server
     from eksml.serving.tensorflow_serving import TensorFlowBatching as TensorFlowBatching
     from eksml.serving.tensorflow_serving import TensorFlowModel as TensorFlowModel
     from eksml.serving.tensorflow_serving import TensorFlowServing as TensorFlowServing
@@ -286,6 +291,7 @@ _PUBLIC = {
     "eksml.serving.kserve_inference_service": ("KServeInferenceService", "KServeInferenceServiceSpec"),
     "eksml.serving.language_model": ("LanguageModelSpec", "TokenBatching"),
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
+    "eksml.serving.migration": ("MigratedVersionSpec", "MigrationDeployment", "create_migration_deployment"),
     "eksml.serving.model_server": ("ModelServer",),
     "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
     "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),
@@ -303,6 +309,7 @@ _PUBLIC = {
         "rollout_problems",
     ),
     "eksml.serving.server": ("ServerSpec",),
+    "eksml.serving.servers": ("Server", "model_server"),
     "eksml.serving.tensorflow_serving": (
         "TensorFlowBatching",
         "TensorFlowModel",

@@ -54,7 +54,37 @@ CHECKS: dict[str, CheckInfo] = {
     ),
     "quotas-fit-pools": CheckInfo(_WARNING, "What is promised to all teams together should be there."),
     "job-fits-quota": CheckInfo(
-        _ERROR, "A job that no queue takes, or that asks for more than its queue may ever have, waits for ever."
+        _ERROR,
+        "A job that no queue takes, or that asks for more than its queue may ever have, waits for ever; so does the "
+        "next version of a Rollout without room for both.",
+    ),
+    "model-fits": CheckInfo(
+        _ERROR, "A model that does not fit its GPU ends its server at every start, after minutes of loading."
+    ),
+    "engine-fits-pod": CheckInfo(
+        _ERROR, "An engine that takes more than its pod asks for does not start, or is ended when it is busy."
+    ),
+    "probe-allows-loading": CheckInfo(
+        _ERROR, "A probe that does not wait for the model ends a server that loads, again and again."
+    ),
+    "numbered-versions": CheckInfo(
+        _ERROR, "TensorFlow Serving finds models in folders of a number only, and waits for ever without."
+    ),
+    "triton-repository": CheckInfo(
+        _ERROR, "Triton starts without a model that its repository does not have by that name, or not at all."
+    ),
+    "gated-model-token": CheckInfo(_ERROR, "The hub gives a gated model to nobody without a token."),
+    "license-allows-use": CheckInfo(_WARNING, "A licence may forbid what a production platform is for."),
+    "one-engine-per-address": CheckInfo(_ERROR, "Of two engines on one port, name or route, one is never reached."),
+    "target-exists": CheckInfo(
+        _ERROR, "What scales, guards, measures or exposes a server does nothing where the server is not found."
+    ),
+    "metric-exported": CheckInfo(
+        _ERROR, "Replicas that follow what nobody measures stay as they are, and no version is ever judged."
+    ),
+    "sleeper-wakes": CheckInfo(_ERROR, "What sleeps and is measured only while it runs never wakes."),
+    "hold-fits-idle-timeout": CheckInfo(
+        _WARNING, "A request that is held for longer than the load balancer waits gets no answer."
     ),
     "custom-resource-after-crd": CheckInfo(_ERROR, "An object comes after the definition of its kind."),
     "own-cluster-provider": CheckInfo(

@@ -21,6 +21,10 @@ JOB_LABEL = "eksml.dev/job"
 SERVER_LABEL = "eksml.dev/server"
 """On every pod of a model server, its Service and all that belongs to it: the server's name."""
 
+MIGRATION_FROM_LABEL = "migration-from"
+MIGRATION_TO_LABEL = "migration-to"
+"""On all objects and pods of the server of a converted model: the framework that it was of, and that it is of now."""
+
 SERVER_WORKER_LABEL = "eksml.dev/server-worker"
 """On pods that help a model server and answer nobody themselves: the server's name."""
 

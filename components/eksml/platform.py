@@ -192,9 +192,9 @@ class Platform(Component):
         self._accelerators(cluster.provider, prometheus, needs=nodes.system)
         operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
-        needs = [*nodes.everything, *(part for part in (storage, observability, gateway) if part)]
+        needs = [*nodes.everything, *(part for part in (storage, gateway) if part)]
         teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
-        self._servers(cluster.provider, storage, teams)
+        self._servers(cluster.provider, storage, teams, needs=[observability] if observability else [])
         self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
         self.register_outputs(self.exports)
 
@@ -440,7 +440,11 @@ class Platform(Component):
         return made
 
     def _servers(
-        self, provider: pulumi.ProviderResource, storage: SharedStorage | None, teams: Mapping[str, Team]
+        self,
+        provider: pulumi.ProviderResource,
+        storage: SharedStorage | None,
+        teams: Mapping[str, Team],
+        needs: list[pulumi.Resource],
     ) -> None:
         spec, bucket = self._spec, storage.model_bucket if storage else None
         for name, server in spec.servers.items():
@@ -450,7 +454,7 @@ class Platform(Component):
                 bucket=bucket.bucket_name if bucket else None,
                 region=spec.region,
                 image_registry=spec.image_registry,
-                opts=self.child(depends_on=[teams[server.namespace]], providers=[provider]),
+                opts=self.child(depends_on=[teams[server.namespace], *needs], providers=[provider]),
             )
 
     def _queueing(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from checks.test_servers import FAULTS as SERVER_FAULTS
 from eksml import catalog
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
@@ -736,7 +737,7 @@ def test_every_check_is_quiet_on_the_stacks(name: str) -> None:
 
 
 def test_every_check_has_a_fault_here() -> None:
-    elsewhere = {"image-fits-nodes", "image-registry"}
+    elsewhere = {"image-fits-nodes", "image-registry"} | {check for check, _, _ in SERVER_FAULTS}
     assert {check for check, _, _ in FAULTS} | elsewhere == set(CHECKS)
 
 
@@ -880,8 +881,7 @@ def test_code_for_a_gpu_needs_a_cuda_that_knows_it() -> None:
 
 def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
     def fault(resources: dict[str, Resource]) -> None:
-        change(NODE_POOL, "serve", "spec/limits", None)(resources)
-        change("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue", "serving-queue", "spec/resourceGroups", [])(resources)
+        change(NODE_POOL, "burst", "spec/limits", None)(resources)
         waivers = {"elastic-pool-limited": "the account has a quota"}
         the(resources, "eksml:platform:Platform").inputs["spec"]["waivers"] = waivers
 
@@ -893,7 +893,7 @@ def test_a_waiver_allows_a_finding_and_its_reason_stays_to_be_read() -> None:
         {
             "check": "elastic-pool-limited",
             "severity": "error",
-            "resource": "eksml-production-serve",
+            "resource": "eksml-production-burst",
             "urn": finding.urn,
             "text": finding.text,
             "waiver": "the account has a quota",
@@ -1128,6 +1128,77 @@ def test_the_pods_of_a_deployment_wait_one_by_one(frameworks: list[str], gpus: s
         add("kubernetes:apps/v1:Deployment", "server", inputs)(resources)
 
     assert bool(found(planted(fault), "job-fits-quota")) is is_found
+
+
+ROLLOUT_KIND = "kubernetes:argoproj.io/v1alpha1:Rollout"
+
+
+def rollout(replicas: int | None, strategy: dict[str, Any], gpus: str = "1") -> Callable[[dict[str, Resource]], None]:
+    """A Rollout on pool burst, of which the training team has 8 GPUs and may borrow 8."""
+    pod = {"nodeSelector": {"eksml.dev/pool": "burst"}, "containers": [asking(**GPU | {"nvidia.com/gpu": gpus})]}
+    count = {} if replicas is None else {"replicas": replicas}
+    spec = {**count, "strategy": strategy, "template": {"spec": pod}}
+    metadata = {"name": "server", **IN_TRAINING}
+    inputs = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": metadata, "spec": spec}
+    return add(ROLLOUT_KIND, "server", inputs)
+
+
+def scaled(kind: str, **most: int) -> Callable[[dict[str, Resource]], None]:
+    target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "server"}
+    inputs = {
+        "kind": kind.rpartition(":")[2],
+        "metadata": {"name": "server", **IN_TRAINING},
+        "spec": {"scaleTargetRef": target, **most},
+    }
+    return add(kind, "scaler", inputs)
+
+
+@pytest.mark.parametrize(
+    ("fault", "pods"),
+    [
+        (rollout(8, {"blueGreen": {}}), None),
+        (rollout(9, {"blueGreen": {}}), 18),
+        (rollout(15, {"canary": {"maxSurge": 1}}), None),
+        (rollout(16, {"canary": {"maxSurge": 1}}), 17),
+        (rollout(14, {"canary": {}}), 18),
+        (
+            both(
+                rollout(None, {"blueGreen": {}}), scaled("kubernetes:keda.sh/v1alpha1:ScaledObject", maxReplicaCount=8)
+            ),
+            None,
+        ),
+        (
+            both(
+                rollout(None, {"blueGreen": {}}), scaled("kubernetes:keda.sh/v1alpha1:ScaledObject", maxReplicaCount=9)
+            ),
+            18,
+        ),
+        (both(rollout(None, {"blueGreen": {}}), scaled("kubernetes:keda.sh/v1alpha1:ScaledObject")), 200),
+        (
+            both(
+                rollout(None, {"blueGreen": {}}),
+                scaled("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", maxReplicas=9),
+            ),
+            18,
+        ),
+    ],
+)
+def test_a_rollout_has_room_for_both_its_versions(
+    fault: Callable[[dict[str, Resource]], None], pods: int | None
+) -> None:
+    assert found(planted(fault), "job-fits-quota") == (
+        []
+        if pods is None
+        else [
+            f"server: server: {pods} pods of both versions ask for {pods} nvidia.com/gpu, more than the 16 that queue "
+            "training may ever have for it: a new version would wait for ever"
+        ]
+    )
+
+
+def test_a_rollout_whose_pods_never_go_is_told_so_once() -> None:
+    (line,) = found(planted(rollout(2, {"blueGreen": {}}, gpus="17")), "job-fits-quota")
+    assert line.startswith("server: server: asks for 1024 MiB of memory, 17 nvidia.com/gpu, more than queue training")
 
 
 def test_the_parts_of_a_job_are_let_go_together_or_not_at_all() -> None:

@@ -1,11 +1,12 @@
 """OpenVINO reads the model of openvino-cpu, in batches of any size."""
 
+from importlib import import_module
 from pathlib import Path
 
-import numpy
 import pytest
 import yaml
 
+from eksml import OpenVinoModel
 from workloads.exports import INFERENCE, check_exports, check_keeps_versions
 
 pytestmark = pytest.mark.workload(module="openvino", group="workload-openvino")
@@ -19,9 +20,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_answers_as_the_server_is_set(repository: Path) -> None:
-    import openvino
-
-    from eksml import OpenVinoModel
+    numpy = import_module("numpy")
+    openvino = import_module("openvino")
 
     config = OpenVinoModel().config("resnet18-openvino", 2)
     model = openvino.compile_model(repository / "resnet18-openvino/1/model.xml", "CPU", config["plugin_config"])
@@ -30,9 +30,7 @@ def test_it_answers_as_the_server_is_set(repository: Path) -> None:
 
 
 def test_openvino_knows_every_setting_of_a_model(repository: Path) -> None:
-    import openvino
-
-    from eksml import OpenVinoModel
+    openvino = import_module("openvino")
 
     spec = OpenVinoModel(performance_hint="throughput", threads=1, streams=1, precision="float32")
     config = spec.config("resnet18-openvino", 2)

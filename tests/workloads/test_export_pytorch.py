@@ -1,6 +1,7 @@
 """The TorchScript of the blueprint pytorch lies where Triton looks for it, with inputs as its settings say."""
 
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -22,20 +23,20 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("batch", [1, 5])
 def test_it_answers_as_its_settings_say(repository: Path, batch: int) -> None:
-    import torch
+    torch = import_module("torch")
 
     ((name, model),) = SETTINGS["models"].items()
     (given,), (expected,) = model["inputs"].values(), model["outputs"].values()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loaded = torch.jit.load(repository / name / "1" / engines()["triton"].backends["pytorch"].model_file)
+        loaded = torch.jit.load(repository / name / "1" / str(engines()["triton"].backends["pytorch"].model_file))
     with torch.inference_mode():
         assert loaded(torch.zeros(batch, *given["shape"])).shape == (batch, *expected["shape"])
 
 
 def test_trained_weights_are_taken(repository: Path, tmp_path: Path) -> None:
-    import torch
-    from torchvision.models import resnet18
+    torch = import_module("torch")
+    resnet18 = import_module("torchvision.models").resnet18
 
     torch.save(resnet18().state_dict(), tmp_path / "weights.pth")
     check_exports("pytorch", repository, "--version", "2", "--weights", str(tmp_path / "weights.pth"))

@@ -129,6 +129,8 @@ def _quantize(name: str, settings: argparse.Namespace, folder: Path) -> None:
 
 def measure(name: str, variant: str, batch: int, settings: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Loads a model, asks it for the first time, and then often."""
+    # Nothing that another process has compiled.
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(dir=folder)
     began = time.perf_counter()
     load = {"onnxRuntime": _onnx, "int8": _onnx}.get(variant, _torch)
     run_on, file = load(name, variant, settings, folder)
@@ -278,7 +280,7 @@ def _send(sending: Any, function: Callable[..., dict[str, Any]], given: tuple[An
     try:
         sending.send(function(*given))
     except Exception as error:
-        sending.send({"error": f"{type(error).__name__}: {error}"[:500]})
+        sending.send({"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]})
 
 
 def table(rows: list[dict[str, Any]]) -> str:

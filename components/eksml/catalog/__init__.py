@@ -14,7 +14,7 @@ from eksml.catalog.durations import (
     whole_stacks,
 )
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
-from eksml.catalog.engines import Analysis, AnalysisQuery, Backend, Engine, Signal, engines, for_pods
+from eksml.catalog.engines import Analysis, AnalysisQuery, Backend, Engine, Rating, Signal, engines, for_pods
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
@@ -73,6 +73,7 @@ __all__ = [
     "PodSize",
     "Precision",
     "Rate",
+    "Rating",
     "ReadRate",
     "Region",
     "Replacement",

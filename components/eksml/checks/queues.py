@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
-from math import inf
+from math import ceil, inf
 from typing import Any
 
 import yaml
@@ -30,17 +30,29 @@ FLAVOR = f"{_KIND}:ResourceFlavor"
 # With it Kueue lets a job go with fewer pods at once.
 _LEAST_PARALLELISM = "kueue.x-k8s.io/job-min-parallelism"
 
+# What counts replicas, the field with the most of them, and what that is otherwise.
+_SCALERS = (
+    ("kubernetes:keda.sh/v1alpha1:ScaledObject", "maxReplicaCount", 100),
+    ("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "maxReplicas", 1),
+)
+
 # The most of each resource that a queue may have of each flavor of a group of resources.
 _Group = dict[str, dict[str, float]]
 
 
 def job_fits_quota(plan: Plan) -> Iterator[Found]:
-    """Each job is of a kind that Kueue queues, and asks for no more than its queue may have, on nodes for it."""
+    """Each job is of a kind that Kueue queues, and asks for no more than its queue may have, on nodes for it.
+
+    A Rollout does so with the pods of both its versions.
+    """
     waiting = [(each, queue) for each in queued(plan) if (queue := _queue_of(each, plan))]
     for (_, queue), pods in groupby(waiting, key=lambda each: (each[0].resource.urn, each[1])):
         job = [workload for workload, _ in pods]
         for text in _obstacles(job, queue, plan):
             yield Found(job[0].resource, text)
+    for rollout, queue in waiting:
+        if rollout.kind == "Rollout":
+            yield from _no_room_for_both(rollout, queue, plan)
     for resource in plan.resources if _frameworks(plan) else ():
         kind, metadata = str(resource.inputs.get("kind")), resource.inputs.get("metadata") or {}
         queue = (metadata.get("labels") or {}).get(names.QUEUE_LABEL)
@@ -177,6 +189,50 @@ def _obstacles(job: list[Workload], queue: tuple[str | None, str], plan: Plan) -
             if together[resource] > most:
                 asked, limit = in_words(resource, together[resource]), in_words(resource, int(most))
                 yield f"{job[0].name}: its pods ask for {asked} together, more than queue {name} may ever have: {limit}"
+
+
+def _no_room_for_both(rollout: Workload, queue: tuple[str | None, str], plan: Plan) -> Iterator[Found]:
+    """A Rollout whose next version never starts: its pods wait one by one, but the old ones stay until it has all."""
+    groups = _groups(_local_queues(plan).get(queue), plan)
+    pods = _pods_at_once(rollout, plan)
+    asked = rollout.requests.get(names.GPU_RESOURCE, 0) * pods
+    for group in groups or ():
+        most = sum(
+            of_flavor.get(names.GPU_RESOURCE, 0)
+            for flavor, of_flavor in group.items()
+            if _can_use(rollout.pod, flavor, plan)
+        )
+        # Where not even one pod goes, that is told already.
+        if asked > most >= rollout.requests.get(names.GPU_RESOURCE, 0) > 0:
+            limit = f"more than the {most:g} that queue {_local_queues(plan)[queue]} may ever have for it"
+            text = f"{pods} pods of both versions ask for {asked} {names.GPU_RESOURCE}, {limit}"
+            yield Found(rollout.resource, f"{rollout.name}: {text}: a new version would wait for ever")
+
+
+def _pods_at_once(rollout: Workload, plan: Plan) -> int:
+    """The most pods of a Rollout during a change."""
+    spec = rollout.resource.inputs["spec"]
+    replicas = max([spec.get("replicas", 1), *_most_scaled(rollout, plan)])
+    strategy = spec.get("strategy") or {}
+    if "blueGreen" in strategy:
+        return 2 * replicas
+    surge = (strategy.get("canary") or {}).get("maxSurge", "25%")
+    return replicas + (surge if isinstance(surge, int) else ceil(replicas * int(str(surge).rstrip("%")) / 100))
+
+
+def _most_scaled(workload: Workload, plan: Plan) -> Iterator[int]:
+    """The most replicas that scalers make of a workload."""
+    namespace = (workload.resource.inputs.get("metadata") or {}).get("namespace")
+    for kind, field, default in _SCALERS:
+        for scaler in plan.of_type(kind):
+            spec, metadata = scaler.inputs.get("spec") or {}, scaler.inputs.get("metadata") or {}
+            target = spec.get("scaleTargetRef") or {}
+            if (metadata.get("namespace"), target.get("kind"), target.get("name")) == (
+                namespace,
+                workload.kind,
+                workload.name,
+            ):
+                yield int(spec.get(field, default))
 
 
 def _misfits(part: Workload, queue: str, groups: list[_Group], plan: Plan) -> Iterator[str]:

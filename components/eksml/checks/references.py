@@ -80,7 +80,7 @@ def _made(plan: Plan, kind: str) -> Mapping[str, set[str]]:
 
 def _is_unseen(name: str, namespace: str, plan: Plan) -> bool:
     """Whether it may be there all the same: its name is not known yet, or a chart makes what it likes beside it."""
-    return UNKNOWN in (name, namespace) or namespace in _chart_namespaces(plan)
+    return UNKNOWN in (name, namespace) or namespace in chart_namespaces(plan)
 
 
 def _namespace_of(resource: Resource) -> str:
@@ -114,11 +114,12 @@ def _lost_storage(resource: Resource, plan: Plan) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _namespaces(plan: Plan) -> frozenset[str]:
     made = {kubernetes_name(each.inputs, each.urn) for each in plan.of_type("kubernetes:core/v1:Namespace")}
-    return frozenset({*_NAMESPACES, *made, *_chart_namespaces(plan)})
+    return frozenset({*_NAMESPACES, *made, *chart_namespaces(plan)})
 
 
 @lru_cache(maxsize=1)
-def _chart_namespaces(plan: Plan) -> frozenset[str]:
+def chart_namespaces(plan: Plan) -> frozenset[str]:
+    """The namespaces with a chart in them, which makes what it likes there."""
     return frozenset(str(each.inputs.get("namespace")) for each in plan.of_type(RELEASE))
 
 

@@ -25,6 +25,16 @@ from eksml.checks.placement import (
 from eksml.checks.queues import job_fits_quota
 from eksml.checks.quotas import quotas_fit_pools
 from eksml.checks.references import claim_exists, config_map_exists, reference_exists, secret_exists
+from eksml.checks.repositories import numbered_versions, triton_repository
+from eksml.checks.scaling import hold_fits_idle_timeout, metric_exported, sleeper_wakes
+from eksml.checks.servers import (
+    engine_fits_pod,
+    gated_model_token,
+    license_allows_use,
+    model_fits,
+    probe_allows_loading,
+)
+from eksml.checks.targets import one_engine_per_address, target_exists
 from eksml.checks.tls import https_feature_needs_tls
 from eksml.plan import Plan, Resource
 from eksml.plan.canonical import is_shown
@@ -64,6 +74,18 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "network-policy-enforced": network_policy_enforced,
     "quotas-fit-pools": quotas_fit_pools,
     "job-fits-quota": job_fits_quota,
+    "model-fits": model_fits,
+    "engine-fits-pod": engine_fits_pod,
+    "probe-allows-loading": probe_allows_loading,
+    "numbered-versions": numbered_versions,
+    "triton-repository": triton_repository,
+    "gated-model-token": gated_model_token,
+    "license-allows-use": license_allows_use,
+    "one-engine-per-address": one_engine_per_address,
+    "target-exists": target_exists,
+    "metric-exported": metric_exported,
+    "sleeper-wakes": sleeper_wakes,
+    "hold-fits-idle-timeout": hold_fits_idle_timeout,
     "custom-resource-after-crd": custom_resource_after_crd,
     "own-cluster-provider": own_cluster_provider,
     "reference-exists": reference_exists,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -50,6 +50,8 @@ class Workload:
     """How many of them run at once, as far as it is said."""
     is_complete: bool = True
     """Whether all of its spec is known; that of an add-on is only where its configuration sets it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Those of its pods, as far as they are known."""
 
     @property
     def containers(self) -> tuple[Mapping[str, Any], ...]:
@@ -127,7 +129,8 @@ def _of_object(resource: Resource) -> Iterator[Workload]:
     kind = str(resource.inputs.get("kind"))
     name = str((resource.inputs.get("metadata") or {}).get("name", resource.name))
     if kind == "Pod":
-        yield Workload(resource, name, kind, resource.inputs.get("spec", {}))
+        labels = (resource.inputs.get("metadata") or {}).get("labels") or {}
+        yield Workload(resource, name, kind, resource.inputs.get("spec", {}), labels=labels)
         return
     if kind == "TrainJob":
         yield _of_train_job(resource, name)
@@ -135,10 +138,12 @@ def _of_object(resource: Resource) -> Iterator[Workload]:
     if kind == "InferenceService":
         predictor = (resource.inputs.get("spec") or {}).get("predictor") or {}
         pod = {key: value for key, value in predictor.items() if key not in _NOT_OF_THE_POD}
-        yield Workload(resource, name, kind, pod, count=int(predictor.get("minReplicas") or 1))
+        count, labels = int(predictor.get("minReplicas") or 1), predictor.get("labels") or {}
+        yield Workload(resource, name, kind, pod, count=count, labels=labels)
         return
-    for path, pod, count in _pod_templates(resource.inputs.get("spec", {}), (), 1):
-        yield Workload(resource, "-".join((name, *path)), kind, pod, count=count)
+    for path, template, count in _pod_templates(resource.inputs.get("spec", {}), (), 1):
+        labels = (template.get("metadata") or {}).get("labels") or {}
+        yield Workload(resource, "-".join((name, *path)), kind, template["spec"], count=count, labels=labels)
 
 
 def _of_train_job(job: Resource, name: str) -> Workload:
@@ -152,7 +157,7 @@ def _of_train_job(job: Resource, name: str) -> Workload:
     node = {"name": "node", **{key: trainer[given] for key, given in own.items() if trainer.get(given)}}
     pod: dict[str, Any] = {"containers": [node]}
     for _, patch, _ in _pod_templates(spec.get("runtimePatches"), (), 1):
-        pod = _patched(pod, [{"spec": {"template": {"spec": patch}}}])
+        pod = _patched(pod, [{"spec": {"template": patch}}])
     return Workload(job, name, "TrainJob", pod, count=int(trainer.get("numNodes") or 1))
 
 
@@ -161,16 +166,21 @@ def _pod_templates(
 ) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any], int]]:
     """Every pod template at any depth, with the keys on the way that tell it from the others, and how many it makes."""
     if isinstance(value, Mapping):
-        template, count = value.get("template"), count * _times(value)
-        if isinstance(template, Mapping) and "containers" in (template.get("spec") or {}):
-            yield path, template["spec"], count
-            return
+        count *= _times(value)
         for key, item in value.items():
-            is_plain = key in ("spec", "template", "jobTemplate")
-            yield from _pod_templates(item, path if is_plain else (*path, key), count)
+            further = path if key in ("spec", "template", "jobTemplate") else (*path, key)
+            if _is_pod_template(key, item):
+                # A LeaderWorkerSet's size is that of a group, which has one leader.
+                yield further, item, count * (value.get("size", 2) - 1 if key == "workerTemplate" else 1)
+            else:
+                yield from _pod_templates(item, further, count)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _pod_templates(item, (*path, str(index)), count)
+
+
+def _is_pod_template(key: str, value: Any) -> bool:
+    return key.lower().endswith("template") and isinstance(value, Mapping) and "containers" in (value.get("spec") or {})
 
 
 def _times(value: Mapping[str, Any]) -> int:

@@ -28,7 +28,7 @@ class ServerStart(NamedTuple):
 
 def cold_starts(plan: Plan) -> list[ServerStart]:
     """The cold starts of a Plan, by server and namespace."""
-    found = filter(None, (_start(item["metadata"]) for item in objects(plan)))
+    found = filter(None, (server_start(item["metadata"]) for item in objects(plan)))
     return sorted(found, key=lambda each: (each.server, each.namespace))
 
 
@@ -46,7 +46,7 @@ def show_cold_starts(plan: Plan, console: Console) -> None:
     if not starts:
         return
     console.print("\n[bold]Cold starts[/]  (minutes until a new replica answers; ~ is an estimate)")
-    rows = [("server", *_PARTS.values(), "total", "from, to", "wakes")]
+    rows: list[tuple[str, ...]] = [("server", *_PARTS.values(), "total", "from, to", "wakes")]
     rows += [
         (f"{each.server} in {each.namespace}", *_cells(each.parts), each.wakes or "always runs") for each in starts
     ]
@@ -58,7 +58,7 @@ def show_cold_starts(plan: Plan, console: Console) -> None:
         )
 
 
-def _start(metadata: Mapping[str, Any]) -> ServerStart | None:
+def server_start(metadata: Mapping[str, Any]) -> ServerStart | None:
     """What the annotation says; None where there is none, or one that is not of our making."""
     try:
         content = json.loads(metadata["annotations"][names.COLD_START_ANNOTATION])

@@ -13,6 +13,7 @@ from typing import Any
 from eksml import catalog
 from eksml.errors import InputError
 from eksml.plan.canonical import REMOTE_TYPES
+from eksml.plan.cold_starts import server_start
 from eksml.plan.model import STACK_TYPE, Plan, Resource
 
 
@@ -133,10 +134,14 @@ def _in_order(waits: Mapping[_Moment, list[_Moment]]) -> list[_Moment]:
 def _create_time(resource: Resource) -> catalog.CreateTime:
     if not resource.is_custom and resource.type not in REMOTE_TYPES:
         return catalog.CreateTime(seconds=0, is_estimate=False)
+    if resource.type == _DEPLOYMENT and (start := server_start(resource.inputs.get("metadata", {}))):
+        # `pulumi up` waits until a model server answers.
+        return catalog.CreateTime(seconds=start.parts["total"]["usual"], is_estimate=start.parts["total"]["estimate"])
     variant = _VARIANTS.get(resource.type)
     return catalog.create_time(resource.type, variant(resource.inputs) if variant else None)
 
 
+_DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 # What of a resource makes another duration of it in the catalog.
 _VARIANTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "aws:ec2/vpcEndpoint:VpcEndpoint": lambda inputs: str(inputs.get("vpcEndpointType", "Gateway")).lower(),

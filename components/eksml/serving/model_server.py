@@ -75,11 +75,6 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         self.url = address(spec.autoscaling, name, spec.namespace, spec.facts.ports.http)
         self.register_outputs({"url": self.url})
 
-    def add(self, api_version: str, kind: str, name: str, fields: Mapping[str, Any], **options: Any) -> pulumi.Resource:
-        """Makes an object, with the images of its pods from the registry, if there is one."""
-        found = with_mirrored_pods(dict(fields), self.image_registry) if self.image_registry else fields
-        return super().add(api_version, kind, name, found, **options)
-
     @property
     def api_key(self) -> SecretKey | None:
         """Where the key is that the engine itself checks."""
@@ -130,6 +125,20 @@ class ModelServer(Workload, Generic[ServerSpecType]):
     def bucket_address(self, source: BucketSource) -> pulumi.Output[str]:
         """The address in S3 of what lies below the prefix of a source."""
         return pulumi.Output.concat("s3://", self._bucket_of(source), "/", source.prefix.rstrip("/"))
+
+    def add(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        fields: Mapping[str, Any],
+        *,
+        labels: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> pulumi.Resource:
+        """Makes an object with the server's own labels, and its images from the registry, if there is one."""
+        body = with_mirrored_pods(dict(fields), self.image_registry) if self.image_registry else fields
+        return super().add(api_version, kind, name, body, labels={**self.spec.labels, **(labels or {})}, **options)
 
     def _bucket_of(self, source: BucketSource) -> pulumi.Input[str]:
         bucket = source.bucket or self._bucket

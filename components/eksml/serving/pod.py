@@ -71,7 +71,7 @@ def pod_template(
 
 def pod_labels(name: str, spec: ServerSpec) -> dict[str, str]:
     """The labels of a server's pods, those of its queue among them."""
-    return {names.SERVER_LABEL: name, **names.queue_labels(spec.queue, spec.priority)}
+    return {**spec.labels, names.SERVER_LABEL: name, **names.queue_labels(spec.queue, spec.priority)}
 
 
 def pod_security(user_id: int) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _container(
         "args": list(process.arguments),
         "env": _environment(spec, process.variables),
         "ports": [{"name": port, "containerPort": number} for port, number in port_numbers(spec.facts).items()],
-        "resources": {"requests": spec.amounts, "limits": spec.amounts},
+        "resources": {"requests": spec.requests, "limits": spec.amounts},
         "securityContext": dict(_SECURITY),
         "volumeMounts": _mounts(spec, configuration),
         **_probes(spec.facts, spec.model_name(name), start_seconds),

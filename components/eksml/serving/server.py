@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Annotated
 
 from pydantic import Field
@@ -21,10 +22,24 @@ from eksml.serving.rollout import RolloutSpec, replicas_needed, rollout_problems
 from eksml.serving.warm_up import Engine as EngineKind
 from eksml.serving.warm_up import WarmUp
 from eksml.sizing.memory import GB, GIB, disk_gb
-from eksml.spec import Flag, LabelValue, Namespace, PinnedImage, PriorityClassName, ServiceAccountName, pattern
+from eksml.spec import (
+    Flag,
+    LabelKey,
+    LabelValue,
+    Namespace,
+    PinnedImage,
+    PriorityClassName,
+    ServiceAccountName,
+    pattern,
+)
 from eksml.storage.volumes import FileSystemVolume
 
 VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
+
+# Tokenizers and configurations beside the weights; then logs and compiled graphs.
+_FILES_BESIDE_WEIGHTS, _OTHER_DISK_GIB = 1.1, 5
+# Of the labels by which a server's pods are found, and queued.
+_DOMAINS = {key.partition("/")[0] for key in (names.SERVER_LABEL, names.QUEUE_LABEL)}
 
 
 class ServerSpec(PlacementSpec):
@@ -58,6 +73,8 @@ class ServerSpec(PlacementSpec):
     """Its place in the queue: high, normal or low."""
     priority_class: PriorityClassName | None = None
     """The PriorityClass of its pods, which the team must be allowed (teams.TEAM.priorityClasses)."""
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    """Labels of one's own, on its objects and its pods: pods with other labels are a new version."""
     environment: dict[VariableName, str] = Field(default_factory=dict)
     """Environment variables, over those that are derived. No secrets."""
     secrets: dict[VariableName, SecretKey] = Field(default_factory=dict)
@@ -78,6 +95,9 @@ class ServerSpec(PlacementSpec):
             yield Problem(("exposure", "hostname"), "missing: what holds requests for autoscaling knows servers by it")
         if self.rollout:
             yield from (problem.below(("rollout",)) for problem in rollout_problems(self.rollout, self.facts))
+        for key in self.labels:
+            if key.partition("/")[0] in _DOMAINS:
+                yield Problem(("labels", key), "given, but the library sets it: take a domain of your own, or none")
         for variable in self.environment:
             if variable in self.secrets:
                 yield Problem(("secrets", variable), "given in environment too")
@@ -98,6 +118,23 @@ class ServerSpec(PlacementSpec):
         """What its weights take on a disk, in GiB; None: not known."""
         model = models().get(self.source.model or "")
         return disk_gb(model) * GB / GIB if model else None
+
+    @property
+    def disk_gib(self) -> int | None:
+        """What each pod takes of its node's disk for weights from the hub, in GiB; None: nothing, or not known."""
+        if not isinstance(self.source, HubSource) or self.source.cache or self.weights_gib is None:
+            return None
+        return ceil(self.weights_gib * _FILES_BESIDE_WEIGHTS + _OTHER_DISK_GIB)
+
+    @property
+    def requests(self) -> dict[str, str]:
+        """What each pod asks for. It is not held to its disk: a guess must not end a server."""
+        return {**self.amounts, **({"ephemeral-storage": f"{self.disk_gib}Gi"} if self.disk_gib else {})}
+
+    @property
+    def memory_share(self) -> tuple[str, float] | None:
+        """The setting by which it takes a share of a GPU's memory, and the share, 0 to 1; None: not known."""
+        return None
 
     @property
     def cold_start(self) -> ColdStart:

@@ -87,6 +87,11 @@ class TensorFlowServingSpec(ServerSpec):
         if not self.gpus_per_node:
             yield from self.without_effect("no GPU", "memory_fraction")
 
+    @property
+    def memory_share(self) -> tuple[str, float]:
+        """All that there is, unless it is told otherwise."""
+        return "memoryFraction", self.memory_fraction or 1
+
     def model_name(self, server: str) -> str:
         """The first model."""
         return next(iter(self.models))

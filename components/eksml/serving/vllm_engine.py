@@ -12,19 +12,9 @@ from eksml.serving.language_model import LanguageModelSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import MODEL_DIRECTORY, BucketSource, HubSource
 from eksml.serving.pod import RUN_DIRECTORY, hub_files
+from eksml.sizing.arguments import WEIGHT_PRECISIONS
 from eksml.sizing.inference import GpuMemory, Serving
 from eksml.spec import Flag
-
-# What a setting makes of the weights, in the catalog's words; none where the model's own configuration says it.
-_WIDTHS = {
-    "awq": "int4",
-    "gptq": "int4",
-    "fp8": "fp8",
-    "bitsandbytes": "int4",
-    "bfloat16": "bfloat16",
-    "float16": "float16",
-    "float32": "float32",
-}
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -62,7 +52,7 @@ class VllmEngineSpec(LanguageModelSpec):
             gpu=gpu,
             tensor_parallel=self.tensor_size,
             pipeline_parallel=self.pipeline_size,
-            precision=_WIDTHS.get(self.quantization or self.precision),
+            precision=WEIGHT_PRECISIONS.get(self.quantization or self.precision),
             kv_precision="fp8" if self.kv_cache_precision == "fp8" else None,
             context_length=self.context_length,
             gpu_memory_utilization=self.memory_utilization,
@@ -88,6 +78,11 @@ class VllmEngineSpec(LanguageModelSpec):
             "kv_cache_dtype": self.kv_cache_precision if self.kv_cache_precision != "auto" else None,
         }
         return {key: value for key, value in given.items() if value is not None}
+
+    @property
+    def memory_share(self) -> tuple[str, float]:
+        """What vLLM takes at once, whatever the model needs."""
+        return "memoryUtilization", self.memory_utilization
 
     @property
     def tensor_size(self) -> int:

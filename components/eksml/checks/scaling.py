@@ -1,0 +1,200 @@
+"""What replicas and new versions are judged by: that somebody measures it, and that what sleeps is woken in time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from eksml import names
+from eksml.catalog import chart_values, engines, exporters, series_in
+from eksml.checks.engines import EngineContainer, engines_of, namespace_of
+from eksml.checks.finding import Found
+from eksml.checks.nodes import has_all_nodes
+from eksml.checks.targets import gateways_of, is_selected, routes_of
+from eksml.checks.workloads import RELEASE, chart_of, laid_over
+from eksml.errors import listed, nearest
+from eksml.image_registry import value_at
+from eksml.plan import Plan, Resource
+
+SCALED_OBJECT = "kubernetes:keda.sh/v1alpha1:ScaledObject"
+_AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+_ANALYSES = tuple(f"kubernetes:argoproj.io/v1alpha1:{kind}" for kind in ("AnalysisTemplate", "ClusterAnalysisTemplate"))
+_POD_MONITOR = "kubernetes:monitoring.coreos.com/v1:PodMonitor"
+_MONITORING = "kubernetes:monitoring.coreos.com/"
+_INTERCEPTOR_ROUTE = "kubernetes:http.keda.sh/v1beta1:InterceptorRoute"
+# What the load balancer does unless it is told otherwise, in seconds:
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html
+_IDLE_TIMEOUT, _IDLE_SECONDS = "idle_timeout.timeout_seconds", 60
+# Charts that bring an exporter, and where their values say that Prometheus reads it; None: it does.
+_CHARTS = {
+    "prometheus": {"kube-prometheus-stack": None},
+    "kubeStateMetrics": {"kube-prometheus-stack": "kubeStateMetrics.enabled"},
+    "dcgm": {"dcgm-exporter": "serviceMonitor.enabled", "gpu-operator": "dcgmExporter.serviceMonitor.enabled"},
+}
+
+
+def metric_exported(plan: Plan) -> Iterator[Found]:
+    """Whatever scaling and analyses ask Prometheus is exported by something on the platform that Prometheus reads."""
+    for asked in _queries(plan) if has_all_nodes(plan) else ():
+        if asked.address.startswith(names.PROMETHEUS_URL) and not _has_exporter("prometheus", plan):
+            text = "asks Prometheus, which this platform does not have: observability.prometheus brings it"
+            yield Found(asked.resource, text)
+            continue
+        for series in sorted(series_in(asked.query)):
+            if text := _missing(series, asked, plan):
+                yield Found(asked.resource, text)
+
+
+def sleeper_wakes(plan: Plan) -> Iterator[Found]:
+    """What may have no replica is woken by something that is there without one."""
+    for scaled in plan.of_type(SCALED_OBJECT):
+        spec = scaled.inputs.get("spec") or {}
+        # KEDA's default is none at all.
+        least = spec.get("idleReplicaCount", spec.get("minReplicaCount", 0))
+        if least == 0 and not any(_wakes(each) for each in spec.get("triggers") or ()):
+            text = "may have no replica, and what it follows is measured by its replicas only: nothing wakes it"
+            yield Found(scaled, f"{text}; scale by requests or working hours, or set minReplicaCount to 1")
+    for autoscaler in plan.of_type(_AUTOSCALER):
+        if (autoscaler.inputs.get("spec") or {}).get("minReplicas") == 0:
+            yield Found(autoscaler, "may have no replica, and nothing wakes it: set minReplicas to 1, or take KEDA")
+
+
+def hold_fits_idle_timeout(plan: Plan) -> Iterator[Found]:
+    """A load balancer keeps a connection open for as long as a request may be held until a server is there."""
+    held = {
+        (namespace_of(route), host): _seconds((_spec(route).get("timeouts") or {}).get("readiness"))
+        for route in plan.of_type(_INTERCEPTOR_ROUTE)
+        for rule in _spec(route).get("rules") or ()
+        for host in rule.get("hosts") or ()
+    }
+    for route in routes_of(plan):
+        seconds = max(
+            (held.get((namespace_of(route), host), 0) for host in _spec(route).get("hostnames") or ()), default=0
+        )
+        for gateway in gateways_of(route, plan):
+            if seconds > (idle := _idle_seconds(gateway, plan)):
+                text = (
+                    f"a request is held for up to {seconds} s, and the load balancer ends it after {idle} s of silence"
+                )
+                yield Found(route, f"{text}: raise {_IDLE_TIMEOUT}, at most 4000, or hold it for less")
+
+
+class _Query(NamedTuple):
+    resource: Resource
+    query: str
+    address: str
+
+
+def _queries(plan: Plan) -> Iterator[_Query]:
+    for scaled in plan.of_type(SCALED_OBJECT):
+        for trigger in _spec(scaled).get("triggers") or ():
+            if trigger.get("type") == "prometheus":
+                about = trigger.get("metadata") or {}
+                yield _Query(scaled, str(about.get("query", "")), str(about.get("serverAddress", "")))
+    for kind in _ANALYSES:
+        for template in plan.of_type(kind):
+            for metric in _spec(template).get("metrics") or ():
+                if about := (metric.get("provider") or {}).get("prometheus"):
+                    yield _Query(template, str(about.get("query", "")), str(about.get("address", "")))
+
+
+def _missing(series: str, asked: _Query, plan: Plan) -> str | None:
+    """Why a time series is not there; None where it is, or may be."""
+    known = {name for name, exporter in exporters().items() if series in exporter.series}
+    if not known:
+        if _reads_unknown(plan):
+            return None
+        every = {each for exporter in exporters().values() for each in exporter.series}
+        return f"asks for {series}, which nothing on this platform exports{nearest(series, every)}"
+    if any(_is_exported(name, asked, plan) for name in known):
+        return None
+    titles = listed(sorted(exporters()[name].title for name in known))
+    return f"asks for {series}, which Prometheus reads from {titles}, but not here: nothing monitors that"
+
+
+def _is_exported(exporter: str, asked: _Query, plan: Plan) -> bool:
+    if exporter in _CHARTS:
+        return _has_exporter(exporter, plan)
+    return any(
+        _exports(engine, exporter) and is_selected(monitor, engine.workload) and _has_labels(monitor, asked.query)
+        for monitor in plan.of_type(_POD_MONITOR)
+        for engine in engines_of(plan)
+    ) or _is_made_unseen(exporter, plan)
+
+
+def _exports(engine: EngineContainer, exporter: str) -> bool:
+    return engines()[engine.kind].exporter == exporter
+
+
+def _has_labels(monitor: Resource, query: str) -> bool:
+    """Whether the series carry the labels of pods that a query tells them apart by."""
+    copied = {re.sub(r"\W", "_", label) for label in _spec(monitor).get("podTargetLabels") or ()}
+    wanted = {re.sub(r"\W", "_", label) for label in (names.SERVER_LABEL, "rollouts-pod-template-hash")}
+    return all(label in copied for label in wanted if f"{label}=" in query)
+
+
+def _is_made_unseen(exporter: str, plan: Plan) -> bool:
+    """Whether an operator makes the pods of such an engine, of which the program has only a custom resource."""
+    kind = {"ray": "RayService", "kserve": "InferenceService"}.get(exporter)
+    made = (each for each in plan.resources if kind and each.package == "kubernetes")
+    return bool(plan.of_type(_POD_MONITOR)) and any(each.inputs.get("kind") == kind for each in made)
+
+
+@lru_cache(maxsize=8)
+def _has_exporter(exporter: str, plan: Plan) -> bool:
+    for release in plan.of_type(RELEASE):
+        name = (chart_of(release) or ("",))[0]
+        if name not in _CHARTS[exporter]:
+            continue
+        setting = _CHARTS[exporter][name]
+        values = laid_over(chart_values()[name], release.inputs.get("values") or {})
+        if setting is None or value_at(values, setting):
+            return True
+    return False
+
+
+@lru_cache(maxsize=1)
+def _reads_unknown(plan: Plan) -> bool:
+    """Whether Prometheus reads something that the catalog does not know, which may export anything."""
+    monitors = [each for each in plan.resources if each.type.startswith(_MONITORING)]
+    known = engines_of(plan)
+    return any(
+        each.type != _POD_MONITOR or not any(is_selected(each, engine.workload) for engine in known)
+        for each in monitors
+    )
+
+
+def _wakes(trigger: Mapping[str, Any]) -> bool:
+    """Whether a trigger can say that there is something to do while there is no replica."""
+    if trigger.get("type") in ("cpu", "memory"):
+        return False
+    if trigger.get("type") != "prometheus":
+        return True
+    of_engines = {engine.exporter for engine in engines().values()} | {"dcgm"}
+    own = frozenset[str]().union(*(exporters()[name].series for name in of_engines), exporters()["prometheus"].series)
+    return bool(series_in(str((trigger.get("metadata") or {}).get("query", ""))) - own)
+
+
+def _idle_seconds(gateway: Resource, plan: Plan) -> int:
+    name = ((_spec(gateway).get("infrastructure") or {}).get("parametersRef") or {}).get("name")
+    for configuration in plan.of_type(f"kubernetes:{names.GATEWAY_AWS_API_VERSION}:LoadBalancerConfiguration"):
+        if (namespace_of(configuration), (configuration.inputs["metadata"]).get("name")) == (
+            namespace_of(gateway),
+            name,
+        ):
+            for attribute in _spec(configuration).get("loadBalancerAttributes") or ():
+                if attribute.get("key") == _IDLE_TIMEOUT:
+                    return int(attribute["value"])
+    return _IDLE_SECONDS
+
+
+def _seconds(duration: Any) -> int:
+    """A duration of Go, in seconds; 0 for what is none."""
+    parts = re.findall(r"(\d+)(h|m|s)(?![a-z])", str(duration))
+    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
+
+
+def _spec(resource: Resource) -> Mapping[str, Any]:
+    return resource.inputs.get("spec") or {}
