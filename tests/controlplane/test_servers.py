@@ -78,7 +78,9 @@ def test_the_pods_of_every_kind_land_on_the_serving_pool_of_production(cluster: 
     pools = {name_of(node): node.labels[names.POOL_LABEL] for node in nodes}
     for kind in KINDS:
         on_gpus = spec_of(kind).gpus_per_node > 0
-        settings: dict[str, Any] = {} if on_gpus else {"instance_type": None, "cpus_per_node": 1, "memory_gib_per_node": 2}
+        settings: dict[str, Any] = (
+            {} if on_gpus else {"instance_type": None, "cpus_per_node": 1, "memory_gib_per_node": 2}
+        )
         for each in workloads_of(server(kind, **settings)):
             name = names.fitted(f"{kind}-{each.name}".lower(), 63)
             node = placements(cluster, [{"name": name, "spec": schedulable(each.pod)}])[name]
