@@ -221,6 +221,8 @@ class RayServeVllm(VllmEngine[RayServeVllmSpec]):
         }
         template = pod_template(self.resource_name, self.spec.model_copy(update=other), self.process(), start_seconds=0)
         container = self._as_ray(template, "ray-head")
+        # No weights come to it.
+        container["resources"]["requests"].pop("ephemeral-storage", None)
         del container["lifecycle"], template["spec"]["topologySpreadConstraints"]
         ports = {**_HEAD_PORTS, _SERVE_PORT: self.spec.facts.ports.http, "metrics": self.spec.facts.ports.metrics}
         container["ports"] = [{"name": name, "containerPort": number} for name, number in ports.items()]
