@@ -224,9 +224,9 @@ def test_a_successor_on_another_engine_runs_beside_the_old_server_and_changes_no
 
 
 def test_both_versions_have_room_in_the_teams_quota() -> None:
-    plan = changed("blue-green", {"servers.resnet.replicas": 9})
+    plan = changed("blue-green", {"servers.resnet.replicas": 13})
     (finding,) = [each for each in run_checks(plan).findings if each.check == "job-fits-quota"]
-    assert "18 pods of both versions ask for 18 nvidia.com/gpu" in finding.text
+    assert "26 pods of both versions ask for 26 nvidia.com/gpu" in finding.text
 
 
 def test_the_readme_of_blue_green_says_what_it_costs_and_names_what_is_there() -> None:

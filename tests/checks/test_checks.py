@@ -468,7 +468,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     (
         "quotas-fit-pools",
         take_away("kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue"),
-        "eksml-production-serving-quota: all namespaces together are promised 56 GPUs, of which the pools hold 40; ",
+        "eksml-production-serving-quota: all namespaces together are promised 64 GPUs, of which the pools hold 48; ",
     ),
     (
         "job-fits-quota",
