@@ -17,9 +17,7 @@ def build(cluster: Client, stack: str) -> list[dict[str, Any]]:
 
     Its servers are left out: their pods take a part of the quotas.
     """
-    made = [
-        item for item in objects(stack_plan(stack)) if names.SERVER_LABEL not in item["metadata"].get("labels", {})
-    ]
+    made = [item for item in objects(stack_plan(stack)) if names.SERVER_LABEL not in item["metadata"].get("labels", {})]
     crds.install(cluster, made)
     for item in made:
         cluster.create(item)

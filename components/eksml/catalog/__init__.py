@@ -14,7 +14,17 @@ from eksml.catalog.durations import (
     whole_stacks,
 )
 from eksml.catalog.eks_addons import AddonWorkload, EksAddon, eks_addons, service_account
-from eksml.catalog.engines import Analysis, AnalysisQuery, Backend, Engine, Rating, Signal, engines, for_pods
+from eksml.catalog.engines import (
+    Analysis,
+    AnalysisQuery,
+    Backend,
+    Engine,
+    EngineKind,
+    Rating,
+    Signal,
+    engines,
+    for_pods,
+)
 from eksml.catalog.frameworks import Framework, PodSize, Variable, collectives, frameworks
 from eksml.catalog.gpus import GpuModel, gpus
 from eksml.catalog.images import Image, image_of, images
@@ -54,6 +64,7 @@ __all__ = [
     "Duration",
     "EksAddon",
     "Engine",
+    "EngineKind",
     "EngineLimits",
     "EngineStart",
     "Estimate",

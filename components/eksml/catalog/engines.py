@@ -7,6 +7,8 @@ from pydantic import Field
 
 from eksml.catalog._facts import Fact, SourcedFact, load
 
+EngineKind = Literal["vllm", "rayServeVllm", "triton", "tensorflowServing", "transformers", "kserve", "openVino"]
+"""The engines, by what a stack file calls them."""
 Grade = Literal["excellent", "high", "good", "medium", "fair", "low"]
 
 

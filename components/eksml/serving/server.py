@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from eksml import names
-from eksml.catalog import Engine, WeightSource, engines, images, models
+from eksml.catalog import Engine, EngineKind, WeightSource, engines, images, models
 from eksml.errors import Problem
 from eksml.nodes.placement import PlacementSpec
 from eksml.secret_key import SecretKey
@@ -18,7 +18,6 @@ from eksml.serving.cold_start import ColdStart, cold_start
 from eksml.serving.exposure import ExposureSpec
 from eksml.serving.model_source import BucketSource, ClaimSource, HubSource
 from eksml.serving.rollout import RolloutSpec, replicas_needed, rollout_problems
-from eksml.serving.warm_up import Engine as EngineKind
 from eksml.serving.warm_up import WarmUp
 from eksml.sizing.memory import GB, GIB, disk_gb
 from eksml.spec import (

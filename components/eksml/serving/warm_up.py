@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from eksml.catalog import images
+from eksml.catalog import EngineKind, images
 from eksml.errors import Problem
 from eksml.secret_key import SecretKey
 from eksml.serving.pod_scripts import script_command, scripts_mount
@@ -21,7 +21,6 @@ _NOBODY = 65534
 # A server needs minutes for kernels that it compiles when they are first asked for.
 _SECONDS_TO_ANSWER = 300
 
-Engine = Literal["vllm", "rayServeVllm", "triton", "tensorflowServing", "transformers", "kserve", "openVino"]
 _Path = Annotated[str, pattern(r"^/\S*$", "a path that begins with /")]
 
 
@@ -66,7 +65,7 @@ class WarmUpRequest(NamedTuple):
 
 
 def default_request(
-    engine: Engine, model: str, *, generates: bool, backend: str | None = None, version: str | None = None
+    engine: EngineKind, model: str, *, generates: bool, backend: str | None = None, version: str | None = None
 ) -> WarmUpRequest:
     """The smallest request that has an engine do all that it does for others.
 
