@@ -78,6 +78,12 @@ def test_its_pods_get_no_more_than_they_ask_for_and_have_no_more_rights_than_the
 
 
 @EVERY_KIND
+def test_a_deployment_is_given_the_time_that_a_cold_start_may_take(kind: str) -> None:
+    for deployment in server(kind).of_type("kubernetes:apps/v1:Deployment"):
+        assert deployment.inputs["spec"]["progressDeadlineSeconds"] >= spec_of(kind).cold_start.total.high
+
+
+@EVERY_KIND
 def test_no_probe_ends_a_server_that_still_loads(kind: str) -> None:
     engine = engine_of(server(kind), kind)
     if kind == "rayServeVllm":

@@ -17,7 +17,7 @@ def container(**settings: Any) -> dict[str, Any]:
 
 def test_nothing_is_installed_when_a_pod_starts() -> None:
     found = container()
-    assert found["command"] == ["python", "-m", "huggingfaceserver"]
+    assert found["command"] == ["python3", "-m", "huggingfaceserver"]
     assert "pip" not in str(found)
     # vLLM, which it would take by itself, has its own engine.
     assert "--backend=huggingface" in found["args"]

@@ -74,7 +74,7 @@ def huggingface_process(server: ModelServer[Any], spec: HuggingFaceSpec) -> Engi
         variables = {"HF_HUB_OFFLINE": "1"}
         options["--model_dir"] = MODEL_DIRECTORY
     arguments = [f"{key}={value}" for key, value in options.items() if value is not None]
-    return EngineProcess(["python", "-m", "huggingfaceserver"], [*arguments, "--disable_log_requests"], variables)
+    return EngineProcess(["python3", "-m", "huggingfaceserver"], [*arguments, "--disable_log_requests"], variables)
 
 
 def huggingface_warm_up(server: ModelServer[Any], spec: HuggingFaceSpec) -> WarmUpRequest:

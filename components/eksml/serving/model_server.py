@@ -100,6 +100,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             **({} if spec.autoscaling else {"replicas": spec.replicas}),
             "selector": {"matchLabels": self.label},
             "strategy": update_strategy(spec),
+            # Kubernetes' own ten minutes would be over before many a model is loaded.
+            "progressDeadlineSeconds": spec.cold_start.most_seconds,
             "template": self.pods(),
         }
         return KubernetesObject("apps/v1", "Deployment", self.resource_name, {"spec": fields})
