@@ -142,3 +142,31 @@ def test_what_an_engine_takes_is_not_guessed() -> None:
 
 def test_a_gpu_of_its_own_is_a_servers_to_fill() -> None:
     assert found({"one": {**CHAT, "pool": "serve"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("servers", "line"),
+    [
+        (
+            {"one": {**CHAT, "pool": "serve", "priorityClass": "gold"}},
+            "servers.one.priorityClass: 'gold' given, but teams",
+        ),
+        (
+            {"one": {**CLASSIFIER, **BLUE_GREEN}, "one-preview": CLASSIFIER},
+            "servers.one-preview: servers.one has a Service of this name, for a version that is not promoted yet",
+        ),
+        (
+            {
+                name: {
+                    **CHAT,
+                    "pool": "serve",
+                    "source": {"kind": "s3", "prefix": "teams/serving/qwen/", "model": f"Qwen/{model}", "populate": {}},
+                }
+                for name, model in (("one", "Qwen2.5-0.5B-Instruct"), ("two", "Qwen2.5-1.5B-Instruct"))
+            },
+            "servers.two.source.prefix: 'teams/serving/qwen/' given, but servers.one fills it with Qwen/Qwen2.5-0.5B",
+        ),
+    ],
+)
+def test_servers_do_not_get_into_each_others_way(servers: dict[str, Any], line: str) -> None:
+    check_problems(found(servers), [line])

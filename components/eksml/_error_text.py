@@ -50,12 +50,15 @@ def problems_of(model: type[BaseModel], error: ValidationError, data: Any) -> li
 def path_of(location: Location, data: Any) -> Path:
     """The location without what pydantic adds to it: the tag of a union's member, and the mark of a key."""
     path: list[str | int] = []
+    is_tagged = False
     for key in location:
-        is_tag = isinstance(data, Mapping) and key not in data and data.get("kind") == key
+        # The tag comes before the fields, of which one may have the same name.
+        is_tag = not is_tagged and isinstance(data, Mapping) and data.get("kind") == key
+        is_tagged = is_tagged or is_tag
         if key == "[key]" or is_tag:
             continue
         path.append(key)
-        data = item(data, key)
+        data, is_tagged = item(data, key), False
     return tuple(path)
 
 

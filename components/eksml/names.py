@@ -25,8 +25,8 @@ MIGRATION_FROM_LABEL = "migration-from"
 MIGRATION_TO_LABEL = "migration-to"
 """On all objects and pods of the server of a converted model: the framework that it was of, and that it is of now."""
 
-SERVER_WORKER_LABEL = "eksml.dev/server-worker"
-"""On pods that help a model server and answer nobody themselves: the server's name."""
+SERVER_GROUP_LABEL = "eksml.dev/server-group"
+"""On all pods of a model server whose copies take several nodes each, those too that answer nobody: its name."""
 
 TEAM_GATEWAY = "entry"
 """In a team's namespace: the Gateway by which its model servers are reached, its listener for them, and the

@@ -13,6 +13,7 @@ from eksml.errors import Problem, nearest
 from eksml.names import GPU_RESOURCE
 from eksml.nodes.sharing import Mps, TimeSlicing
 from eksml.serving.exposure import exposure_problems
+from eksml.serving.model_source import BucketSource
 from eksml.tenancy.quotas import CPU, shares_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def server_problems(spec: PlatformSpec) -> Iterator[Problem]:
     for name, server in spec.servers.items():
         for problem in _problems(spec, server):
             yield problem.below(("servers", name))
+    yield from _name_problems(spec)
+    yield from _prefix_problems(spec)
     yield from _room_problems(spec)
     exposures = {name: (server.namespace, server.exposure) for name, server in spec.servers.items()}
     yield from exposure_problems(exposures, {name: team.gateway for name, team in spec.teams.items()})
@@ -39,6 +42,9 @@ def _problems(spec: PlatformSpec, server: ServerSpec) -> Iterator[Problem]:
         yield Problem(("namespace",), f"'{server.namespace}' is no team{nearest(server.namespace, spec.teams)}")
     elif server.pool and team.quotas and server.pool not in team.quotas:
         yield Problem(("pool",), f"'{server.pool}' given, but teams.{server.namespace}.quotas has nothing of it")
+    if team is not None and server.priority_class and server.priority_class not in team.priority_classes:
+        text = f"'{server.priority_class}' given, but teams.{server.namespace}.priorityClasses does not have it"
+        yield Problem(("priorityClass",), text)
     yield from _sharing_problems(spec, server)
 
 
@@ -53,6 +59,28 @@ def _sharing_problems(spec: PlatformSpec, server: ServerSpec) -> Iterator[Proble
     if share > (most := floor(1000 / sharing.replicas) / 1000):
         text = f"{share:g} of a GPU's memory, must be at most {most:g}: pools.{server.pool}.sharing has"
         yield Problem((field,), f"{text} {sharing.replicas} pods on each GPU")
+
+
+def _name_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    """No server has the name of a Service that belongs to another one."""
+    for name, server in spec.servers.items():
+        for service, reason in server.other_services(name):
+            if service in spec.servers and spec.servers[service].namespace == server.namespace:
+                yield Problem(("servers", service), f"servers.{name} has a Service of this name, {reason}")
+
+
+def _prefix_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    """A prefix of a bucket is filled with one model."""
+    filled: dict[tuple[str | None, str], tuple[str, tuple[str | None, str | None]]] = {}
+    for name, server in spec.servers.items():
+        source = server.source
+        if not isinstance(source, BucketSource) or source.populate is None:
+            continue
+        model = source.model, source.commit
+        other, filled_with = filled.setdefault((source.bucket, source.prefix), (name, model))
+        if filled_with != model:
+            text = f"'{source.prefix}' given, but servers.{other} fills it with {filled_with[0]} at {filled_with[1]}"
+            yield Problem(("servers", name, "source", "prefix"), text)
 
 
 def _room_problems(spec: PlatformSpec) -> Iterator[Problem]:

@@ -151,6 +151,12 @@ def _ipv4_range(text: str) -> str:
     return text
 
 
+def _downwards(path: str) -> str:
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError("must lead downwards: without . or .. between its slashes")
+    return path
+
+
 def _pinned_image(text: str) -> str:
     address, _, digest = text.partition("@")
     tag = address.rpartition("/")[2].partition(":")[2]
@@ -254,7 +260,9 @@ ServiceAccountName = Annotated[
     ),
 ]
 RelativePath = Annotated[
-    str, pattern(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", "a path of letters, digits and ._-/, not beginning with /")
+    str,
+    pattern(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", "a path of letters, digits and ._-/, not beginning with /"),
+    AfterValidator(_downwards),
 ]
 ObjectName = Annotated[
     str,

@@ -36,7 +36,7 @@ def groups(**settings: Any) -> Resource:
 def test_it_is_told_what_the_spec_says() -> None:
     settings = {
         "precision": "bfloat16",
-        "quantization": "awq",
+        "quantization": "fp8",
         "kv_cache_precision": "fp8",
         "memory_utilization": 0.85,
         "prefix_caching": False,
@@ -49,7 +49,7 @@ def test_it_is_told_what_the_spec_says() -> None:
     expected = {
         "--revision": QWEN.revision,
         "--dtype": "bfloat16",
-        "--quantization": "awq",
+        "--quantization": "fp8",
         "--kv-cache-dtype": "fp8",
         "--gpu-memory-utilization": "0.85",
         "--max-model-len": "8192",

@@ -13,8 +13,9 @@ from eksml.serving.model_source import ModelSource
 from eksml.serving.server import ServerSpec
 from eksml.sizing.advice import problem
 from eksml.sizing.inference import GpuMemory, Serving, fit, gpu_memory
-from eksml.spec import Spec
+from eksml.spec import Spec, pattern
 
+ServedName = Annotated[str, pattern(r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,199}$", "a name of letters, digits and _./:-")]
 Precision = Literal["auto", "bfloat16", "float16", "float32"]
 
 
@@ -38,7 +39,7 @@ class LanguageModelSpec(ServerSpec):
     """Tokens of one request and its answer; none given: what the model was made for."""
     batching: TokenBatching = Field(default_factory=TokenBatching)
     """How many requests and tokens it works on at once."""
-    served_name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    served_name: ServedName | None = None
     """The name by which clients ask for the model; by default that of the server."""
 
     def rules(self) -> Iterator[Problem]:

@@ -99,6 +99,15 @@ ModelRepository = Annotated[BucketSource | ClaimSource, Field(discriminator="kin
 """Where several models lie, each in a folder of its name."""
 
 
+def version_folder_problems(source: HubSource | BucketSource | ClaimSource) -> Iterator[Problem]:
+    """Why a model repository cannot lie where a source says: it ends where a version does."""
+    field = "prefix" if isinstance(source, BucketSource) else "path"
+    place = getattr(source, field, None) or ""
+    if place.rstrip("/").rpartition("/")[2].isdigit():
+        text = f"'{place}' given, must be the folder with the models, in which versions are folders of a number"
+        yield Problem(("source", field), text)
+
+
 def _known_commit(model: str | None) -> str | None:
     known = models().get(model or "")
     return known.revision if known else None

@@ -10,15 +10,22 @@ from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import MODEL_DIRECTORY, ModelRepository
+from eksml.serving.model_source import MODEL_DIRECTORY, ModelRepository, version_folder_problems
 from eksml.serving.pod import CONFIGURATION_DIRECTORY, EngineProcess
-from eksml.serving.server import ServerSpec
+from eksml.serving.server import ServerSpec, said_elsewhere
 from eksml.spec import Spec, pattern
 
 _CONFIGURATION = "config.json"
 _PRECISIONS = {"bfloat16": "bf16", "float16": "f16", "float32": "f32"}
 # What the fields of the Spec say; each with the field.
-_SAID_BY_FIELDS = {"--config_path": "models", "--model_name": "models", "--model_path": "source"}
+_SAID_BY_FIELDS = {
+    "--config_path": "models",
+    "--metrics_enable": "metrics",
+    "--model_name": "models",
+    "--model_path": "source",
+    "--port": "the catalog",
+    "--rest_port": "the catalog",
+}
 
 ModelName = Annotated[str, pattern(r"^[A-Za-z0-9][\w.-]{0,62}$", "a name of letters, digits and _.-")]
 Version = Annotated[int, Field(strict=True, ge=1)]
@@ -86,13 +93,12 @@ class OpenVinoServerSpec(ServerSpec):
     def rules(self) -> Iterator[Problem]:
         """The threads of each model are there."""
         yield from super().rules()
+        yield from version_folder_problems(self.source)
         for name, model in self.models.items():
             if model.threads and model.threads > self.cpus:
                 text = f"{model.threads} given, must be at most the CPUs of a pod, {self.cpus:g}"
                 yield Problem(("models", name, "threads"), text)
-        for index, argument in enumerate(self.arguments):
-            if field := _SAID_BY_FIELDS.get(argument.partition("=")[0]):
-                yield Problem(("arguments", index), f"'{argument}' given, but {field} says it")
+        yield from said_elsewhere(self.arguments, _SAID_BY_FIELDS)
 
     def model_name(self, server: str) -> str:
         """The name by which clients ask for the first model."""

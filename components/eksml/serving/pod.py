@@ -63,7 +63,10 @@ def pod_template(
             **({"priorityClassName": spec.priority_class} if spec.priority_class else {}),
             **spec.placement,
             "topologySpreadConstraints": [_spread(name, names.ZONE_LABEL), _spread(name, names.HOST_LABEL)],
-            "containers": [_container(name, spec, process, start_seconds, configuration), *side_containers],
+            "containers": [
+                _container(name, spec, process, start_seconds, configuration),
+                *({**each, **_drain(spec)} for each in side_containers),
+            ],
             "volumes": [*_volumes(name, spec, configuration), *side_volumes],
         },
     }
@@ -107,9 +110,13 @@ def _container(
         "securityContext": dict(_SECURITY),
         "volumeMounts": _mounts(spec, configuration),
         **_probes(spec.facts, spec.model_name(name), start_seconds),
-        # Endpoints and load balancers forget the pod before it stops to answer.
-        "lifecycle": {"preStop": {"sleep": {"seconds": spec.drain_seconds}}} if spec.drain_seconds else {},
+        **_drain(spec),
     }
+
+
+def _drain(spec: ServerSpec) -> dict[str, Any]:
+    """Endpoints and load balancers forget the pod before anything in it stops: it is ready for as long."""
+    return {"lifecycle": {"preStop": {"sleep": {"seconds": spec.drain_seconds}}}} if spec.drain_seconds else {}
 
 
 def port_numbers(facts: Engine) -> dict[str, int]:

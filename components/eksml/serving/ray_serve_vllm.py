@@ -138,7 +138,8 @@ class RayServeVllm(VllmEngine[RayServeVllmSpec]):
     def _disruption_budget(self) -> None:
         # With maxUnavailable, Kubernetes asks the pods' owner how many there should be; a RayCluster has no answer.
         spec = {
-            "minAvailable": self.spec.least_replicas * self.spec.nodes - 1,
+            # Of the pods of one replica, only that which answers is ever ready.
+            "minAvailable": self.spec.least_replicas - 1,
             "selector": {"matchLabels": {**self.label, "ray.io/node-type": "worker"}},
         }
         self.add("policy/v1", "PodDisruptionBudget", self.resource_name, {"spec": spec})

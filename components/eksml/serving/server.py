@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import Annotated
 
@@ -32,12 +32,34 @@ from eksml.spec import (
 )
 from eksml.storage.volumes import FileSystemVolume
 
+_SECRET_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "VLLM_API_KEY",
+)
+
 VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
 
 # Tokenizers and configurations beside the weights; then logs and compiled graphs.
 _FILES_BESIDE_WEIGHTS, _OTHER_DISK_GIB = 1.1, 5
 # Of the labels by which a server's pods are found, and queued.
 _DOMAINS = {key.partition("/")[0] for key in (names.SERVER_LABEL, names.QUEUE_LABEL)}
+
+
+def said_elsewhere(arguments: Sequence[str], said_by: Mapping[str, str]) -> Iterator[Problem]:
+    """Arguments of an engine that say what is said elsewhere already, however they are spelt.
+
+    Arguments:
+        arguments: what the user adds.
+        said_by: by option, the field or place that says it.
+    """
+    known = {option.replace("_", "-"): place for option, place in said_by.items()}
+    for index, argument in enumerate(arguments):
+        if place := known.get(argument.partition("=")[0].replace("_", "-")):
+            yield Problem(("arguments", index), f"'{argument}' given, but {place} says it")
 
 
 class ServerSpec(PlacementSpec):
@@ -96,7 +118,15 @@ class ServerSpec(PlacementSpec):
         for key in self.labels:
             if key.partition("/")[0] in _DOMAINS:
                 yield Problem(("labels", key), "given, but the library sets it: take a domain of your own, or none")
+        source = self.source
+        if isinstance(source, BucketSource) and source.populate is not None and source.bucket is None:
+            writable = f"teams/{self.namespace}/"
+            if not source.prefix.startswith(writable):
+                text = f"'{source.prefix}' given, must begin with {writable}: the team may write nowhere else"
+                yield Problem(("source", "prefix"), text)
         for variable in self.environment:
+            if variable in _SECRET_VARIABLES:
+                yield Problem(("environment", variable), "given, but it is a secret: name its Secret in secrets")
             if variable in self.secrets:
                 yield Problem(("secrets", variable), "given in environment too")
 
@@ -180,6 +210,13 @@ class ServerSpec(PlacementSpec):
             yield f"storage.{self.source.cache.kind}"
         if self.autoscaling:
             yield from self.autoscaling.needs
+
+    def other_services(self, server: str) -> Iterator[tuple[str, str]]:
+        """The names of further Services of a server, each with what it is for."""
+        if self.rollout and self.rollout.kind == "blueGreen":
+            yield f"{server}-preview", "for a version that is not promoted yet"
+        if isinstance(self.autoscaling, HttpAutoscaling):
+            yield f"{server}-proxy", "by which requests wake it"
 
     def model_name(self, server: str) -> str:
         """The name by which clients ask a server for the model, or for the first of its models."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from eksml.errors import Problem, listed
 from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import MODEL_DIRECTORY, ModelRepository
+from eksml.serving.model_source import MODEL_DIRECTORY, ModelRepository, version_folder_problems
 from eksml.serving.pod import CONFIGURATION_DIRECTORY, EngineProcess
 from eksml.serving.server import ServerSpec
 from eksml.serving.warm_up import WarmUpRequest, default_request
@@ -84,6 +84,7 @@ class TensorFlowServingSpec(ServerSpec):
     def rules(self) -> Iterator[Problem]:
         """What concerns a GPU needs one."""
         yield from super().rules()
+        yield from version_folder_problems(self.source)
         if not self.gpus_per_node:
             yield from self.without_effect("no GPU", "memory_fraction")
 

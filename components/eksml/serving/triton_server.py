@@ -12,10 +12,10 @@ from eksml.catalog import images
 from eksml.errors import Problem
 from eksml.serving.language_model import memory_problems
 from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import MODEL_DIRECTORY, HubSource, ModelSource
+from eksml.serving.model_source import MODEL_DIRECTORY, HubSource, ModelSource, version_folder_problems
 from eksml.serving.pod import CONFIGURATION_DIRECTORY, EngineProcess, hub_files
 from eksml.serving.pod_scripts import script
-from eksml.serving.server import ServerSpec
+from eksml.serving.server import ServerSpec, said_elsewhere
 from eksml.serving.triton_model import ModelName, TritonModel
 from eksml.serving.warm_up import WarmUpRequest, default_request
 from eksml.sizing.inference import GpuMemory, Serving
@@ -24,6 +24,12 @@ REPOSITORY_SCRIPT = "triton_repository.sh"
 _MIB = 1024**2
 # What the fields of the Spec say; each with the field.
 _SAID_BY_FIELDS = {
+    "--allow-http": "the catalog",
+    "--allow-metrics": "metrics",
+    "--grpc-port": "the catalog",
+    "--http-address": "the catalog",
+    "--http-port": "the catalog",
+    "--metrics-port": "the catalog",
     "--cache-config": "responseCacheMib",
     "--load-model": "models",
     "--model-control-mode": "models",
@@ -48,14 +54,13 @@ class TritonServerSpec(ServerSpec):
     def rules(self) -> Iterator[Problem]:
         """One image has every backend, and the pods have what the models need."""
         yield from super().rules()
+        yield from version_folder_problems(self.source)
         yield from self._image_rules()
         for name, model in self.models.items():
             yield from (problem.below(("models", name)) for problem in self._model_rules(model))
         yield from self._language_model_rules()
         yield from self._cache_rules()
-        for index, argument in enumerate(self.arguments):
-            if field := _SAID_BY_FIELDS.get(argument.partition("=")[0]):
-                yield Problem(("arguments", index), f"'{argument}' given, but {field} says it")
+        yield from said_elsewhere(self.arguments, _SAID_BY_FIELDS)
 
     @property
     def image_reference(self) -> str:
@@ -201,7 +206,7 @@ class TritonServer(ModelServer[TritonServerSpec]):
 def _weights(spec: TritonServerSpec) -> dict[str, Any]:
     source = spec.source
     if isinstance(source, HubSource):
-        return {"model": source.model, "revision": source.revision}
+        return {"model": source.model, "revision": source.commit}
     return {"model": MODEL_DIRECTORY}
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
+from eksml.catalog import models, precisions
 from eksml.errors import Problem
 from eksml.serving.language_model import LanguageModelSpec
 from eksml.serving.model_server import ModelServer
@@ -15,6 +16,9 @@ from eksml.serving.pod import RUN_DIRECTORY, hub_files
 from eksml.sizing.arguments import WEIGHT_PRECISIONS
 from eksml.sizing.inference import GpuMemory, Serving
 from eksml.spec import Flag
+
+# Quantisations that a checkpoint has or has not; the others are made when it is loaded.
+_OF_THE_CHECKPOINT = ("awq", "gptq", "compressed-tensors")
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -40,6 +44,10 @@ class VllmEngineSpec(LanguageModelSpec):
     def rules(self) -> Iterator[Problem]:
         """Every GPU has its part of the model."""
         yield from super().rules()
+        model = models().get(self.source.model or "")
+        if model and self.quantization in _OF_THE_CHECKPOINT and not precisions()[model.precision].quantized:
+            text = f"{self.quantization} given, but {self.source.model} is published in {model.precision}: take fp8"
+            yield Problem(("quantization",), text)
         if not self.gpus_per_node:
             yield Problem(("gpusPerNode",), "0 given, must be at least 1: vLLM's image is for GPUs")
         elif self.tensor_size * self.pipeline_size != self._gpus:

@@ -13,6 +13,7 @@ from eksml.kubernetes_object import KubernetesObject
 from eksml.secret_key import SecretKey
 from eksml.serving.model_source import MODEL_DIRECTORY, ClaimSource, HubSource, ModelId
 from eksml.serving.pod import EngineProcess
+from eksml.serving.server import said_elsewhere
 from eksml.serving.vllm_engine import VllmEngine, VllmEngineSpec
 from eksml.spec import RelativePath, Spec, pattern
 
@@ -21,6 +22,11 @@ _RENDEZVOUS_PORT = 29500
 _SAID_BY_FIELDS = {
     "--api-key": "apiKey",
     "--dtype": "precision",
+    "--host": "the catalog",
+    "--port": "the catalog",
+    "-pp": "pipelineParallel",
+    "-q": "quantization",
+    "-tp": "tensorParallel",
     "--enable-lora": "lora",
     "--enable-prefix-caching": "prefixCaching",
     "--gpu-memory-utilization": "memoryUtilization",
@@ -82,9 +88,7 @@ class VllmServerSpec(VllmEngineSpec):
     def rules(self) -> Iterator[Problem]:
         """Every setting has its place."""
         yield from super().rules()
-        for index, argument in enumerate(self.arguments):
-            if field := _SAID_BY_FIELDS.get(argument.partition("=")[0]):
-                yield Problem(("arguments", index), f"'{argument}' given, but {field} says it")
+        yield from said_elsewhere(self.arguments, _SAID_BY_FIELDS)
         for name, adapter in (self.lora.adapters if self.lora else {}).items():
             if adapter.path and not isinstance(self.source, ClaimSource):
                 yield Problem(("lora", "adapters", name, "path"), "given, but the source is no claim: give model")
@@ -129,19 +133,41 @@ class VllmServer(VllmEngine[VllmServerSpec]):
                         "size": self.spec.nodes,
                         # A group that has lost one of its pods cannot go on without it.
                         "restartPolicy": "RecreateGroupOnPodRestart",
-                        "leaderTemplate": self.pods(),
+                        "leaderTemplate": self._leader(),
                         "workerTemplate": self._workers(),
                     },
                 }
             },
         )
 
+    def _disruption_budget(self) -> None:
+        if self.spec.nodes == 1:
+            super()._disruption_budget()
+            return
+        # With any of its pods, a whole group goes.
+        spec = {"maxUnavailable": 1, "selector": {"matchLabels": {names.SERVER_GROUP_LABEL: self.resource_name}}}
+        self.add("policy/v1", "PodDisruptionBudget", self.resource_name, {"spec": spec})
+
+    def _leader(self) -> dict[str, Any]:
+        template = self.pods()
+        template["metadata"]["labels"][names.SERVER_GROUP_LABEL] = self.resource_name
+        return template
+
     def _workers(self) -> dict[str, Any]:
         template = self.pods()
         template["metadata"]["labels"] = {
             **names.queue_labels(self.spec.queue, self.spec.priority),
-            names.SERVER_WORKER_LABEL: self.resource_name,
+            names.SERVER_GROUP_LABEL: self.resource_name,
         }
+        # Traffic between zones is slow and paid for: they go where the leader of their group is.
+        template["spec"].pop("topologySpreadConstraints")
+        near = {
+            "labelSelector": {"matchLabels": {names.SERVER_GROUP_LABEL: self.resource_name}},
+            "matchLabelKeys": ["leaderworkerset.sigs.k8s.io/group-key"],
+            "topologyKey": names.ZONE_LABEL,
+        }
+        preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": near}]}
+        template["spec"]["affinity"] = {**template["spec"].get("affinity", {}), "podAffinity": preferred}
         container = template["spec"]["containers"][0]
         template["spec"]["containers"] = [container]
         container["args"] = [*container["args"], "--headless"]
