@@ -563,7 +563,7 @@ def test_weights_of_the_hub_are_no_version_of_tensorflow_serving() -> None:
     [
         {},
         {"quantization": "fp8"},
-        {"quantization": "compressed-tensors", "kv_cache_precision": "fp8"},
+        {"quantization": "bitsandbytes", "kv_cache_precision": "fp8"},
         {"precision": "float16", "memory_utilization": 0.85, "context_length": 1024},
         {"batching": {"maxRequests": 64, "maxTokens": 4096}},
     ],

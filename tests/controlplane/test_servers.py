@@ -31,7 +31,7 @@ RAY = {"autoscaling": {"max_replicas": 4}, "queue": None}
 EXPOSED = {"exposure": ExposureSpec(hostname="chat.example.com")}
 FILLED = {
     "source": BucketSource(
-        prefix="teams/vision/models/", model="Qwen/Qwen2.5-7B-Instruct", revision="7" * 40, populate=Populate()
+        bucket="models", prefix="models/qwen/", model="Qwen/Qwen2.5-7B-Instruct", revision="7" * 40, populate=Populate()
     )
 }
 OF_ALL: dict[str, dict[str, Any]] = {
