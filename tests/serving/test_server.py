@@ -87,3 +87,11 @@ def test_a_model_of_the_hub_is_served_at_its_commit(kind: str) -> None:
 def test_all_of_a_pod_is_ready_until_its_requests_have_ended(kind: str) -> None:
     containers = pod_of(server(kind, drain_seconds=45), kind)["containers"]
     assert [each["lifecycle"]["preStop"]["sleep"]["seconds"] for each in containers] == [45, 45]
+
+
+def test_weights_have_room_in_the_memory_of_a_pod_without_gpus() -> None:
+    settings = {"source": HubSource(model="Qwen/Qwen2.5-7B-Instruct"), "gpus_per_node": 0, "instance_type": None}
+    line = "memoryGibPerNode: 8 GiB, but the weights of Qwen/Qwen2.5-7B-Instruct alone take 14.2"
+    small: dict[str, Any] = {**settings, "cpus_per_node": 4, "memory_gib_per_node": 8}
+    check_problems(refused("transformers", **small), [line])
+    assert spec_of("transformers", **{**small, "memory_gib_per_node": 32})

@@ -57,14 +57,19 @@ class LanguageModelSpec(ServerSpec):
 
 
 def memory_problems(spec: ServerSpec, serving: Callable[[GpuMemory], Serving]) -> Iterator[Problem]:
-    """Why the model does not fit on the GPUs, as far as both are known.
+    """Why the model does not fit on the GPUs, or without any into the memory of the pod, as far as both are known.
 
     Arguments:
         spec: the server.
         serving: how it serves the model on a GPU.
     """
     model = models().get(spec.source.model or "")
-    if model is None or not spec.gpus_per_node:
+    if model is None:
+        return
+    if not spec.gpus_per_node:
+        if spec.weights_gib and spec.weights_gib > spec.memory_gib:
+            text = f"{spec.memory_gib} GiB, but the weights of {spec.source.model} alone take {spec.weights_gib:.1f}"
+            yield Problem(("memoryGibPerNode",), text)
         return
     problems = [problem(fit(model, serving(gpu_memory(fact.gpu)))) for fact in spec.types.values() if fact.gpu]
     if problems and all(problems):
