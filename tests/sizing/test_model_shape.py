@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eksml.catalog import models
@@ -160,6 +160,7 @@ values = st.recursive(
 )
 
 
+@example({"architectures": True})
 @given(st.dictionaries(st.sampled_from(sorted({*QWEN3_8B, *DEEPSEEK_V3, *GPT_OSS_20B, "text_config"})), values))
 def test_any_config_gives_a_shape_or_an_error_to_act_on(changes: dict[str, Any]) -> None:
     for config in (changes, QWEN3_8B | changes):

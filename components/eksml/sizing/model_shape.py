@@ -150,7 +150,8 @@ def _transformer(config: Mapping[str, Any], text: Mapping[str, Any]) -> Transfor
 
 
 def _attention(config: Mapping[str, Any], text: Mapping[str, Any]) -> Attention:
-    names = [str(each) for each in config.get("architectures") or []]
+    architectures = config.get("architectures")
+    names = [str(each) for each in architectures] if isinstance(architectures, list | tuple) else []
     if names and not any(name.endswith(GENERATES) for name in names):
         return EncoderAttention()
     if rank := _number(text, "kv_lora_rank"):
