@@ -278,4 +278,5 @@ PriorityClassName = Annotated[
         "the name of a PriorityClass: lower-case letters, digits, hyphens and dots",
     ),
 ]
+VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
 Reason = Annotated[str, pattern(r"^\s*\S[\s\S]{8,}\S\s*$", "a reason of at least ten characters")]

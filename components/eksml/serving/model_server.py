@@ -118,7 +118,6 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             self.resource_name,
             spec,
             self.process(),
-            start_seconds=spec.cold_start.start_seconds,
             configuration=self._configuration,
             side_containers=[self._warm_up_container(spec.warm_up)] if spec.warm_up else [],
             side_volumes=[scripts_volume(self._scripts)] if self._scripts else [],

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Any, NamedTuple
 
 from eksml import names
 from eksml.catalog import Engine
-from eksml.secret_key import SecretKey
+from eksml.containers import CONTAINER_SECURITY, SHARED_MEMORY_MOUNT, environment, pod_security, shared_memory
 from eksml.serving.model_source import MODEL_DIRECTORY, ClaimSource, HubSource
 from eksml.serving.server import ServerSpec
 
@@ -19,7 +18,6 @@ HUB_CACHE_DIRECTORY = "/cache"
 _STARTING_PERIOD, _READY_PERIOD, _ALIVE_PERIOD, _ALIVE_FAILURES = 10, 5, 20, 6
 # What a server may still need once its requests have ended.
 _SECONDS_TO_END = 30
-_SECURITY: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 class EngineProcess(NamedTuple):
@@ -36,7 +34,6 @@ def pod_template(
     spec: ServerSpec,
     process: EngineProcess,
     *,
-    start_seconds: int,
     configuration: str | None = None,
     side_containers: Sequence[Mapping[str, Any]] = (),
     side_volumes: Sequence[Mapping[str, Any]] = (),
@@ -47,7 +44,6 @@ def pod_template(
         name: the server's name, which its claims begin with.
         spec: the server.
         process: what runs in its container.
-        start_seconds: after how many seconds a server that does not answer counts as broken.
         configuration: name of the ConfigMap with the engine's own files, if it has some.
         side_containers: what runs beside it.
         side_volumes: what these mount.
@@ -64,7 +60,7 @@ def pod_template(
             **spec.placement,
             "topologySpreadConstraints": [_spread(name, names.ZONE_LABEL), _spread(name, names.HOST_LABEL)],
             "containers": [
-                _container(name, spec, process, start_seconds, configuration),
+                _container(name, spec, process, configuration),
                 *({**each, **_drain(spec)} for each in side_containers),
             ],
             "volumes": [*_volumes(name, spec, configuration), *side_volumes],
@@ -77,28 +73,13 @@ def pod_labels(name: str, spec: ServerSpec) -> dict[str, str]:
     return {**spec.labels, names.SERVER_LABEL: name, **names.queue_labels(spec.queue, spec.priority)}
 
 
-def pod_security(user_id: int) -> dict[str, Any]:
-    """The security context of pods that write nothing but their own volumes."""
-    return {
-        "runAsNonRoot": user_id != 0,
-        "runAsUser": user_id,
-        "runAsGroup": user_id,
-        "fsGroup": user_id,
-        # A large file system is not walked through at each start.
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-
-
 def hub_files(source: HubSource) -> dict[str, Any]:
     """The environment by which Hugging Face's libraries load from the hub and keep what they loaded."""
     home = HUB_CACHE_DIRECTORY if source.cache else f"{RUN_DIRECTORY}/huggingface"
     return {"HF_HOME": home, **({"HF_TOKEN": source.token} if source.token else {})}
 
 
-def _container(
-    name: str, spec: ServerSpec, process: EngineProcess, start_seconds: int, configuration: str | None
-) -> dict[str, Any]:
+def _container(name: str, spec: ServerSpec, process: EngineProcess, configuration: str | None) -> dict[str, Any]:
     return {
         "name": "server",
         "image": spec.image_reference,
@@ -107,9 +88,9 @@ def _container(
         "env": _environment(spec, process.variables),
         "ports": [{"name": port, "containerPort": number} for port, number in port_numbers(spec.facts).items()],
         "resources": {"requests": spec.requests, "limits": spec.amounts},
-        "securityContext": dict(_SECURITY),
+        "securityContext": dict(CONTAINER_SECURITY),
         "volumeMounts": _mounts(spec, configuration),
-        **_probes(spec.facts, spec.model_name(name), start_seconds),
+        **_probes(name, spec),
         **_drain(spec),
     }
 
@@ -125,18 +106,18 @@ def port_numbers(facts: Engine) -> dict[str, int]:
     return {name: port for name, port in ports.items() if port and (name == "http" or port != facts.ports.http)}
 
 
-def _probes(facts: Engine, model: str, start_seconds: int) -> dict[str, Any]:
+def _probes(server: str, spec: ServerSpec) -> dict[str, Any]:
     """Probes that leave a server alone while it loads, and then notice what happens to it."""
 
     def asked(path: str | None) -> dict[str, Any]:
         if path is None:
             # That the port is open says at least that the server lives.
             return {"tcpSocket": {"port": "http"}}
-        return {"httpGet": {"path": path.replace("$model", model), "port": "http"}}
+        return {"httpGet": {"path": path.replace("$model", spec.model_name(server)), "port": "http"}}
 
-    paths = facts.health_paths
+    paths = spec.facts.health_paths
     started, ready = {"periodSeconds": _STARTING_PERIOD}, {"periodSeconds": _READY_PERIOD}
-    started["failureThreshold"] = ceil(start_seconds / _STARTING_PERIOD)
+    started["failureThreshold"] = spec.cold_start.start_failures(_STARTING_PERIOD)
     alive = {"periodSeconds": _ALIVE_PERIOD, "failureThreshold": _ALIVE_FAILURES}
     return {
         "startupProbe": {**asked(paths.startup), **started, "timeoutSeconds": 5},
@@ -166,20 +147,12 @@ def _environment(spec: ServerSpec, own: Mapping[str, Any]) -> list[dict[str, Any
         **spec.environment,
         **spec.secrets,
     }
-    return [{"name": variable, **_value(value)} for variable, value in variables.items()]
-
-
-def _value(value: Any) -> dict[str, Any]:
-    return value.as_value() if isinstance(value, SecretKey) else {"value": value}
+    return environment(variables)
 
 
 def _volumes(name: str, spec: ServerSpec, configuration: str | None) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = [
-        # Processes of one server exchange tensors here; the 64 MiB that a container has otherwise are soon full.
-        {
-            "name": "shared-memory",
-            "emptyDir": {"medium": "Memory", "sizeLimit": f"{max(1, spec.memory_gib // 2)}Gi"},
-        },
+        shared_memory(spec.memory_gib),
         {"name": "run", "emptyDir": {}},
     ]
     if claim := _claim(name, spec):
@@ -202,7 +175,7 @@ def _claim(name: str, spec: ServerSpec) -> str | None:
 
 def _mounts(spec: ServerSpec, configuration: str | None) -> list[dict[str, Any]]:
     mounts: list[dict[str, Any]] = [
-        {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
+        dict(SHARED_MEMORY_MOUNT),
         {"name": "run", "mountPath": RUN_DIRECTORY},
     ]
     source = spec.source

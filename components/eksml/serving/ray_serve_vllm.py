@@ -220,7 +220,7 @@ class RayServeVllm(VllmEngine[RayServeVllmSpec]):
             "cpus_per_node": head.cpus,
             "memory_gib_per_node": head.memory_gib,
         }
-        template = pod_template(self.resource_name, self.spec.model_copy(update=other), self.process(), start_seconds=0)
+        template = pod_template(self.resource_name, self.spec.model_copy(update=other), self.process())
         container = self._as_ray(template, "ray-head")
         # No weights come to it.
         container["resources"]["requests"].pop("ephemeral-storage", None)

@@ -28,6 +28,7 @@ from eksml.spec import (
     PinnedImage,
     PriorityClassName,
     ServiceAccountName,
+    VariableName,
     pattern,
 )
 from eksml.storage.volumes import FileSystemVolume
@@ -40,8 +41,6 @@ _SECRET_VARIABLES = (
     "HUGGING_FACE_HUB_TOKEN",
     "VLLM_API_KEY",
 )
-
-VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
 
 # Tokenizers and configurations beside the weights; then logs and compiled graphs.
 _FILES_BESIDE_WEIGHTS, _OTHER_DISK_GIB = 1.1, 5

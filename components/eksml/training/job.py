@@ -22,14 +22,12 @@ from eksml.spec import (
     RelativePath,
     ServiceAccountName,
     Spec,
-    pattern,
+    VariableName,
 )
 from eksml.storage.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 from eksml.training.code import Code, ImageCode
 
 _DIRECTORIES = {"CHECKPOINT_DIR": CHECKPOINT_DIRECTORY, "DATA_DIR": DATA_DIRECTORY}
-
-VariableName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
 
 
 class Helpers(Spec):

@@ -8,7 +8,7 @@ from typing import Any
 from eksml import names
 from eksml.catalog import collectives, frameworks, gpus
 from eksml.catalog.frameworks import Variable
-from eksml.secret_key import SecretKey
+from eksml.containers import CONTAINER_SECURITY, SHARED_MEMORY_MOUNT, environment, pod_security, shared_memory
 from eksml.storage.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
 from eksml.training.code import CODE_DIRECTORY, GitCode, ImageCode, code_volume, directory_of, fetch_container
 from eksml.training.job import JobSpec
@@ -37,6 +37,7 @@ def pod_template(
         variables: environment variables of this kind of job: a value, or a key of a Secret.
         helper: whether the pods only direct others: they get no GPU and little else.
     """
+    fetch = [fetch_container(spec.code, CONTAINER_SECURITY)] if isinstance(spec.code, GitCode) else []
     return {
         "metadata": {
             "labels": {names.JOB_LABEL: name},
@@ -48,9 +49,9 @@ def pod_template(
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": _SECONDS_TO_END,
-            "securityContext": _pod_security(spec),
+            "securityContext": pod_security(spec.user_id),
             **(_helper_placement(spec) if helper else _placement(name, spec)),
-            **({"initContainers": [fetch_container(spec.code, _SECURITY)]} if isinstance(spec.code, GitCode) else {}),
+            **({"initContainers": fetch} if fetch else {}),
             "containers": [
                 {
                     "name": container,
@@ -59,26 +60,12 @@ def pod_template(
                     "workingDir": directory_of(spec.code),
                     "env": _environment(name, spec, variables),
                     "resources": _resources(spec, helper),
-                    "securityContext": dict(_SECURITY),
+                    "securityContext": dict(CONTAINER_SECURITY),
                     "volumeMounts": _mounts(spec),
                 }
             ],
             "volumes": _volumes(name, spec, helper),
         },
-    }
-
-
-_SECURITY: Mapping[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-
-
-def _pod_security(spec: JobSpec) -> dict[str, Any]:
-    user = {"runAsUser": spec.user_id, "runAsGroup": spec.user_id, "fsGroup": spec.user_id}
-    return {
-        "runAsNonRoot": spec.user_id != 0,
-        **user,
-        # A large file system is not walked through at each start.
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
     }
 
 
@@ -115,8 +102,7 @@ def _resources(spec: JobSpec, helper: bool) -> dict[str, Any]:
 def _volumes(name: str, spec: JobSpec, helper: bool) -> list[dict[str, Any]]:
     memory = spec.helpers.memory_gib if helper else spec.memory_gib
     volumes: list[dict[str, Any]] = [
-        # Processes exchange batches here; the 64 MiB that a container has otherwise end in "bus error".
-        {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": f"{max(1, memory // 2)}Gi"}},
+        shared_memory(memory),
         {"name": "run", "emptyDir": {}},
     ]
     if volume := code_volume(spec.code, name):
@@ -130,7 +116,7 @@ def _volumes(name: str, spec: JobSpec, helper: bool) -> list[dict[str, Any]]:
 
 def _mounts(spec: JobSpec) -> list[dict[str, Any]]:
     mounts: list[dict[str, Any]] = [
-        {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
+        dict(SHARED_MEMORY_MOUNT),
         {"name": "run", "mountPath": RUN_DIRECTORY},
     ]
     if not isinstance(spec.code, ImageCode):
@@ -156,11 +142,7 @@ def _environment(name: str, spec: JobSpec, own: Mapping[str, Any]) -> list[dict[
         **spec.environment,
         **spec.secrets,
     }
-    return [{"name": variable, **_value(value)} for variable, value in variables.items()]
-
-
-def _value(value: Any) -> dict[str, Any]:
-    return value.as_value() if isinstance(value, SecretKey) else {"value": value}
+    return environment(variables)
 
 
 def _derived(spec: JobSpec) -> dict[str, str]:
