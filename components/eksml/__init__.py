@@ -174,6 +174,10 @@ if TYPE_CHECKING:
     from eksml.storage.lustre import LustreSpec as LustreSpec
     from eksml.storage.model_bucket import ModelBucket as ModelBucket
     from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
+    from eksml.storage.postgresql import DatabaseAccess as DatabaseAccess
+    from eksml.storage.postgresql import ExistingDatabaseSpec as ExistingDatabaseSpec
+    from eksml.storage.postgresql import Postgresql as Postgresql
+    from eksml.storage.postgresql import PostgresqlSpec as PostgresqlSpec
     from eksml.storage.shared_storage import SharedStorage as SharedStorage
     from eksml.storage.shared_storage import SharedStorageSpec as SharedStorageSpec
     from eksml.storage.volumes import ClaimVolume as ClaimVolume
@@ -328,6 +332,7 @@ _PUBLIC = {
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
     "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
+    "eksml.storage.postgresql": ("DatabaseAccess", "ExistingDatabaseSpec", "Postgresql", "PostgresqlSpec"),
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.storage.volumes": ("ClaimVolume", "FileSystemVolume", "S3Volume"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),

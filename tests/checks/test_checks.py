@@ -381,6 +381,21 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "experiments: has an address that the internet reaches: set publiclyAccessible to false",
     ),
     (
+        "encrypted",
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": False}),
+        "experiments: is not encrypted: storageEncrypted is not set",
+    ),
+    (
+        "database-recoverable",
+        add("aws:rds/instance:Instance", "experiments", {"backupRetentionPeriod": 0}),
+        "experiments: has no backups: set backupRetentionPeriod to a week or more",
+    ),
+    (
+        "database-recoverable",
+        add("aws:rds/instance:Instance", "experiments", {"backupRetentionPeriod": 7, "skipFinalSnapshot": True}),
+        "experiments: is deleted without a last snapshot: set deletionProtection, or skipFinalSnapshot to false",
+    ),
+    (
         "not-public",
         chart({"proxy": {"service": {"type": "LoadBalancer", "annotations": {}}}}),
         "portal: its value proxy.service makes a load balancer that the internet reaches",
@@ -1275,6 +1290,19 @@ def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
 )
 def test_what_the_internet_does_not_reach_is_not_public(right: Callable[[dict[str, Resource]], None]) -> None:
     assert found(planted(right), "not-public") == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"backupRetentionPeriod": 7},
+        {"backupRetentionPeriod": UNKNOWN, "skipFinalSnapshot": UNKNOWN},
+        {"backupRetentionPeriod": 1, "skipFinalSnapshot": True, "deletionProtection": True},
+    ],
+)
+def test_a_database_that_comes_back_is_not_found(settings: dict[str, Any]) -> None:
+    plan = planted(add("aws:rds/instance:Instance", "experiments", settings))
+    assert found(plan, "database-recoverable") == []
 
 
 @pytest.mark.parametrize(
