@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from eksml.cluster.pod_identity import PodIdentity as PodIdentity
     from eksml.cluster.pod_identity import PodIdentitySpec as PodIdentitySpec
     from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
+    from eksml.cluster.secrets_store import SecretsStore as SecretsStore
+    from eksml.cluster.secrets_store import SecretsStoreSpec as SecretsStoreSpec
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -246,6 +248,7 @@ _PUBLIC = {
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
+    "eksml.cluster.secrets_store": ("SecretsStore", "SecretsStoreSpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
