@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from eksml.serving.model_source import BucketSource as BucketSource
     from eksml.serving.model_source import ClaimSource as ClaimSource
     from eksml.serving.model_source import HubSource as HubSource
+    from eksml.serving.model_source import MlflowSource as MlflowSource
     from eksml.serving.openvino_server import OpenVinoModel as OpenVinoModel
     from eksml.serving.openvino_server import OpenVinoServer as OpenVinoServer
     from eksml.serving.openvino_server import OpenVinoServerSpec as OpenVinoServerSpec
@@ -300,7 +301,7 @@ _PUBLIC = {
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
     "eksml.serving.migration": ("MigratedVersionSpec", "MigrationDeployment", "create_migration_deployment"),
     "eksml.serving.model_server": ("ModelServer",),
-    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
+    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource", "MlflowSource"),
     "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.serving.populate": ("Populate",),

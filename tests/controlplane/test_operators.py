@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -122,11 +123,11 @@ def with_a_mounted_secret() -> Plan:
             opts=pulumi.ResourceOptions(provider=provider, depends_on=[store]),
         )
         attributes = {"secretProviderClass": "database"}
-        volume = {
+        volume: Any = {
             "name": "database",
             "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": True, "volumeAttributes": attributes},
         }
-        container = {"name": "reader", "image": "busybox:1.37"}
+        container: Any = {"name": "reader", "image": "busybox:1.37"}
         k8s.core.v1.Pod(
             "reader",
             metadata={"name": "reader", "namespace": "default"},
