@@ -35,6 +35,10 @@ class Registry:
             return _json({"model_version": {"name": "fraud", "version": str(self.version), "status": "READY"}})
         if path == "/api/2.0/mlflow/model-versions/get-download-uri" and query["version"] == str(self.version):
             return _json({"artifact_uri": self.uri})
+        if path == "/api/2.0/mlflow/runs/get" and query == {"run_id": "0123"}:
+            return _json({"run": {"info": {"artifact_uri": f"mlflow-artifacts:/{ROOT.removesuffix('/artifacts')}"}}})
+        if path == "/api/2.0/mlflow/logged-models/m-0123":
+            return _json({"model": {"info": {"artifact_uri": f"mlflow-artifacts:/{ROOT}"}}})
         artifacts = "/api/2.0/mlflow-artifacts/artifacts"
         if path == artifacts:
             return self._list(query["path"].removeprefix(ROOT).strip("/"))

@@ -119,6 +119,16 @@ def test_a_version_is_asked_for_without_an_alias(mlflow: Server, url: str, tmp_p
     assert not any("alias" in asked.path for asked in mlflow.asked)
 
 
+@pytest.mark.parametrize("uri", ["runs:/0123/artifacts", "models:/m-0123"])
+def test_a_version_that_names_its_run_or_logged_model_is_found(
+    url: str, registry: Registry, tmp_path: Path, uri: str
+) -> None:
+    registry.uri = uri
+    done = Fetched(url, tmp_path / "models", *HUGGING_FACE)
+    assert done.code == 0, done.text
+    assert done.files["model.safetensors"] == WEIGHTS
+
+
 def test_it_says_who_it_is_and_tells_nobody_the_password(url: str, registry: Registry, tmp_path: Path) -> None:
     registry.user = "vision:open-sesame"
     assert Fetched(url, tmp_path / "models", *HUGGING_FACE).code == 0
@@ -300,8 +310,8 @@ def test_a_platform_needs_mlflow_for_it_and_no_bucket() -> None:
         ({"model": "fraud"}, ["must have alias, such as champion, or version: one of them"]),
         ({"model": "fraud", "alias": "champion", "version": 3}, ["version: given, but alias champion says which"]),
         ({"model": "models:/fraud", "version": 3}, ["model: 'models:/fraud' given, must be the name of a registered"]),
-        ({"model": "fraud", "alias": "latest"}, ["alias: 'latest' given, must be an alias"]),
-        ({"model": "fraud", "alias": "v3"}, ["alias: 'v3' given, must be an alias"]),
+        ({"model": "fraud", "alias": "latest"}, ["alias: 'latest' given, must be another alias"]),
+        ({"model": "fraud", "alias": "v3"}, ["alias: 'v3' given, must be another alias"]),
         ({"model": "fraud", "version": 0}, ["version: 0 given, must be"]),
         ({"alias": "champion", "hubModel": "qwen"}, ["hubModel: 'qwen' given", "model: missing"]),
     ],
@@ -321,10 +331,10 @@ def test_what_no_registry_has_is_refused(settings: dict[str, Any], beginnings: l
         (
             "vllm",
             {
-                "source": MlflowSource(model="chat", version=1, size_gib=100, hub_model="Qwen/Qwen2.5-32B-Instruct"),
+                "source": MlflowSource(model="chat", version=1, size_gib=100, hub_model="Qwen/Qwen3-30B-A3B"),
                 "context_length": 8192,
             },
-            ["source.hubModel: Qwen/Qwen2.5-32B-Instruct"],
+            ["source.hubModel: Qwen/Qwen3-30B-A3B"],
         ),
         (
             "transformers",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from eksml.catalog import models
 from eksml.errors import Problem, listed
@@ -27,13 +28,16 @@ Prefix = Annotated[
 RegisteredName = Annotated[
     str, pattern(r"^[A-Za-z0-9][\w. -]{0,199}$", "the name of a registered model: letters, digits, spaces and _.-")
 ]
-# What MLflow refuses: v3 would be a version, and latest is none.
+
+
+def _no_version(alias: str) -> str:
+    if re.fullmatch(r"(?i:v\d+|latest)", alias):
+        raise ValueError("must be another alias: MLflow keeps latest, and what looks like a version, for itself")
+    return alias
+
+
 Alias = Annotated[
-    str,
-    pattern(
-        r"^(?![vV]\d+$)(?!(?i:latest)$)[A-Za-z0-9_-]{1,255}$",
-        "an alias of letters, digits and _-, other than latest or a version such as v3",
-    ),
+    str, pattern(r"^[A-Za-z0-9_-]{1,255}$", "an alias of letters, digits and _-"), AfterValidator(_no_version)
 ]
 
 

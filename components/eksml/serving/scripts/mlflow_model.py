@@ -88,11 +88,24 @@ class Mlflow:
         """The path below which MLflow gives the artifacts of a version."""
         what = f"version {version} of the registered model {model}"
         answer = self._ask(f"{API}/model-versions/get-download-uri", what, name=model, version=version)
-        address = urllib.parse.urlsplit(answer["artifact_uri"])
+        uri = self._resolved(answer["artifact_uri"])
+        address = urllib.parse.urlsplit(uri)
         if address.scheme != PROXIED:
-            text = f"the artifacts of {what} are at {answer['artifact_uri']}, which MLflow does not give out itself"
+            text = f"the artifacts of {what} are at {uri}, which MLflow does not give out itself"
             raise FailureError(f"{text}: register it from an experiment whose artifacts are at {PROXIED}:")
         return address.path.strip("/")
+
+    def _resolved(self, uri: str) -> str:
+        """Where the artifacts of a run, or of a model that was logged, are: some versions name no more than that."""
+        scheme, _, place = uri.partition(":/")
+        name, _, below = place.strip("/").partition("/")
+        if scheme == "runs":
+            run = self._ask(f"{API}/runs/get", f"the run {name}", run_id=name)["run"]
+            return posixpath.join(run["info"]["artifact_uri"], below)
+        if scheme == "models" and name.startswith("m-"):
+            logged = self._ask(f"{API}/logged-models/{urllib.parse.quote(name)}", f"the logged model {name}")["model"]
+            return posixpath.join(logged["info"]["artifact_uri"], below)
+        return uri
 
     def files_below(self, root: str, folder: str = "") -> Iterator[File]:
         """Every file below a path, by its way from there."""
@@ -120,8 +133,8 @@ class Mlflow:
 
         self._try(path, f"the artifact {file.path}", write)
 
-    def _ask(self, path: str, what: str, **query: Any) -> dict[str, Any]:
-        return self._try(f"{path}?{urllib.parse.urlencode(query)}", what, json.load)
+    def _ask(self, address: str, what: str, /, **query: Any) -> dict[str, Any]:
+        return self._try(f"{address}?{urllib.parse.urlencode(query)}", what, json.load)
 
     def _try(self, path: str, what: str, use: Any) -> Any:
         for number in range(1, MOST_TRIES + 1):
@@ -147,9 +160,10 @@ def _of_status(error: urllib.error.HTTPError, what: str, *, has_user: bool) -> s
     if error.code == http.client.NOT_FOUND:
         raise FailureError(f"MLflow has no {what}: set it there, or name another one")
     if error.code in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
-        who = f"the user {os.environ['MLFLOW_TRACKING_USERNAME']}" if has_user else "nobody without a user"
-        advice = "give it the right to" if has_user else "put one into the Secret of the team's namespace to"
-        raise FailureError(f"MLflow does not let {who} read {what}: {advice}")
+        if has_user:
+            raise FailureError(f"MLflow does not let the user {os.environ['MLFLOW_TRACKING_USERNAME']} read {what}")
+        text = f"MLflow lets nobody without a user read {what}"
+        raise FailureError(f"{text}: the Secret mlflow of the namespace has to have username and password")
     if error.code < http.client.INTERNAL_SERVER_ERROR and error.code != http.client.TOO_MANY_REQUESTS:
         raise FailureError(f"MLflow refuses {what}: {error.code} {error.reason}")
     return f"MLflow answers {error.code} {error.reason} for {what}"
