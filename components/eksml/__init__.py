@@ -34,18 +34,24 @@ if TYPE_CHECKING:
     from eksml.network.authentication import JsonWebToken as JsonWebToken
     from eksml.network.authentication import JwtClaim as JwtClaim
     from eksml.network.authentication import OpenIdConnect as OpenIdConnect
+    from eksml.network.entry import EntryHandles as EntryHandles
+    from eksml.network.entry import EntrySpec as EntrySpec
+    from eksml.network.entry import PlatformEntry as PlatformEntry
+    from eksml.network.entry import ServiceBackend as ServiceBackend
+    from eksml.network.entry import entry_policy as entry_policy
+    from eksml.network.entry import service_routes as service_routes
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
     from eksml.network.external_dns import DnsPolicy as DnsPolicy
     from eksml.network.external_dns import ExternalDns as ExternalDns
     from eksml.network.external_dns import ExternalDnsSpec as ExternalDnsSpec
     from eksml.network.gateway import GatewayControllers as GatewayControllers
     from eksml.network.gateway import GatewaySpec as GatewaySpec
+    from eksml.network.load_balancer import AccessLogs as AccessLogs
+    from eksml.network.load_balancer import CertificateTls as CertificateTls
+    from eksml.network.load_balancer import HostedZoneTls as HostedZoneTls
+    from eksml.network.load_balancer import Scheme as Scheme
     from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
     from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
-    from eksml.network.team_gateway import AccessLogs as AccessLogs
-    from eksml.network.team_gateway import CertificateTls as CertificateTls
-    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
-    from eksml.network.team_gateway import Scheme as Scheme
     from eksml.network.team_gateway import TeamGateway as TeamGateway
     from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
@@ -245,18 +251,20 @@ _PUBLIC = {
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
+    "eksml.network.entry": (
+        "EntryHandles",
+        "EntrySpec",
+        "PlatformEntry",
+        "ServiceBackend",
+        "entry_policy",
+        "service_routes",
+    ),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
     "eksml.network.external_dns": ("DnsPolicy", "ExternalDns", "ExternalDnsSpec"),
     "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
+    "eksml.network.load_balancer": ("AccessLogs", "CertificateTls", "HostedZoneTls", "Scheme"),
     "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
-    "eksml.network.team_gateway": (
-        "AccessLogs",
-        "CertificateTls",
-        "HostedZoneTls",
-        "Scheme",
-        "TeamGateway",
-        "TeamGatewaySpec",
-    ),
+    "eksml.network.team_gateway": ("TeamGateway", "TeamGatewaySpec"),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),

@@ -28,9 +28,11 @@ MIGRATION_TO_LABEL = "migration-to"
 SERVER_GROUP_LABEL = "eksml.dev/server-group"
 """On all pods of a model server whose copies take several nodes each, those too that answer nobody: its name."""
 
-TEAM_GATEWAY = "entry"
-"""In a team's namespace: the Gateway by which its model servers are reached, its listener for them, and the
-ListenerRuleConfiguration that each of their routes names."""
+ENTRY = "entry"
+"""The Gateway of an entry and its listener for routes; in a team's namespace also the ListenerRuleConfiguration that
+each of its routes names."""
+ENTRY_NAMESPACE = "entry"
+"""The platform's own entry, by which people reach its services."""
 GATEWAY_CLASS = "aws-alb"
 """The class of Gateways that the AWS load balancer controller makes Application Load Balancers for."""
 GATEWAY_API_VERSION = "gateway.networking.k8s.io/v1"
