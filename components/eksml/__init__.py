@@ -77,6 +77,9 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.observability.budget import Budget as Budget
+    from eksml.observability.budget import BudgetSpec as BudgetSpec
+    from eksml.observability.budget import OnExceed as OnExceed
     from eksml.observability.observability import Observability as Observability
     from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
     from eksml.observability.prometheus import Prometheus as Prometheus
@@ -273,6 +276,7 @@ _PUBLIC = {
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform", "PlatformSpec"),

@@ -97,6 +97,11 @@ PLATFORM_NAMESPACE_VALUE = "platform"
 TEAM_LABEL = "eksml.dev/team"
 """On the namespace of a team and all that the platform makes in it: the team's name."""
 
+PLATFORM_TAG = "eksml:platform"
+TEAM_TAG = "eksml:team"
+"""On everything in AWS: the platform's name; on what a team has of its own also the team's, as TEAM_LABEL says it in
+Kubernetes."""
+
 TEAM_SERVICE_ACCOUNT = "workload"
 """In every team's namespace: pods with it have the team's rights in AWS."""
 

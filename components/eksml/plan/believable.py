@@ -29,6 +29,10 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "aws:acm/certificateValidation:CertificateValidation": ("{hex}", {}),
+    "aws:budgets/budget:Budget": (
+        "{account}:{name}",
+        {"name": "{name}", "arn": "arn:aws:budgets::{account}:budget/{name}"},
+    ),
     "aws:cloudwatch/eventRule:EventRule": (
         "{name}",
         {"name": "{name}", "arn": "arn:aws:events:{region}:{account}:rule/{name}"},
@@ -134,6 +138,10 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("{name}", {}),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ("{name}", {}),
     "aws:s3/bucketVersioning:BucketVersioning": ("{name}", {}),
+    "aws:scheduler/schedule:Schedule": (
+        "default/{name}",
+        {"name": "{name}", "arn": "arn:aws:scheduler:{region}:{account}:schedule/default/{name}"},
+    ),
     "aws:sqs/queue:Queue": (
         "https://sqs.{region}.amazonaws.com/{account}/{name}",
         {"name": "{name}", "url": "{id}", "arn": "arn:aws:sqs:{region}:{account}:{name}"},
