@@ -4,19 +4,41 @@ from eksml.sizing.advice import alternatives, problem
 from eksml.sizing.inference import Fit, GpuMemory, Range, Serving, fit, gpu_memory, known_gpus
 from eksml.sizing.memory import disk_gb
 from eksml.sizing.model_shape import count_parameters, shape_from_config, shape_of
+from eksml.sizing.training import (
+    Checkpointing,
+    Method,
+    Sharding,
+    Training,
+    TrainingFit,
+    TrainingRun,
+    active_parameters,
+    fit_training,
+    flops_per_token,
+    training_run,
+)
 
 __all__ = [
+    "Checkpointing",
     "Fit",
     "GpuMemory",
+    "Method",
     "Range",
     "Serving",
+    "Sharding",
+    "Training",
+    "TrainingFit",
+    "TrainingRun",
+    "active_parameters",
     "alternatives",
     "count_parameters",
     "disk_gb",
     "fit",
+    "fit_training",
+    "flops_per_token",
     "gpu_memory",
     "known_gpus",
     "problem",
     "shape_from_config",
     "shape_of",
+    "training_run",
 ]
