@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from eksml.nodes.placement import PlacementSpec as PlacementSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
+    from eksml.nodes.schedule import Schedule as Schedule
+    from eksml.nodes.schedule import ScheduleSpec as ScheduleSpec
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
@@ -238,6 +240,7 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
+    from eksml.weekly_hours import WeeklyHours as WeeklyHours
     from eksml.workload import Workload as Workload
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
@@ -275,6 +278,7 @@ _PUBLIC = {
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
+    "eksml.nodes.schedule": ("Schedule", "ScheduleSpec"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
     "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
@@ -370,6 +374,7 @@ _PUBLIC = {
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
     "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
+    "eksml.weekly_hours": ("WeeklyHours",),
     "eksml.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

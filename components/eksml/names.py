@@ -87,6 +87,9 @@ GPU_NAMESPACE = "nvidia"
 
 KUEUE_NAMESPACE = "kueue-system"
 
+SCHEDULE_NAMESPACE = "working-hours"
+"""What takes Karpenter's nodes away when the working day ends."""
+
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 POD_SECURITY_WARN_LABEL = "pod-security.kubernetes.io/warn"
 

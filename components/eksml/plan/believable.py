@@ -139,8 +139,12 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ("{name}", {}),
     "aws:s3/bucketVersioning:BucketVersioning": ("{name}", {}),
     "aws:scheduler/schedule:Schedule": (
-        "default/{name}",
-        {"name": "{name}", "arn": "arn:aws:scheduler:{region}:{account}:schedule/default/{name}"},
+        "{name}/{name}",
+        {"name": "{name}", "arn": "arn:aws:scheduler:{region}:{account}:schedule/{name}/{name}"},
+    ),
+    "aws:scheduler/scheduleGroup:ScheduleGroup": (
+        "{name}",
+        {"name": "{name}", "arn": "arn:aws:scheduler:{region}:{account}:schedule-group/{name}"},
     ),
     "aws:sqs/queue:Queue": (
         "https://sqs.{region}.amazonaws.com/{account}/{name}",
