@@ -47,6 +47,18 @@ from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomization
 from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
 from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
+from eksml.catalog.prices import (
+    PricedThing,
+    RegionalPrice,
+    SpotPrice,
+    SpotRange,
+    free_types,
+    price,
+    prices,
+    spot_prices,
+    spot_range,
+    unseen_prices,
+)
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
@@ -83,13 +95,17 @@ __all__ = [
     "OverlayWorkload",
     "PodSize",
     "Precision",
+    "PricedThing",
     "Rate",
     "Rating",
     "ReadRate",
     "Region",
+    "RegionalPrice",
     "Replacement",
     "Signal",
     "Span",
+    "SpotPrice",
+    "SpotRange",
     "Transformer",
     "Variable",
     "VpcEndpoints",
@@ -109,6 +125,7 @@ __all__ = [
     "exporters",
     "for_pods",
     "frameworks",
+    "free_types",
     "gpus",
     "image_of",
     "images",
@@ -122,13 +139,18 @@ __all__ = [
     "orchestrators",
     "partition",
     "precisions",
+    "price",
     "priced_regions",
+    "prices",
     "regions",
     "replacement",
     "replacements",
     "series_in",
     "service_account",
+    "spot_prices",
+    "spot_range",
     "today",
+    "unseen_prices",
     "usable_kubernetes_versions",
     "vpc_endpoints",
     "whole_stacks",
