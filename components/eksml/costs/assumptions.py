@@ -46,9 +46,9 @@ class Assumptions(Spec):
     """Logs that each log group takes in; it keeps them for as long as its retention says."""
     bucket_gb: Annotated[float, _assumed("GB")] = 500
     """What each bucket holds."""
-    bucket_writes: Annotated[float, _assumed("1,000 requests/month")] = 100
+    bucket_writes: Annotated[float, _assumed("thousand requests/month")] = 100
     """Requests that write to each bucket or list it."""
-    bucket_reads: Annotated[float, _assumed("1,000 requests/month")] = 1000
+    bucket_reads: Annotated[float, _assumed("thousand requests/month")] = 1000
     """Requests that read from each bucket."""
     file_system_gb: Annotated[float, _assumed("GB")] = 200
     """What each EFS file system holds."""
@@ -56,18 +56,18 @@ class Assumptions(Spec):
     """Data read from each EFS file system with elastic throughput."""
     file_system_written_gb: Annotated[float, _assumed("GB/month")] = 100
     """Data written to each EFS file system with elastic throughput."""
-    load_balancer_units: Annotated[float, _assumed("units")] = 1
-    """Capacity units that each load balancer uses on average: of connections, data and rules, whichever is most."""
+    load_balancer_units: Annotated[float, _assumed("capacity units")] = 1
+    """What each load balancer uses on average, of connections, data or rules, whichever is most."""
     database_backup_gb: Annotated[
         float,
         _assumed("GB", source="backups up to the size of a database are free: https://aws.amazon.com/rds/pricing/"),
     ] = 0
     """Backups of each database beyond its own size."""
-    key_requests: Annotated[float, _assumed("10,000 requests/month")] = 10
+    key_requests: Annotated[float, _assumed("ten thousand requests/month")] = 10
     """Requests to each KMS key."""
-    secret_requests: Annotated[float, _assumed("10,000 requests/month")] = 5
+    secret_requests: Annotated[float, _assumed("ten thousand requests/month")] = 5
     """Requests for each secret of Secrets Manager."""
-    queue_requests: Annotated[float, _assumed("1,000,000 requests/month")] = 0.5
+    queue_requests: Annotated[float, _assumed("million requests/month")] = 0.5
     """Requests to each queue: Karpenter asks its own every 20 seconds, from each replica."""
     image_gb: Annotated[float, _assumed("GB")] = 50
     """What each image repository holds."""

@@ -14,7 +14,6 @@ _FREE_INTERNET_GB = 100
 _DAYS_PER_MONTH = HOURS_PER_MONTH / 24
 _GP3_IOPS = 3000
 _GP3_THROUGHPUT = 125
-# Up to 400 GiB, storage of RDS has these for nothing: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html
 _CLUSTERS = ("eks:index:Cluster", "aws:eks/cluster:Cluster")
 
 
@@ -197,6 +196,10 @@ def _alarm(alarm: Resource, basis: Basis) -> Iterator[Line]:
     yield basis.line(alarm, "alarm", Range.exactly(1), "observability")
 
 
+def _user_pool(pool: Resource, basis: Basis) -> Iterator[Line]:
+    yield basis.used(pool, "activeUser", basis.assumptions.active_users, "cluster")
+
+
 def _is_in_extended_support(cluster: Resource, plan: Plan) -> bool:
     """Whether the version is out of standard support and stays: with another policy EKS upgrades it by itself."""
     spec = plan.by_urn[cluster.parent].inputs.get("spec") or {} if cluster.parent in plan.by_urn else {}
@@ -212,6 +215,7 @@ _PRICED: dict[str, Callable[[Resource, Basis], Iterator[Line]]] = {
     "aws:alb/loadBalancer:LoadBalancer": _load_balancer,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
+    "aws:cognito/userPool:UserPool": _user_pool,
     "aws:ebs/volume:Volume": _volume,
     "aws:ec2/eip:Eip": _address,
     "aws:ec2/natGateway:NatGateway": _nat_gateway,

@@ -23,6 +23,8 @@ _HOURS_OF_ALL_DAYS = HOURS_PER_MONTH / 24
 class _Use(NamedTuple):
     """What becomes of a pool: how many nodes, what for, and whose."""
 
+    usual: Offer
+    """What most of them are."""
     what: str
     nodes: Range
     """In a month, on average."""
@@ -43,8 +45,8 @@ def pool_lines(basis: Basis) -> Iterator[Line]:
             use = _elastic(own, [each for each in used if each.offer.node.pool.urn == pool], basis)
         else:
             use = _managed(own, basis)
-        yield _nodes(own[0], use)
-        yield _disks(own[0], use, basis)
+        yield _nodes(use)
+        yield _disks(use, basis)
 
 
 def _without_price(basis: Basis) -> Iterator[NotPriced]:
@@ -67,7 +69,7 @@ def _managed(offers: Sequence[Offer], basis: Basis) -> _Use:
     types = " or ".join(offer.node.instance_type for offer in offers)
     purpose = "training" if first.node.gpus else "cluster"
     what = f"{count} × {types}, {first.capacity}"
-    return _Use(what, Range.exactly(count), usd, purpose, quota_shares(offers, basis))
+    return _Use(first, what, Range.exactly(count), usd, purpose, quota_shares(offers, basis))
 
 
 def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Use:
@@ -83,7 +85,14 @@ def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Us
     limit = "without a limit" if most is None else f"at most {most} × {dearest.node.instance_type}"
     what = f"{_in_words(used)}, {offers[0].capacity}; {limit}"
     shares = _shares(used) or quota_shares(offers, basis)
-    return _Use(what, Range(0, hours / HOURS_PER_MONTH, most), usd, _purpose(offers, used), shares)
+    return _Use(
+        used[0].offer if used else dearest,
+        what,
+        Range(0, hours / HOURS_PER_MONTH, most),
+        usd,
+        _purpose(offers, used),
+        shares,
+    )
 
 
 def _full_of_jobs(offers: Sequence[Offer], used: Sequence[UsedNode], basis: Basis) -> Iterator[UsedNode]:
@@ -98,8 +107,8 @@ def _full_of_jobs(offers: Sequence[Offer], used: Sequence[UsedNode], basis: Basi
         yield UsedNode(cheapest, {}, hours, dict(quota_shares(offers, basis)), {"training"})
 
 
-def _nodes(first: Offer, use: _Use) -> Item:
-    pool = first.node.pool
+def _nodes(use: _Use) -> Item:
+    pool = use.usual.node.pool
     return Item(
         pool.urn,
         pool.name,
@@ -107,21 +116,22 @@ def _nodes(first: Offer, use: _Use) -> Item:
         use.nodes * HOURS_PER_MONTH,
         "hour",
         use.usd,
-        first.source,
-        first.confidence,
+        use.usual.source,
+        use.usual.confidence,
         use.purpose,
-        _name(first),
+        _name(use.usual),
         use.shares,
     )
 
 
-def _disks(first: Offer, use: _Use, basis: Basis) -> Line:
+def _disks(use: _Use, basis: Basis) -> Line:
     """The EBS volumes of nodes; those of all types of a pool are alike."""
-    gib = first.node.ebs_gib
-    line = basis.line(first.node.pool, "gp3Gb", use.nodes * gib, use.purpose, f"disks of its nodes, {gib:g} GiB each")
+    node = use.usual.node
+    gib = node.ebs_gib
+    line = basis.line(node.pool, "gp3Gb", use.nodes * gib, use.purpose, f"disks of its nodes, {gib:g} GiB each")
     if isinstance(line, NotPriced):
         return line
-    return replace(line, purpose=use.purpose, pool=_name(first), shares=use.shares)
+    return replace(line, purpose=use.purpose, pool=_name(use.usual), shares=use.shares)
 
 
 def _name(offer: Offer) -> str:
