@@ -29,8 +29,9 @@ def diff(
 ) -> None:
     """Show what changes between two stacks, or before and after an edit.
 
-    Replacements of what holds state come first, then other replacements, removals, changes and additions. --set counts
-    for what is to be. That there are differences is no failure.
+    What it does to the bill comes first, if it does anything; then replacements of what holds state, other
+    replacements, removals, changes and additions. --set counts for what is to be. That there are differences is no
+    failure.
 
     \b
     Examples:
@@ -55,6 +56,6 @@ def diff(
         content = {**diff_json(found), "cost": cost_change_json(old, new)}
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
-        show_diff(found, answer())
         if change := cost_change(old, new):
-            answer().print(f"[bold]Cost[/]: {change}", soft_wrap=True)
+            answer().print(f"[bold]Cost[/]: {change}\n", soft_wrap=True)
+        show_diff(found, answer())

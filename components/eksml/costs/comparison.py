@@ -42,9 +42,9 @@ def comparison_json(first: Bill, second: Bill) -> dict[str, Any]:
 
 
 def cost_change(before: Plan, after: Plan) -> str | None:
-    """What a change does to the bill, in one line; None where one of the two has no prices."""
+    """What a change does to the bill, in one line; None where it does nothing, or one of the two has no prices."""
     bills = _bills(before, after)
-    if bills is None:
+    if bills is None or bills[0].monthly == bills[1].monthly:
         return None
     old, new = (bill.monthly for bill in bills)
     change = new.expected - old.expected

@@ -74,7 +74,7 @@ def _managed(offers: Sequence[Offer], basis: Basis) -> _Use:
 
 def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Use:
     """None at least; expected are those that the Plan's pods ask for, or jobs; at most what the limits allow."""
-    if not any(each.hours == HOURS_PER_MONTH or "training" in each.purposes for each in used):
+    if not any(each.hours == HOURS_PER_MONTH for each in used):
         used = [*used, *_full_of_jobs(offers, used, basis)]
     hours = sum(each.hours for each in used)
     dearest = max(offers, key=lambda offer: (offer.most or 0) * (offer.usd.most or 0))
@@ -96,7 +96,10 @@ def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Us
 
 
 def _full_of_jobs(offers: Sequence[Offer], used: Sequence[UsedNode], basis: Basis) -> Iterator[UsedNode]:
-    """A pool of GPUs that no server needs all day is full of jobs for some hours of it, on the cheapest GPUs."""
+    """A pool of GPUs that no server needs all day is full of jobs for some hours of it, on the cheapest GPUs.
+
+    The jobs of the Plan are some of them.
+    """
     with_gpus = [offer for offer in offers if offer.node.gpus and offer.most]
     hours = basis.assumptions.job_hours_per_day * _HOURS_OF_ALL_DAYS
     if not with_gpus or not hours:
