@@ -125,6 +125,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "prices.yaml": lambda: catalog.prices() and catalog.spot_prices() and catalog.free_types(),
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
+        "training_memory.yaml": catalog.training_memory,
         "vpc_endpoints.yaml": catalog.vpc_endpoints,
     }
     assert sorted(readers) == FILES

@@ -61,6 +61,7 @@ from eksml.catalog.prices import (
 )
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
+from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "Metric",
     "Model",
     "ModelShape",
+    "Optimizer",
     "Orchestrator",
     "Overlay",
     "OverlayWorkload",
@@ -106,6 +108,7 @@ __all__ = [
     "Span",
     "SpotPrice",
     "SpotRange",
+    "TrainingMemory",
     "Transformer",
     "Variable",
     "VpcEndpoints",
@@ -150,6 +153,7 @@ __all__ = [
     "spot_prices",
     "spot_range",
     "today",
+    "training_memory",
     "unseen_prices",
     "usable_kubernetes_versions",
     "vpc_endpoints",
