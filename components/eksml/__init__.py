@@ -36,18 +36,24 @@ if TYPE_CHECKING:
     from eksml.network.authentication import JsonWebToken as JsonWebToken
     from eksml.network.authentication import JwtClaim as JwtClaim
     from eksml.network.authentication import OpenIdConnect as OpenIdConnect
+    from eksml.network.entry import EntryHandles as EntryHandles
+    from eksml.network.entry import EntrySpec as EntrySpec
+    from eksml.network.entry import PlatformEntry as PlatformEntry
+    from eksml.network.entry import ServiceBackend as ServiceBackend
+    from eksml.network.entry import entry_policy as entry_policy
+    from eksml.network.entry import service_routes as service_routes
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
     from eksml.network.external_dns import DnsPolicy as DnsPolicy
     from eksml.network.external_dns import ExternalDns as ExternalDns
     from eksml.network.external_dns import ExternalDnsSpec as ExternalDnsSpec
     from eksml.network.gateway import GatewayControllers as GatewayControllers
     from eksml.network.gateway import GatewaySpec as GatewaySpec
+    from eksml.network.load_balancer import AccessLogs as AccessLogs
+    from eksml.network.load_balancer import CertificateTls as CertificateTls
+    from eksml.network.load_balancer import HostedZoneTls as HostedZoneTls
+    from eksml.network.load_balancer import Scheme as Scheme
     from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
     from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
-    from eksml.network.team_gateway import AccessLogs as AccessLogs
-    from eksml.network.team_gateway import CertificateTls as CertificateTls
-    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
-    from eksml.network.team_gateway import Scheme as Scheme
     from eksml.network.team_gateway import TeamGateway as TeamGateway
     from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
@@ -70,9 +76,14 @@ if TYPE_CHECKING:
     from eksml.nodes.placement import PlacementSpec as PlacementSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
+    from eksml.nodes.schedule import Schedule as Schedule
+    from eksml.nodes.schedule import ScheduleSpec as ScheduleSpec
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.observability.budget import Budget as Budget
+    from eksml.observability.budget import BudgetSpec as BudgetSpec
+    from eksml.observability.budget import OnExceed as OnExceed
     from eksml.observability.observability import Observability as Observability
     from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
     from eksml.observability.prometheus import Prometheus as Prometheus
@@ -236,6 +247,7 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
+    from eksml.weekly_hours import WeeklyHours as WeeklyHours
     from eksml.workload import Workload as Workload
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
@@ -253,18 +265,20 @@ _PUBLIC = {
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
+    "eksml.network.entry": (
+        "EntryHandles",
+        "EntrySpec",
+        "PlatformEntry",
+        "ServiceBackend",
+        "entry_policy",
+        "service_routes",
+    ),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
     "eksml.network.external_dns": ("DnsPolicy", "ExternalDns", "ExternalDnsSpec"),
     "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
+    "eksml.network.load_balancer": ("AccessLogs", "CertificateTls", "HostedZoneTls", "Scheme"),
     "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
-    "eksml.network.team_gateway": (
-        "AccessLogs",
-        "CertificateTls",
-        "HostedZoneTls",
-        "Scheme",
-        "TeamGateway",
-        "TeamGatewaySpec",
-    ),
+    "eksml.network.team_gateway": ("TeamGateway", "TeamGatewaySpec"),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
@@ -272,7 +286,9 @@ _PUBLIC = {
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
+    "eksml.nodes.schedule": ("Schedule", "ScheduleSpec"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform",),
@@ -367,6 +383,7 @@ _PUBLIC = {
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
     "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
+    "eksml.weekly_hours": ("WeeklyHours",),
     "eksml.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
