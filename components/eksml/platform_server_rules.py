@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_snake
 
 from eksml.errors import Problem, nearest
 from eksml.names import GPU_RESOURCE
+from eksml.network.exposure import exposure_problems
 from eksml.nodes.sharing import Mps, TimeSlicing
-from eksml.serving.exposure import exposure_problems
 from eksml.serving.model_source import BucketSource
 from eksml.tenancy.quotas import CPU, shares_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from eksml import names
 from eksml.errors import Problem
@@ -12,8 +12,15 @@ from eksml.network.target_group import grpc_target_group, target_group
 from eksml.network.team_gateway import TeamGatewaySpec
 from eksml.network.team_routes import RULES_KIND
 from eksml.paths import Path
-from eksml.serving.autoscaling import Backend
 from eksml.spec import HostName, Spec, UrlPath
+
+
+class Backend(NamedTuple):
+    """The Service that a route to a server points to."""
+
+    namespace: str
+    service: str
+    port: int
 
 
 class ExposureSpec(Spec):

@@ -8,9 +8,9 @@ import pytest
 from crds import check_admitted
 from eksml import names
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.exposure import ExposureSpec, exposure_objects, exposure_problems
 from eksml.network.team_gateway import TeamGatewaySpec
 from eksml.serving.autoscaling import HttpAutoscaling, backend
-from eksml.serving.exposure import ExposureSpec, exposure_objects, exposure_problems
 from eksml.spec import parse
 from refusals import check_problems, problems
 
