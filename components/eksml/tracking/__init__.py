@@ -1,0 +1,1 @@
+"""Tracking: where experiments are recorded and compared."""
