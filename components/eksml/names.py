@@ -57,7 +57,7 @@ MLFLOW_SECRET = "mlflow"
 
 WANDB = "wandb"
 WANDB_API_KEY = "api-key"
-"""In the namespace of a team that reports to Weights & Biases: the Secret with the key, and the ConfigMap of settings."""
+"""In the namespace of a team that reports to Weights & Biases: the Secret with the key, the ConfigMap of settings."""
 
 TENSORBOARD_LABEL = "eksml.dev/tensorboard"
 """On every pod of a TensorBoard and all that belongs to it: its name."""

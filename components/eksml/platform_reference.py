@@ -53,6 +53,11 @@ class PlatformReference:
         """AWS region of the platform; None on a cluster by its kubeconfig."""
         return self.required("region") if self._name else None
 
+    @property
+    def tracking_uri(self) -> pulumi.Output[str | None] | None:
+        """Address of the platform's MLflow, None within where it has none; None on a cluster by its kubeconfig."""
+        return self._stack.get_output("trackingUri") if self._stack else None
+
     def required(self, export: str) -> pulumi.Output[Any]:
         """What the platform exports under a name. Without it the program ends and says which platform lacks it."""
         if self._stack is None:

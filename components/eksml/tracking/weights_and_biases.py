@@ -59,7 +59,7 @@ class WeightsAndBiases(Component):
         settings = {"WANDB_ENTITY": spec.entity, "WANDB_PROJECT": spec.project, "WANDB_BASE_URL": spec.base_url}
         given = {variable: value for variable, value in settings.items() if value}
         for team in spec.teams:
-            metadata = {"name": names.WANDB, "namespace": team, "labels": {names.TEAM_LABEL: team}}
+            metadata = k8s.meta.v1.ObjectMetaArgs(name=names.WANDB, namespace=team, labels={names.TEAM_LABEL: team})
             k8s.core.v1.Secret(
                 f"{name}-{team}",
                 metadata=metadata,
