@@ -29,7 +29,7 @@ def server_problems(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _name_problems(spec)
     yield from _prefix_problems(spec)
     yield from _room_problems(spec)
-    exposures = {name: (server.namespace, server.exposure) for name, server in spec.servers.items()}
+    exposures = {("servers", name): (server.namespace, server.exposure) for name, server in spec.servers.items()}
     yield from exposure_problems(exposures, {name: team.gateway for name, team in spec.teams.items()})
 
 
