@@ -29,7 +29,7 @@ class Backend(NamedTuple):
 
 
 class ExposureSpec(Spec):
-    """Where a server of a team is reached by the team's entry (`teams.TEAM.gateway`), by host name, by path, or by both."""
+    """Where a team's server is reached by the team's entry (`teams.TEAM.gateway`), by host name, by path, or both."""
 
     hostname: HostName | None = None
     """The host name that it answers to, one that the entry answers to; by default all of those."""
