@@ -1,1 +1,1 @@
-"""Tracking: where experiments are recorded and compared."""
+"""What remembers experiments, runs and models."""
