@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from eksml.network.entry import entry_policy as entry_policy
     from eksml.network.entry import service_routes as service_routes
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
+    from eksml.network.exposure import ExposureSpec as ExposureSpec
+    from eksml.network.exposure import exposure_objects as exposure_objects
+    from eksml.network.exposure import exposure_problems as exposure_problems
     from eksml.network.external_dns import DnsPolicy as DnsPolicy
     from eksml.network.external_dns import ExternalDns as ExternalDns
     from eksml.network.external_dns import ExternalDnsSpec as ExternalDnsSpec
@@ -112,9 +115,6 @@ if TYPE_CHECKING:
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.cold_start import ColdStart as ColdStart
     from eksml.serving.cold_start import cold_start as cold_start
-    from eksml.serving.exposure import ExposureSpec as ExposureSpec
-    from eksml.serving.exposure import exposure_objects as exposure_objects
-    from eksml.serving.exposure import exposure_problems as exposure_problems
     from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
@@ -209,6 +209,13 @@ if TYPE_CHECKING:
     from eksml.tenancy.team import TeamVolumes as TeamVolumes
     from eksml.tenancy.team_queue import TeamQueue as TeamQueue
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
+    from eksml.tracking.tensorboard import TensorBoard as TensorBoard
+    from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
+    from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
+    from eksml.tracking.tensorboard import tensor_board_problems as tensor_board_problems
+    from eksml.tracking.weights_and_biases import WeightsAndBiases as WeightsAndBiases
+    from eksml.tracking.weights_and_biases import WeightsAndBiasesSpec as WeightsAndBiasesSpec
+    from eksml.tracking.weights_and_biases import weights_and_biases_problems as weights_and_biases_problems
     from eksml.training.code import ConfigMapCode as ConfigMapCode
     from eksml.training.code import GitCode as GitCode
     from eksml.training.code import ImageCode as ImageCode
@@ -274,6 +281,7 @@ _PUBLIC = {
         "service_routes",
     ),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
+    "eksml.network.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.network.external_dns": ("DnsPolicy", "ExternalDns", "ExternalDnsSpec"),
     "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
     "eksml.network.load_balancer": ("AccessLogs", "CertificateTls", "HostedZoneTls", "Scheme"),
@@ -309,7 +317,6 @@ _PUBLIC = {
     ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
-    "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
@@ -361,6 +368,8 @@ _PUBLIC = {
     "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
+    "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
+    "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
     "eksml.training.hyperparameter_search": (

@@ -53,7 +53,16 @@ PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 
 MLFLOW_NAMESPACE = "mlflow"
 MLFLOW_URL = "http://mlflow.mlflow.svc:5000"
-"""Where runs are tracked and models registered."""
+"""Where MLflow answers inside the cluster."""
+MLFLOW_SECRET = "mlflow"
+"""In the namespace of a team: its user of MLflow, by the keys username and password."""
+
+WANDB = "wandb"
+WANDB_API_KEY = "api-key"
+"""In the namespace of a team that reports to Weights & Biases: the Secret with the key, the ConfigMap of settings."""
+
+TENSORBOARD_LABEL = "eksml.dev/tensorboard"
+"""On every pod of a TensorBoard and all that belongs to it: its name."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
