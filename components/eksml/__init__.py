@@ -174,6 +174,8 @@ if TYPE_CHECKING:
     from eksml.storage.lustre import LustreSpec as LustreSpec
     from eksml.storage.model_bucket import ModelBucket as ModelBucket
     from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
+    from eksml.storage.postgresql import DatabaseAccess as DatabaseAccess
+    from eksml.storage.postgresql import ExistingDatabaseSpec as ExistingDatabaseSpec
     from eksml.storage.shared_storage import SharedStorage as SharedStorage
     from eksml.storage.shared_storage import SharedStorageSpec as SharedStorageSpec
     from eksml.storage.volumes import ClaimVolume as ClaimVolume
@@ -191,6 +193,11 @@ if TYPE_CHECKING:
     from eksml.tenancy.team import TeamVolumes as TeamVolumes
     from eksml.tenancy.team_queue import TeamQueue as TeamQueue
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
+    from eksml.tracking.mlflow import Mlflow as Mlflow
+    from eksml.tracking.mlflow_spec import ArtifactsSpec as ArtifactsSpec
+    from eksml.tracking.mlflow_spec import BasicAuthentication as BasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowSpec as MlflowSpec
+    from eksml.tracking.mlflow_spec import OpenIdConnectAuthentication as OpenIdConnectAuthentication
     from eksml.training.code import ConfigMapCode as ConfigMapCode
     from eksml.training.code import GitCode as GitCode
     from eksml.training.code import ImageCode as ImageCode
@@ -329,6 +336,7 @@ _PUBLIC = {
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
     "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
+    "eksml.storage.postgresql": ("DatabaseAccess", "ExistingDatabaseSpec"),
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.storage.volumes": ("ClaimVolume", "FileSystemVolume", "S3Volume"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),
@@ -336,6 +344,8 @@ _PUBLIC = {
     "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
+    "eksml.tracking.mlflow": ("Mlflow",),
+    "eksml.tracking.mlflow_spec": ("ArtifactsSpec", "BasicAuthentication", "MlflowSpec", "OpenIdConnectAuthentication"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
     "eksml.training.hyperparameter_search": (

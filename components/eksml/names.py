@@ -49,6 +49,12 @@ OBSERVABILITY_NAMESPACE = "observability"
 PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 """The Service that its operator makes for the pods of every Prometheus."""
 
+MLFLOW_NAMESPACE = "mlflow"
+MLFLOW_URL = "http://mlflow.mlflow.svc:5000"
+"""Where MLflow answers inside the cluster."""
+MLFLOW_SECRET = "mlflow"
+"""In the namespace of a team: its user of MLflow, by the keys username and password."""
+
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 GPU_RESOURCE = "nvidia.com/gpu"

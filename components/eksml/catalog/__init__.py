@@ -47,6 +47,7 @@ from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomization
 from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
 from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
+from eksml.catalog.rds_certificates import rds_certificates
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
@@ -126,6 +127,7 @@ __all__ = [
     "partition",
     "precisions",
     "priced_regions",
+    "rds_certificates",
     "regions",
     "replacement",
     "replacements",
