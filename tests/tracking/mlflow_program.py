@@ -33,7 +33,7 @@ def mlflow(*, arguments: dict[str, Any] | None = None, **settings: Any) -> Plan:
 
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
-        given = {
+        given: dict[str, Any] = {
             "bucket": "lab-models",
             "teams": ["vision"],
             "admin_password": pulumi.Output.secret(ADMIN_PASSWORD),

@@ -13,7 +13,7 @@ from eksml.kubernetes_object import KubernetesObject
 from eksml.plan import Plan
 from eksml.plan.manifests import objects
 from eksml.spec import parse
-from eksml.tracking.mlflow_spec import MlflowSpec, mlflow_problems
+from eksml.tracking.mlflow_spec import MlflowSpec, OpenIdConnectAuthentication, mlflow_problems
 from programs import needs, one
 from refusals import check_problems, problems
 from tracking.mlflow_program import ADMIN_PASSWORD, CLIENT_SECRET, EXISTING, LOGIN, SECRET_ARN, mlflow
@@ -140,7 +140,9 @@ def test_with_an_identity_provider_it_has_no_users_and_the_load_balancer_a_secre
     plan = mlflow(authentication=LOGIN)
     assert "--app-name" not in container(plan)["args"]
     assert [item["metadata"]["name"] for item in objects(plan) if item["kind"] == "Secret"] == ["mlflow-login"]
-    login = parse(MlflowSpec, {"database": EXISTING, "authentication": LOGIN}).authentication.login
+    authentication = parse(MlflowSpec, {"database": EXISTING, "authentication": LOGIN}).authentication
+    assert isinstance(authentication, OpenIdConnectAuthentication)
+    login = authentication.login
     assert login.secret == "mlflow-login"
     assert login.issuer == LOGIN["issuer"]
 
@@ -259,8 +261,8 @@ def test_what_cannot_be_is_refused_at_once() -> None:
     check_problems(
         problems(MlflowSpec, {"database": EXISTING, "workers": 8, "artifacts": {"keyArn": key}}),
         [
-            "memoryGib: 2 given, must be at least 4 for 8 workers: each takes 0.35",
             "artifacts.keyArn: given, but has no effect with the platform's model bucket, which has its own",
+            "memoryGib: 2 given, must be at least 4 for 8 workers: each takes 0.35",
         ],
     )
 
