@@ -176,6 +176,7 @@ if TYPE_CHECKING:
     from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
     from eksml.storage.postgresql import DatabaseAccess as DatabaseAccess
     from eksml.storage.postgresql import ExistingDatabaseSpec as ExistingDatabaseSpec
+    from eksml.storage.postgresql import PostgresqlSpec as PostgresqlSpec
     from eksml.storage.shared_storage import SharedStorage as SharedStorage
     from eksml.storage.shared_storage import SharedStorageSpec as SharedStorageSpec
     from eksml.storage.volumes import ClaimVolume as ClaimVolume
@@ -336,7 +337,7 @@ _PUBLIC = {
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
     "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
-    "eksml.storage.postgresql": ("DatabaseAccess", "ExistingDatabaseSpec"),
+    "eksml.storage.postgresql": ("DatabaseAccess", "ExistingDatabaseSpec", "PostgresqlSpec"),
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.storage.volumes": ("ClaimVolume", "FileSystemVolume", "S3Volume"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),

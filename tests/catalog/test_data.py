@@ -117,6 +117,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "metrics.yaml": catalog.exporters,
         "models.yaml": catalog.models,
         "orchestrators.yaml": catalog.orchestrators,
+        "rds_certificates.json": lambda: catalog.rds_certificates("us-west-2"),
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
         "training_memory.yaml": catalog.training_memory,

@@ -28,7 +28,9 @@ def test_its_objects_are_admitted_and_its_pods_are_restricted(cluster: Client, a
 
 def test_its_pods_keep_off_gpu_nodes(cluster: Client) -> None:
     add_nodes(cluster, [UNTAINTED])
-    pods = [{"name": each.name, "spec": each.pod} for each in workloads_of(mlflow())]
+    pods = [
+        {"name": each.name, "spec": {**each.pod, "serviceAccountName": "default"}} for each in workloads_of(mlflow())
+    ]
     assert len(pods) == 2
     assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
     add_nodes(cluster, [SYSTEM_NODE])
