@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from eksml.network.load_balancer import Scheme as Scheme
     from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
     from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
+    from eksml.network.team_gateway import AccessLogs as AccessLogs
+    from eksml.network.team_gateway import CertificateTls as CertificateTls
+    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
+    from eksml.network.team_gateway import Scheme as Scheme
     from eksml.network.team_gateway import TeamGateway as TeamGateway
     from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
@@ -115,6 +119,9 @@ if TYPE_CHECKING:
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.cold_start import ColdStart as ColdStart
     from eksml.serving.cold_start import cold_start as cold_start
+    from eksml.serving.exposure import ExposureSpec as ExposureSpec
+    from eksml.serving.exposure import exposure_objects as exposure_objects
+    from eksml.serving.exposure import exposure_problems as exposure_problems
     from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
@@ -209,6 +216,11 @@ if TYPE_CHECKING:
     from eksml.tenancy.team import TeamVolumes as TeamVolumes
     from eksml.tenancy.team_queue import TeamQueue as TeamQueue
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
+    from eksml.tracking.mlflow import Mlflow as Mlflow
+    from eksml.tracking.mlflow_spec import ArtifactsSpec as ArtifactsSpec
+    from eksml.tracking.mlflow_spec import BasicAuthentication as BasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowSpec as MlflowSpec
+    from eksml.tracking.mlflow_spec import OpenIdConnectAuthentication as OpenIdConnectAuthentication
     from eksml.tracking.tensorboard import TensorBoard as TensorBoard
     from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
     from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
@@ -286,7 +298,14 @@ _PUBLIC = {
     "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
     "eksml.network.load_balancer": ("AccessLogs", "CertificateTls", "HostedZoneTls", "Scheme"),
     "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
-    "eksml.network.team_gateway": ("TeamGateway", "TeamGatewaySpec"),
+    "eksml.network.team_gateway": (
+        "AccessLogs",
+        "CertificateTls",
+        "HostedZoneTls",
+        "Scheme",
+        "TeamGateway",
+        "TeamGatewaySpec",
+    ),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
@@ -317,6 +336,7 @@ _PUBLIC = {
     ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
+    "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
@@ -368,6 +388,8 @@ _PUBLIC = {
     "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
+    "eksml.tracking.mlflow": ("Mlflow",),
+    "eksml.tracking.mlflow_spec": ("ArtifactsSpec", "BasicAuthentication", "MlflowSpec", "OpenIdConnectAuthentication"),
     "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
     "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),

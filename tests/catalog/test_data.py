@@ -129,6 +129,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "models.yaml": catalog.models,
         "orchestrators.yaml": catalog.orchestrators,
         "prices.yaml": lambda: catalog.prices() and catalog.spot_prices() and catalog.free_types(),
+        "rds_certificates.json": lambda: catalog.rds_certificates("us-west-2"),
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
         "training_memory.yaml": catalog.training_memory,

@@ -60,6 +60,7 @@ from eksml.catalog.prices import (
     spot_range,
     unseen_prices,
 )
+from eksml.catalog.rds_certificates import rds_certificates
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
@@ -150,6 +151,7 @@ __all__ = [
     "price",
     "priced_regions",
     "prices",
+    "rds_certificates",
     "regions",
     "replacement",
     "replacements",
