@@ -57,10 +57,6 @@ if TYPE_CHECKING:
     from eksml.network.load_balancer import Scheme as Scheme
     from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
     from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
-    from eksml.network.team_gateway import AccessLogs as AccessLogs
-    from eksml.network.team_gateway import CertificateTls as CertificateTls
-    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
-    from eksml.network.team_gateway import Scheme as Scheme
     from eksml.network.team_gateway import TeamGateway as TeamGateway
     from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
@@ -119,9 +115,6 @@ if TYPE_CHECKING:
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.cold_start import ColdStart as ColdStart
     from eksml.serving.cold_start import cold_start as cold_start
-    from eksml.serving.exposure import ExposureSpec as ExposureSpec
-    from eksml.serving.exposure import exposure_objects as exposure_objects
-    from eksml.serving.exposure import exposure_problems as exposure_problems
     from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
@@ -298,14 +291,7 @@ _PUBLIC = {
     "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
     "eksml.network.load_balancer": ("AccessLogs", "CertificateTls", "HostedZoneTls", "Scheme"),
     "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
-    "eksml.network.team_gateway": (
-        "AccessLogs",
-        "CertificateTls",
-        "HostedZoneTls",
-        "Scheme",
-        "TeamGateway",
-        "TeamGatewaySpec",
-    ),
+    "eksml.network.team_gateway": ("TeamGateway", "TeamGatewaySpec"),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
@@ -336,7 +322,6 @@ _PUBLIC = {
     ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
-    "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
