@@ -52,7 +52,8 @@ PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 """The Service that its operator makes for the pods of every Prometheus."""
 
 MLFLOW_NAMESPACE = "mlflow"
-MLFLOW_URL = "http://mlflow.mlflow.svc:5000"
+MLFLOW_PORT = 5000
+MLFLOW_URL = f"http://mlflow.{MLFLOW_NAMESPACE}.svc:{MLFLOW_PORT}"
 """Where MLflow answers inside the cluster."""
 MLFLOW_SECRET = "mlflow"
 """In the namespace of a team: its user of MLflow, by the keys username and password."""

@@ -15,7 +15,7 @@ from eksml.kubernetes_object import KubernetesObject
 from eksml.tracking.mlflow_spec import BasicAuthentication, MlflowSpec
 
 SERVER = "mlflow"
-PORT, METRICS_PORT = 5000, 9090
+PORT, METRICS_PORT = names.MLFLOW_PORT, 9090
 SERVER_LABELS = {"app.kubernetes.io/name": SERVER}
 MIGRATION_LABELS = {"app.kubernetes.io/name": "mlflow-migration"}
 DATABASE_SECRET = "mlflow-database"
