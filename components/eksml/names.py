@@ -49,6 +49,12 @@ OBSERVABILITY_NAMESPACE = "observability"
 PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 """The Service that its operator makes for the pods of every Prometheus."""
 
+NOTEBOOK_NAMESPACE = "jupyterhub"
+NOTEBOOK_SERVICE = "proxy-public"
+"""JupyterHub and all notebooks run here; people reach both by this Service, on port 80."""
+NOTEBOOK_SERVICE_ACCOUNT = "notebook"
+"""There: notebooks have its rights in AWS."""
+
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 GPU_RESOURCE = "nvidia.com/gpu"
