@@ -13,7 +13,7 @@ from eksml.errors import Problem, listed, nearest
 from eksml.image_registry import image_of as catalog_image
 from eksml.nodes.pool import PoolSpec
 from eksml.nodes.sharing import Mig, Mps, TimeSlicing
-from eksml.spec import PinnedImage, PoolName, Spec
+from eksml.spec import PinnedImage, PoolName, Spec, pattern
 
 _CPU_IMAGE, _GPU_IMAGE = "jupyter-scipy-notebook", "jupyter-pytorch-notebook"
 # Without GPUs a node has no natural part.
@@ -21,7 +21,8 @@ _VCPUS, _MEMORY_GIB = 1, 4
 # The rest of a node is for DaemonSets; the checks know them exactly.
 _SHARE_OF_NODE = 0.9
 
-Title = Annotated[str, Field(min_length=1, max_length=80)]
+# It stands on a page as it is.
+Title = Annotated[str, pattern(r"^[^<>&\"']{1,80}$", "at most 80 characters without <, >, & and quotes")]
 
 
 class NotebookProfile(Spec):
