@@ -63,14 +63,20 @@ def settings(**changes: Any) -> dict[str, Any]:
 
 def hub(given: Mapping[str, Any] | None = None, **arguments: Any) -> Plan:
     """The Plan of a bare program with one JupyterHub."""
-    secrets = {"client_secret": "a client's", "password": "everybody's"}
+    given_arguments: dict[str, Any] = {
+        "pools": POOLS,
+        "region": "us-west-2",
+        "client_secret": "a client's",
+        "password": "everybody's",
+        **arguments,
+    }
 
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
         JupyterHub(
             "lab-notebooks",
             parse(JupyterHubSpec, dict(given or settings())),
-            **{"pools": POOLS, "region": "us-west-2", **secrets, **arguments},
+            **given_arguments,
             opts=pulumi.ResourceOptions(providers=[provider]),
         )
 

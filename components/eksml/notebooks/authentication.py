@@ -36,8 +36,8 @@ _Scope = Annotated[str, pattern(r"^\S+$", "a scope without spaces")]
 _IN_GROUP = "allowedGroups"
 
 
-class _People(Spec):
-    """Who is let in, of those that can sign in. JupyterHub lets in nobody who is not named."""
+class ProviderAuthentication(Spec):
+    """What sign-in by a provider always says: who is let in, of those that it knows. JupyterHub lets in nobody else."""
 
     users: tuple[UserName, ...] = ()
     """Names of users who are let in, whatever else they belong to."""
@@ -68,7 +68,7 @@ def _nobody(*fields: str) -> Problem:
     return Problem((), f"lets nobody in: give {', '.join(fields[:-1])} or {fields[-1]}")
 
 
-class GitHubAuthentication(_People):
+class GitHubAuthentication(ProviderAuthentication):
     """People sign in with GitHub, by an OAuth app of yours there."""
 
     kind: Literal["github"] = "github"
@@ -109,7 +109,7 @@ class ExistingUserPoolSpec(Spec):
     """Id of the app client, which allows the code grant, the scope openid, and JupyterHub's callback URL."""
 
 
-class CognitoAuthentication(_People):
+class CognitoAuthentication(ProviderAuthentication):
     """People sign in with a user pool of Amazon Cognito."""
 
     kind: Literal["cognito"] = "cognito"
@@ -154,7 +154,7 @@ class CognitoAuthentication(_People):
         return _with_authenticator("generic-oauth", "GenericOAuthenticator", {**traits, **self._people()})
 
 
-class OpenIdConnectAuthentication(_People):
+class OpenIdConnectAuthentication(ProviderAuthentication):
     """People sign in with any identity provider that speaks OpenID Connect.
 
     Its addresses are in its document at ISSUER/.well-known/openid-configuration. It must allow

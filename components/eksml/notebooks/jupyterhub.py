@@ -31,7 +31,7 @@ from eksml.notebooks.profiles import NotebookProfile, largest, profile_list, pro
 from eksml.notebooks.user_pool import UserPool
 from eksml.notebooks.values import SPAWNER, hub_values, pod_monitor, proxy_values, singleuser_values
 from eksml.service_access import ServiceAccess, port_forward
-from eksml.spec import Name, ObjectName, PoolName, PositiveCount, Spec, TeamName
+from eksml.spec import ObjectName, PoolName, PositiveCount, Spec, TeamName
 from eksml.tenancy.network_policies import TeamEgress
 
 _CHART = "jupyterhub"
@@ -65,7 +65,7 @@ class JupyterHubSpec(Spec):
 
     pools: tuple[PoolName, ...] = ()
     """Pools in which people can have a notebook; each makes one profile by its hardware."""
-    profiles: dict[Name, NotebookProfile] = Field(default_factory=dict)
+    profiles: dict[PoolName, NotebookProfile] = Field(default_factory=dict)
     """Profiles beside those of `pools`, by name; one with the name of a pool takes the place of the pool's own."""
     authentication: Authentication
     """How people sign in: github, cognito, openIdConnect, or dummy for development."""
