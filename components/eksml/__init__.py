@@ -84,6 +84,19 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.notebooks.authentication import CognitoAuthentication as CognitoAuthentication
+    from eksml.notebooks.authentication import DummyAuthentication as DummyAuthentication
+    from eksml.notebooks.authentication import ExistingUserPoolSpec as ExistingUserPoolSpec
+    from eksml.notebooks.authentication import GitHubAuthentication as GitHubAuthentication
+    from eksml.notebooks.authentication import OpenIdConnectAuthentication as OpenIdConnectAuthentication
+    from eksml.notebooks.jupyterhub import EbsHome as EbsHome
+    from eksml.notebooks.jupyterhub import EfsHome as EfsHome
+    from eksml.notebooks.jupyterhub import JupyterHub as JupyterHub
+    from eksml.notebooks.jupyterhub import JupyterHubSpec as JupyterHubSpec
+    from eksml.notebooks.profiles import NotebookProfile as NotebookProfile
+    from eksml.notebooks.user_pool import NewUserPoolSpec as NewUserPoolSpec
+    from eksml.notebooks.user_pool import SecondFactor as SecondFactor
+    from eksml.notebooks.user_pool import UserPool as UserPool
     from eksml.observability.budget import Budget as Budget
     from eksml.observability.budget import BudgetSpec as BudgetSpec
     from eksml.observability.budget import OnExceed as OnExceed
@@ -301,6 +314,16 @@ _PUBLIC = {
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.schedule": ("Schedule", "ScheduleSpec"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.notebooks.authentication": (
+        "CognitoAuthentication",
+        "DummyAuthentication",
+        "ExistingUserPoolSpec",
+        "GitHubAuthentication",
+        "OpenIdConnectAuthentication",
+    ),
+    "eksml.notebooks.jupyterhub": ("EbsHome", "EfsHome", "JupyterHub", "JupyterHubSpec"),
+    "eksml.notebooks.profiles": ("NotebookProfile",),
+    "eksml.notebooks.user_pool": ("NewUserPoolSpec", "SecondFactor", "UserPool"),
     "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),

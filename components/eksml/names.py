@@ -65,6 +65,12 @@ WANDB_API_KEY = "api-key"
 TENSORBOARD_LABEL = "eksml.dev/tensorboard"
 """On every pod of a TensorBoard and all that belongs to it: its name."""
 
+NOTEBOOK_NAMESPACE = "jupyterhub"
+NOTEBOOK_SERVICE = "proxy-public"
+"""JupyterHub and all notebooks run here; people reach both by this Service, on port 80."""
+NOTEBOOK_SERVICE_ACCOUNT = "notebook"
+"""There: notebooks have its rights in AWS."""
+
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 GPU_RESOURCE = "nvidia.com/gpu"
