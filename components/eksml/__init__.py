@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from eksml.cluster.pod_identity import PodIdentity as PodIdentity
     from eksml.cluster.pod_identity import PodIdentitySpec as PodIdentitySpec
     from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
+    from eksml.costs.assumptions import Assumptions as Assumptions
+    from eksml.costs.frameworks import FrameworkAssumptions as FrameworkAssumptions
+    from eksml.costs.frameworks import FrameworkWorkload as FrameworkWorkload
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -242,6 +245,8 @@ _PUBLIC = {
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
+    "eksml.costs.assumptions": ("Assumptions",),
+    "eksml.costs.frameworks": ("FrameworkAssumptions", "FrameworkWorkload"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
