@@ -69,6 +69,7 @@ def test_every_component_and_every_spec_is_public() -> None:
 
     bases = {
         "AnyFrameworkSpec",
+        "Assumed",
         "AutoscalingSpec",
         "BoundedAutoscalingSpec",
         "Entry",

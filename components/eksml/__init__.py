@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
     from eksml.cluster.secrets_store import SecretsStore as SecretsStore
     from eksml.cluster.secrets_store import SecretsStoreSpec as SecretsStoreSpec
+    from eksml.costs.assumptions import Assumptions as Assumptions
+    from eksml.costs.frameworks import FrameworkAssumptions as FrameworkAssumptions
+    from eksml.costs.frameworks import FrameworkWorkload as FrameworkWorkload
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -224,9 +227,9 @@ if TYPE_CHECKING:
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
     from eksml.tracking.mlflow import Mlflow as Mlflow
     from eksml.tracking.mlflow_spec import ArtifactsSpec as ArtifactsSpec
-    from eksml.tracking.mlflow_spec import BasicAuthentication as BasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowBasicAuthentication as MlflowBasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowEntryAuthentication as MlflowEntryAuthentication
     from eksml.tracking.mlflow_spec import MlflowSpec as MlflowSpec
-    from eksml.tracking.mlflow_spec import OpenIdConnectAuthentication as OpenIdConnectAuthentication
     from eksml.tracking.tensorboard import TensorBoard as TensorBoard
     from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
     from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
@@ -287,6 +290,8 @@ _PUBLIC = {
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.cluster.secrets_store": ("SecretsStore", "SecretsStoreSpec"),
+    "eksml.costs.assumptions": ("Assumptions",),
+    "eksml.costs.frameworks": ("FrameworkAssumptions", "FrameworkWorkload"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
@@ -397,7 +402,12 @@ _PUBLIC = {
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.tracking.mlflow": ("Mlflow",),
-    "eksml.tracking.mlflow_spec": ("ArtifactsSpec", "BasicAuthentication", "MlflowSpec", "OpenIdConnectAuthentication"),
+    "eksml.tracking.mlflow_spec": (
+        "ArtifactsSpec",
+        "MlflowBasicAuthentication",
+        "MlflowEntryAuthentication",
+        "MlflowSpec",
+    ),
     "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
     "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),

@@ -10,7 +10,7 @@ from eksml.errors import Problem
 from eksml.network.entry import entry_problems, login_problems
 from eksml.nodes.schedule import schedule_problems
 from eksml.paths import Path
-from eksml.tracking.mlflow_spec import MlflowSpec, OpenIdConnectAuthentication, mlflow_problems
+from eksml.tracking.mlflow_spec import MlflowEntryAuthentication, MlflowSpec, mlflow_problems
 from eksml.tracking.tensorboard import tensor_board_problems
 from eksml.tracking.weights_and_biases import weights_and_biases_problems
 
@@ -55,7 +55,7 @@ def _mlflow_problems(spec: PlatformSpec, mlflow: MlflowSpec) -> Iterator[Problem
     entry = spec.gateway.entry if spec.gateway else None
     found = mlflow_problems(mlflow, has_bucket=_has_bucket(spec), has_entry=entry is not None, teams=spec.teams)
     yield from (problem.below(path) for problem in found)
-    if isinstance(mlflow.authentication, OpenIdConnectAuthentication) and entry:
+    if isinstance(mlflow.authentication, MlflowEntryAuthentication) and entry:
         yield from login_problems((*path, "authentication"), entry, spec.network)
 
 

@@ -17,7 +17,7 @@ from eksml.service_access import ServiceAccess
 from eksml.spec import Spec, TeamName
 from eksml.storage.postgresql import DatabaseAccess
 from eksml.tracking.mlflow import Mlflow
-from eksml.tracking.mlflow_spec import MlflowSpec, OpenIdConnectAuthentication
+from eksml.tracking.mlflow_spec import MlflowEntryAuthentication, MlflowSpec
 from eksml.tracking.tensorboard import TensorBoard, TensorBoardSpec
 from eksml.tracking.weights_and_biases import WeightsAndBiases, WeightsAndBiasesSpec
 from eksml.workload import LONGEST_NAME
@@ -133,6 +133,6 @@ class Tracking(Component):
 
 def _routes(spec: MlflowSpec, entry: EntryHandles) -> list[KubernetesObject]:
     """How people reach MLflow by the platform's entry."""
-    login = spec.authentication.login if isinstance(spec.authentication, OpenIdConnectAuthentication) else None
+    login = spec.authentication.login if isinstance(spec.authentication, MlflowEntryAuthentication) else None
     backend = ServiceBackend(_MLFLOW, names.MLFLOW_PORT, "/health")
     return service_routes(_MLFLOW, backend, entry, authentication=login)
