@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from eksml.checks import run_checks
 from eksml.errors import Problem, SpecError
 from eksml.plan.manifests import manifests
-from eksml.platform import Platform, PlatformSpec
+from eksml.platform import Platform
+from eksml.platform_settings import PlatformSpec
 from eksml.profiles import PROFILES, platform_spec
 from programs import recorded
 
@@ -137,7 +138,16 @@ SETTINGS = some(
     ),
     pools=POOLS,
     teams=TEAMS,
-    gateway=st.sampled_from([None, {}, {"externalDns": {"hostedZones": ["Z0123456789"]}}, {"externalDns": {}}]),
+    gateway=st.sampled_from(
+        [
+            None,
+            {},
+            {"externalDns": {"hostedZones": ["Z0123456789"]}},
+            {"externalDns": {}},
+            {"entry": {"host": "*.ml.example.com", "tls": {"kind": "hostedZone", "zoneId": "Z0123456789"}}},
+            {"entry": {}},
+        ]
+    ),
     storage=some(
         bucketMounts=st.sampled_from([None, {}, {"x": 1}]),
         efs=some(throughputMode=st.sampled_from(["elastic", "provisioned"]), provisionedMibps=st.integers(1, 9)),

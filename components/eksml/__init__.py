@@ -36,18 +36,27 @@ if TYPE_CHECKING:
     from eksml.network.authentication import JsonWebToken as JsonWebToken
     from eksml.network.authentication import JwtClaim as JwtClaim
     from eksml.network.authentication import OpenIdConnect as OpenIdConnect
+    from eksml.network.entry import EntryHandles as EntryHandles
+    from eksml.network.entry import EntrySpec as EntrySpec
+    from eksml.network.entry import PlatformEntry as PlatformEntry
+    from eksml.network.entry import ServiceBackend as ServiceBackend
+    from eksml.network.entry import entry_policy as entry_policy
+    from eksml.network.entry import service_routes as service_routes
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
+    from eksml.network.exposure import ExposureSpec as ExposureSpec
+    from eksml.network.exposure import exposure_objects as exposure_objects
+    from eksml.network.exposure import exposure_problems as exposure_problems
     from eksml.network.external_dns import DnsPolicy as DnsPolicy
     from eksml.network.external_dns import ExternalDns as ExternalDns
     from eksml.network.external_dns import ExternalDnsSpec as ExternalDnsSpec
     from eksml.network.gateway import GatewayControllers as GatewayControllers
     from eksml.network.gateway import GatewaySpec as GatewaySpec
+    from eksml.network.load_balancer import AccessLogs as AccessLogs
+    from eksml.network.load_balancer import CertificateTls as CertificateTls
+    from eksml.network.load_balancer import HostedZoneTls as HostedZoneTls
+    from eksml.network.load_balancer import Scheme as Scheme
     from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
     from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
-    from eksml.network.team_gateway import AccessLogs as AccessLogs
-    from eksml.network.team_gateway import CertificateTls as CertificateTls
-    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
-    from eksml.network.team_gateway import Scheme as Scheme
     from eksml.network.team_gateway import TeamGateway as TeamGateway
     from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
@@ -70,17 +79,22 @@ if TYPE_CHECKING:
     from eksml.nodes.placement import PlacementSpec as PlacementSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
+    from eksml.nodes.schedule import Schedule as Schedule
+    from eksml.nodes.schedule import ScheduleSpec as ScheduleSpec
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.observability.budget import Budget as Budget
+    from eksml.observability.budget import BudgetSpec as BudgetSpec
+    from eksml.observability.budget import OnExceed as OnExceed
     from eksml.observability.observability import Observability as Observability
     from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
     from eksml.observability.prometheus import Prometheus as Prometheus
     from eksml.observability.prometheus import PrometheusSpec as PrometheusSpec
     from eksml.platform import Platform as Platform
-    from eksml.platform import PlatformSpec as PlatformSpec
     from eksml.platform_reference import PlatformReference as PlatformReference
     from eksml.platform_reference import workload_spec as workload_spec
+    from eksml.platform_settings import PlatformSpec as PlatformSpec
     from eksml.profiles import platform_spec as platform_spec
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
@@ -101,9 +115,6 @@ if TYPE_CHECKING:
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.cold_start import ColdStart as ColdStart
     from eksml.serving.cold_start import cold_start as cold_start
-    from eksml.serving.exposure import ExposureSpec as ExposureSpec
-    from eksml.serving.exposure import exposure_objects as exposure_objects
-    from eksml.serving.exposure import exposure_problems as exposure_problems
     from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
@@ -198,6 +209,18 @@ if TYPE_CHECKING:
     from eksml.tenancy.team import TeamVolumes as TeamVolumes
     from eksml.tenancy.team_queue import TeamQueue as TeamQueue
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
+    from eksml.tracking.mlflow import Mlflow as Mlflow
+    from eksml.tracking.mlflow_spec import ArtifactsSpec as ArtifactsSpec
+    from eksml.tracking.mlflow_spec import BasicAuthentication as BasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowSpec as MlflowSpec
+    from eksml.tracking.mlflow_spec import OpenIdConnectAuthentication as OpenIdConnectAuthentication
+    from eksml.tracking.tensorboard import TensorBoard as TensorBoard
+    from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
+    from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
+    from eksml.tracking.tensorboard import tensor_board_problems as tensor_board_problems
+    from eksml.tracking.weights_and_biases import WeightsAndBiases as WeightsAndBiases
+    from eksml.tracking.weights_and_biases import WeightsAndBiasesSpec as WeightsAndBiasesSpec
+    from eksml.tracking.weights_and_biases import weights_and_biases_problems as weights_and_biases_problems
     from eksml.training.code import ConfigMapCode as ConfigMapCode
     from eksml.training.code import GitCode as GitCode
     from eksml.training.code import ImageCode as ImageCode
@@ -236,6 +259,7 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
+    from eksml.weekly_hours import WeeklyHours as WeeklyHours
     from eksml.workload import Workload as Workload
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
@@ -253,18 +277,21 @@ _PUBLIC = {
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
+    "eksml.network.entry": (
+        "EntryHandles",
+        "EntrySpec",
+        "PlatformEntry",
+        "ServiceBackend",
+        "entry_policy",
+        "service_routes",
+    ),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
+    "eksml.network.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.network.external_dns": ("DnsPolicy", "ExternalDns", "ExternalDnsSpec"),
     "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
+    "eksml.network.load_balancer": ("AccessLogs", "CertificateTls", "HostedZoneTls", "Scheme"),
     "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
-    "eksml.network.team_gateway": (
-        "AccessLogs",
-        "CertificateTls",
-        "HostedZoneTls",
-        "Scheme",
-        "TeamGateway",
-        "TeamGatewaySpec",
-    ),
+    "eksml.network.team_gateway": ("TeamGateway", "TeamGatewaySpec"),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
@@ -272,11 +299,14 @@ _PUBLIC = {
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
+    "eksml.nodes.schedule": ("Schedule", "ScheduleSpec"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
-    "eksml.platform": ("Platform", "PlatformSpec"),
+    "eksml.platform": ("Platform",),
     "eksml.platform_reference": ("PlatformReference", "workload_spec"),
+    "eksml.platform_settings": ("PlatformSpec",),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.ray_cluster": ("GcsRedis",),
@@ -292,7 +322,6 @@ _PUBLIC = {
     ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
-    "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
@@ -344,6 +373,10 @@ _PUBLIC = {
     "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
+    "eksml.tracking.mlflow": ("Mlflow",),
+    "eksml.tracking.mlflow_spec": ("ArtifactsSpec", "BasicAuthentication", "MlflowSpec", "OpenIdConnectAuthentication"),
+    "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
+    "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
     "eksml.training.hyperparameter_search": (
@@ -366,6 +399,7 @@ _PUBLIC = {
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
     "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
+    "eksml.weekly_hours": ("WeeklyHours",),
     "eksml.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

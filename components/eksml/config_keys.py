@@ -11,5 +11,16 @@ WORKLOAD = "eksml:workload"
 
 KUBECONFIG = "eksml:kubeconfig"
 
-SECRETS = {KUBECONFIG: "kubeconfig of a cluster of kind kubeconfig"}
+SECRETS = {
+    KUBECONFIG: "kubeconfig of a cluster of kind kubeconfig",
+    "eksml:grafanaClientSecret": "secret of the OAuth client by which people sign in to Grafana",
+    "eksml:jupyterHubClientSecret": "secret of the OAuth client by which people sign in to JupyterHub",
+    "eksml:jupyterHubPassword": "password of JupyterHub with dummy authentication",
+    "eksml:mlflowAdminPassword": "password of MLflow's user admin, at least 12 characters",
+    "eksml:mlflowClientSecret": "secret of the OAuth client by which people sign in to MLflow",
+    "eksml:pagerDutyRoutingKey": "integration key of the PagerDuty service that alerts go to",
+    "eksml:slackWebhookUrl": "URL of the incoming webhook of Slack that alerts go to",
+    "eksml:smtpPassword": "password of the mail server that sends alerts",
+    "eksml:wandbApiKey": "API key of Weights & Biases",
+}
 """What is set with `pulumi config set --secret`, and what it is. `Platform` takes each by the name after its colon."""

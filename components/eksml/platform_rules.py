@@ -20,7 +20,8 @@ from eksml.cluster.new_cluster import NewClusterSpec
 from eksml.errors import Problem, listed, nearest
 from eksml.network.authentication import OpenIdConnect
 from eksml.network.existing_vpc import ExistingVpcSpec
-from eksml.network.team_gateway import CertificateTls, Scheme, TeamGatewaySpec
+from eksml.network.load_balancer import CertificateTls, Scheme
+from eksml.network.team_gateway import TeamGatewaySpec
 from eksml.network.vpc import NatGateways, NewVpcSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mig
@@ -29,7 +30,7 @@ from eksml.platform_server_rules import server_problems
 from eksml.tenancy.quotas import PoolQuota, capacity
 
 if TYPE_CHECKING:
-    from eksml.platform import PlatformSpec
+    from eksml.platform_settings import PlatformSpec
 
 _MOST_TAGS = 40
 # https://karpenter.sh/docs/concepts/nodeclasses/#spectags

@@ -90,6 +90,11 @@ def test_every_sourced_entry_names_its_source_and_the_day_it_was_read() -> None:
         **catalog.models(),
         **{f"overlay {name}": entry for name, entry in catalog.kustomizations().items()},
         **catalog.precisions(),
+        **{
+            f"{name} in {region}": entry
+            for name, thing in catalog.prices().items()
+            for region, entry in thing.regions.items()
+        },
         **{f"replacement of {name}": entry for name, entry in catalog.replacements().items()},
         "vpc endpoints": catalog.vpc_endpoints(),
     }
@@ -123,8 +128,11 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "metrics.yaml": catalog.exporters,
         "models.yaml": catalog.models,
         "orchestrators.yaml": catalog.orchestrators,
+        "prices.yaml": lambda: catalog.prices() and catalog.spot_prices() and catalog.free_types(),
+        "rds_certificates.json": lambda: catalog.rds_certificates("us-west-2"),
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
+        "training_memory.yaml": catalog.training_memory,
         "vpc_endpoints.yaml": catalog.vpc_endpoints,
     }
     assert sorted(readers) == FILES

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from checks.test_servers import FAULTS as SERVER_FAULTS
-from eksml import catalog
+from eksml import catalog, names
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
 from eksml.checks.nodes import nodes_of
@@ -29,6 +29,7 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 DIRECTORY = "kubernetes:kustomize/v2:Directory"
 THEIR_MPI = "https://github.com/kubeflow/mpi-operator//manifests/overlays/standalone"
 JOB = "kubernetes:batch/v1:Job"
+NAMESPACE = "kubernetes:core/v1:Namespace"
 PROVIDER = "pulumi:providers:kubernetes"
 
 
@@ -156,6 +157,27 @@ def reader(namespace: str = "serving", **pod: Any) -> Callable[[dict[str, Resour
     return add(
         "kubernetes:core/v1:Pod", "reader", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
     )
+
+
+WANDB = [{"name": "WANDB_API_KEY", "valueFrom": {"secretKeyRef": {"name": "wandb", "key": "api-key"}}}]
+MLFLOW = [{"name": "MLFLOW_TRACKING_URI", "value": names.MLFLOW_URL}]
+
+
+def without_namespace(namespace: str) -> Callable[[dict[str, Resource]], None]:
+    """A fault: nothing makes a namespace."""
+
+    def fault(resources: dict[str, Resource]) -> None:
+        for urn, each in list(resources.items()):
+            if each.type == NAMESPACE and each.inputs["metadata"]["name"] == namespace:
+                del resources[urn]
+
+    return fault
+
+
+def of_team(kind: str, name: str) -> Callable[[dict[str, Resource]], None]:
+    """An object of a kind of Kubernetes' core in the namespace of a team."""
+    metadata = {"name": name, "namespace": "serving"}
+    return add(f"kubernetes:core/v1:{kind}", name, {"apiVersion": "v1", "kind": kind, "metadata": metadata})
 
 
 def config_map(name: str, namespace: str = "serving", **more: Any) -> Callable[[dict[str, Resource]], None]:
@@ -645,6 +667,16 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ),
     (
         "secret-exists",
+        reader(containers=[{"name": "main", "env": WANDB}]),
+        "reader: reader reads secret wandb in serving: tracking.weightsAndBiases makes it for its teams",
+    ),
+    (
+        "reference-exists",
+        both(without_namespace("mlflow"), reader(containers=[{"name": "main", "env": MLFLOW}])),
+        "reader: reader reports to MLflow, which this platform does not have: give tracking.mlflow",
+    ),
+    (
+        "secret-exists",
         reader(volumes=[{"name": "all", "projected": {"sources": [{"secret": {"name": "key"}}]}}]),
         "reader: reader reads secret key in serving: make it first",
     ),
@@ -1024,6 +1056,11 @@ def test_what_only_looks_wrong_is_not_found(right: Callable[[dict[str, Resource]
         reader(volumes=[{"name": "code", "configMap": {"name": "code", "optional": True}}]),
         reader(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": UNKNOWN}}]),
         reader(volumes=[{"name": "shared-memory", "emptyDir": {}}]),
+        both(of_team("Secret", "wandb"), reader(containers=[{"name": "main", "env": WANDB}])),
+        both(
+            add(NAMESPACE, "mlflow", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mlflow"}}),
+            reader(containers=[{"name": "main", "env": MLFLOW}]),
+        ),
         both(chart({}), custom_job("ray.io/v1", "RayJob")),
         both(add(DIRECTORY, "theirs", {"directory": "theirs"}), custom_job("ray.io/v1", "RayJob")),
         both(

@@ -48,8 +48,22 @@ from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomization
 from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
 from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
+from eksml.catalog.prices import (
+    PricedThing,
+    RegionalPrice,
+    SpotPrice,
+    SpotRange,
+    free_types,
+    price,
+    prices,
+    spot_prices,
+    spot_range,
+    unseen_prices,
+)
+from eksml.catalog.rds_certificates import rds_certificates
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
+from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 
 __all__ = [
@@ -82,18 +96,24 @@ __all__ = [
     "Metric",
     "Model",
     "ModelShape",
+    "Optimizer",
     "Orchestrator",
     "Overlay",
     "OverlayWorkload",
     "PodSize",
     "Precision",
+    "PricedThing",
     "Rate",
     "Rating",
     "ReadRate",
     "Region",
+    "RegionalPrice",
     "Replacement",
     "Signal",
     "Span",
+    "SpotPrice",
+    "SpotRange",
+    "TrainingMemory",
     "Transformer",
     "Variable",
     "VpcEndpoints",
@@ -114,6 +134,7 @@ __all__ = [
     "exporters",
     "for_pods",
     "frameworks",
+    "free_types",
     "gpus",
     "image_of",
     "images",
@@ -127,13 +148,20 @@ __all__ = [
     "orchestrators",
     "partition",
     "precisions",
+    "price",
     "priced_regions",
+    "prices",
+    "rds_certificates",
     "regions",
     "replacement",
     "replacements",
     "series_in",
     "service_account",
+    "spot_prices",
+    "spot_range",
     "today",
+    "training_memory",
+    "unseen_prices",
     "usable_kubernetes_versions",
     "vpc_endpoints",
     "whole_stacks",

@@ -29,6 +29,10 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "aws:acm/certificateValidation:CertificateValidation": ("{hex}", {}),
+    "aws:budgets/budget:Budget": (
+        "{account}:{name}",
+        {"name": "{name}", "arn": "arn:aws:budgets::{account}:budget/{name}"},
+    ),
     "aws:cloudwatch/eventRule:EventRule": (
         "{name}",
         {"name": "{name}", "arn": "arn:aws:events:{region}:{account}:rule/{name}"},
@@ -151,6 +155,14 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("{name}", {}),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ("{name}", {}),
     "aws:s3/bucketVersioning:BucketVersioning": ("{name}", {}),
+    "aws:scheduler/schedule:Schedule": (
+        "{name}/{name}",
+        {"name": "{name}", "arn": "arn:aws:scheduler:{region}:{account}:schedule/{name}/{name}"},
+    ),
+    "aws:scheduler/scheduleGroup:ScheduleGroup": (
+        "{name}",
+        {"name": "{name}", "arn": "arn:aws:scheduler:{region}:{account}:schedule-group/{name}"},
+    ),
     "aws:secretsmanager/secretRotation:SecretRotation": ("{hex}", {"rotationEnabled": True}),
     "aws:sqs/queue:Queue": (
         "https://sqs.{region}.amazonaws.com/{account}/{name}",

@@ -12,9 +12,9 @@ from eksml import names
 from eksml.errors import Problem, SpecError
 from eksml.image_registry import with_mirrored_pods
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.exposure import ExposureSpec, exposure_objects
 from eksml.secret_key import SecretKey
 from eksml.serving.autoscaling import ScaledServer, address, backend, interceptor_grant, scaler
-from eksml.serving.exposure import ExposureSpec, exposure_objects
 from eksml.serving.mlflow_model import MLFLOW_SCRIPT, mlflow_container
 from eksml.serving.model_source import BucketSource, HubSource, MlflowSource
 from eksml.serving.pod import EngineProcess, pod_template, port_numbers
