@@ -63,7 +63,7 @@ class File(NamedTuple):
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Follows nobody to another address, who would get the password too."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
         return None
 
 
