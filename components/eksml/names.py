@@ -51,6 +51,19 @@ OBSERVABILITY_NAMESPACE = "observability"
 PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 """The Service that its operator makes for the pods of every Prometheus."""
 
+MLFLOW_NAMESPACE = "mlflow"
+MLFLOW_URL = "http://mlflow.mlflow.svc:5000"
+"""Where MLflow answers inside the cluster."""
+MLFLOW_SECRET = "mlflow"
+"""In the namespace of a team: its user of MLflow, by the keys username and password."""
+
+WANDB = "wandb"
+WANDB_API_KEY = "api-key"
+"""In the namespace of a team that reports to Weights & Biases: the Secret with the key, the ConfigMap of settings."""
+
+TENSORBOARD_LABEL = "eksml.dev/tensorboard"
+"""On every pod of a TensorBoard and all that belongs to it: its name."""
+
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 GPU_RESOURCE = "nvidia.com/gpu"

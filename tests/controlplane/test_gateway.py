@@ -18,13 +18,13 @@ from eksml.checks.workloads import workloads_of
 from eksml.kubernetes_object import KubernetesObject
 from eksml.network.authentication import OpenIdConnect
 from eksml.network.entry import EntryHandles, EntrySpec, PlatformEntry, ServiceBackend, entry_policy, service_routes
+from eksml.network.exposure import ExposureSpec, exposure_objects
 from eksml.network.external_dns import ExternalDnsSpec
 from eksml.network.gateway import GatewayControllers, GatewaySpec
 from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
 from eksml.plan import Plan
 from eksml.plan.manifests import objects
 from eksml.serving.autoscaling import HttpAutoscaling, backend, interceptor_grant
-from eksml.serving.exposure import ExposureSpec, exposure_objects
 from eksml.spec import parse
 from network.test_team_gateway import LOGIN, TLS, TOKEN
 from programs import recorded

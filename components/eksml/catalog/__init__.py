@@ -4,6 +4,7 @@ from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, chart_values, charts
 from eksml.catalog.cold_starts import ColdStartFacts, EngineStart, Rate, ReadRate, Span, WeightSource, cold_starts
+from eksml.catalog.databases import DatabaseInstanceClass, Databases, DatabaseVersion, databases
 from eksml.catalog.durations import (
     CreateTime,
     Duration,
@@ -59,6 +60,7 @@ from eksml.catalog.prices import (
     spot_range,
     unseen_prices,
 )
+from eksml.catalog.rds_certificates import rds_certificates
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
@@ -74,6 +76,9 @@ __all__ = [
     "ChartWorkload",
     "ColdStartFacts",
     "CreateTime",
+    "DatabaseInstanceClass",
+    "DatabaseVersion",
+    "Databases",
     "Duration",
     "EksAddon",
     "Engine",
@@ -120,6 +125,7 @@ __all__ = [
     "cold_starts",
     "collectives",
     "create_time",
+    "databases",
     "default_kubernetes_version",
     "durations",
     "eks_addons",
@@ -145,6 +151,7 @@ __all__ = [
     "price",
     "priced_regions",
     "prices",
+    "rds_certificates",
     "regions",
     "replacement",
     "replacements",

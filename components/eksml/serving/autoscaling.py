@@ -14,6 +14,7 @@ from eksml import names
 from eksml.catalog import engines, for_pods
 from eksml.errors import Problem, listed, nearest, repetitions
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.exposure import Backend
 from eksml.spec import PositiveCount, Spec, pattern
 from eksml.weekly_hours import DAYS, WeeklyHours
 
@@ -255,14 +256,6 @@ class Measure(NamedTuple):
     """In PromQL."""
     target: str
     """How much of it one replica should have."""
-
-
-class Backend(NamedTuple):
-    """The Service that a route to a server points to."""
-
-    namespace: str
-    service: str
-    port: int
 
 
 def scaler(spec: AnyAutoscaling, server: ScaledServer) -> list[KubernetesObject]:

@@ -8,9 +8,10 @@ import pytest
 from crds import check_admitted
 from eksml import names
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.exposure import ExposureSpec, exposure_objects, exposure_problems
 from eksml.network.team_gateway import TeamGatewaySpec
+from eksml.paths import Path as SettingPath
 from eksml.serving.autoscaling import HttpAutoscaling, backend
-from eksml.serving.exposure import ExposureSpec, exposure_objects, exposure_problems
 from eksml.spec import parse
 from refusals import check_problems, problems
 
@@ -43,6 +44,12 @@ def test_or_by_a_path_that_the_server_does_not_see() -> None:
     assert rule(route)["matches"] == [{"path": {"type": "PathPrefix", "value": "/llama"}}]
     rewrite = rule(route)["filters"][-1]["urlRewrite"]
     assert rewrite == {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
+
+
+def test_a_server_that_knows_its_prefix_sees_it() -> None:
+    spec = ExposureSpec(path_prefix="/board")
+    _, route = exposure_objects("board", "vision", spec, OWN, health_path="/", drain_seconds=30, strips_prefix=False)
+    assert [each["type"] for each in rule(route)["filters"]] == ["ExtensionRef"]
 
 
 def test_every_rule_is_for_those_only_whom_the_entry_lets_through() -> None:
@@ -102,7 +109,10 @@ def test_a_server_that_is_exposed_is_told_from_others(settings: dict[str, Any], 
 
 
 def found(servers: dict[str, tuple[str, dict[str, Any] | None]], **gateways: dict[str, Any]) -> list[str]:
-    specs = {name: (team, parse(ExposureSpec, given) if given else None) for name, (team, given) in servers.items()}
+    specs: dict[SettingPath, tuple[str, ExposureSpec | None]] = {
+        ("servers", name): (team, parse(ExposureSpec, given) if given else None)
+        for name, (team, given) in servers.items()
+    }
     return [str(each) for each in exposure_problems(specs, {k: parse(TeamGatewaySpec, v) for k, v in gateways.items()})]
 
 
@@ -114,12 +124,12 @@ def test_two_servers_with_one_address_are_refused() -> None:
     assert found({"llama": ("vision", HOST), "bert": ("vision", other)}, vision={}) == []
     check_problems(
         found({"llama": ("vision", HOST), "bert": ("vision", HOST)}, vision={}),
-        ["servers.bert.exposure.hostname: 'llama.example.com' is that of server llama too"],
+        ["servers.bert.exposure.hostname: 'llama.example.com' is that of servers.llama too"],
     )
     prefix = {"pathPrefix": "/v1"}
     check_problems(
         found({"llama": ("vision", prefix), "bert": ("vision", prefix)}, vision={}),
-        ["servers.bert.exposure.pathPrefix: '/v1' is that of server llama too"],
+        ["servers.bert.exposure.pathPrefix: '/v1' is that of servers.llama too"],
     )
     assert found({"llama": ("vision", prefix), "bert": ("language", prefix)}, vision={}, language={}) == []
 
