@@ -59,7 +59,7 @@ class Workload(Component):
         metadata: dict[str, Any] = {
             "name": name,
             "namespace": namespace or self._namespace,
-            "labels": {**self.label, **(labels or {})},
+            "labels": {names.TEAM_LABEL: self._namespace, **self.label, **(labels or {})},
             **({"annotations": dict(annotations)} if annotations else {}),
         }
         made = pulumi.CustomResource(
