@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from eksml.cluster.pod_identity import PodIdentity as PodIdentity
     from eksml.cluster.pod_identity import PodIdentitySpec as PodIdentitySpec
     from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
+    from eksml.cluster.secrets_store import SecretsStore as SecretsStore
+    from eksml.cluster.secrets_store import SecretsStoreSpec as SecretsStoreSpec
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -121,6 +123,7 @@ if TYPE_CHECKING:
     from eksml.serving.model_source import BucketSource as BucketSource
     from eksml.serving.model_source import ClaimSource as ClaimSource
     from eksml.serving.model_source import HubSource as HubSource
+    from eksml.serving.model_source import MlflowSource as MlflowSource
     from eksml.serving.openvino_server import OpenVinoModel as OpenVinoModel
     from eksml.serving.openvino_server import OpenVinoServer as OpenVinoServer
     from eksml.serving.openvino_server import OpenVinoServerSpec as OpenVinoServerSpec
@@ -176,6 +179,7 @@ if TYPE_CHECKING:
     from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
     from eksml.storage.postgresql import DatabaseAccess as DatabaseAccess
     from eksml.storage.postgresql import ExistingDatabaseSpec as ExistingDatabaseSpec
+    from eksml.storage.postgresql import Postgresql as Postgresql
     from eksml.storage.postgresql import PostgresqlSpec as PostgresqlSpec
     from eksml.storage.shared_storage import SharedStorage as SharedStorage
     from eksml.storage.shared_storage import SharedStorageSpec as SharedStorageSpec
@@ -250,6 +254,7 @@ _PUBLIC = {
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
+    "eksml.cluster.secrets_store": ("SecretsStore", "SecretsStoreSpec"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
@@ -302,7 +307,7 @@ _PUBLIC = {
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
     "eksml.serving.migration": ("MigratedVersionSpec", "MigrationDeployment", "create_migration_deployment"),
     "eksml.serving.model_server": ("ModelServer",),
-    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
+    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource", "MlflowSource"),
     "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.serving.populate": ("Populate",),
@@ -337,7 +342,7 @@ _PUBLIC = {
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
     "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
-    "eksml.storage.postgresql": ("DatabaseAccess", "ExistingDatabaseSpec", "PostgresqlSpec"),
+    "eksml.storage.postgresql": ("DatabaseAccess", "ExistingDatabaseSpec", "Postgresql", "PostgresqlSpec"),
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.storage.volumes": ("ClaimVolume", "FileSystemVolume", "S3Volume"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),

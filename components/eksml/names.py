@@ -51,7 +51,7 @@ PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 
 MLFLOW_NAMESPACE = "mlflow"
 MLFLOW_URL = "http://mlflow.mlflow.svc:5000"
-"""Where MLflow answers inside the cluster."""
+"""Where MLflow answers inside the cluster: runs are tracked and models registered there."""
 MLFLOW_SECRET = "mlflow"
 """In the namespace of a team: its user of MLflow, by the keys username and password."""
 

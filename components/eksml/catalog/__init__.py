@@ -4,6 +4,7 @@ from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, chart_values, charts
 from eksml.catalog.cold_starts import ColdStartFacts, EngineStart, Rate, ReadRate, Span, WeightSource, cold_starts
+from eksml.catalog.databases import DatabaseInstanceClass, Databases, DatabaseVersion, databases
 from eksml.catalog.durations import (
     CreateTime,
     Duration,
@@ -63,6 +64,9 @@ __all__ = [
     "ChartWorkload",
     "ColdStartFacts",
     "CreateTime",
+    "DatabaseInstanceClass",
+    "DatabaseVersion",
+    "Databases",
     "Duration",
     "EksAddon",
     "Engine",
@@ -105,6 +109,7 @@ __all__ = [
     "cold_starts",
     "collectives",
     "create_time",
+    "databases",
     "default_kubernetes_version",
     "durations",
     "eks_addons",

@@ -119,6 +119,23 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:iam/rolePolicy:RolePolicy": ("{name}", {"name": "{name}"}),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("{name}", {}),
     "aws:kms/key:Key": ("{hex}", {"keyId": "{id}", "arn": "arn:aws:kms:{region}:{account}:key/{id}"}),
+    "aws:rds/instance:Instance": (
+        "db-{hex}",
+        {
+            "arn": "arn:aws:rds:{region}:{account}:db:{name}",
+            "address": "{name}.{hex}.{region}.rds.amazonaws.com",
+            "endpoint": "{name}.{hex}.{region}.rds.amazonaws.com:5432",
+            "masterUserSecrets": [
+                {
+                    "secretArn": "arn:aws:secretsmanager:{region}:{account}:secret:rds!db-{hex}",
+                    "secretStatus": "active",
+                    "kmsKeyId": "arn:aws:kms:{region}:{account}:key/{hex}",
+                }
+            ],
+        },
+    ),
+    "aws:rds/parameterGroup:ParameterGroup": ("{name}", {"name": "{name}"}),
+    "aws:rds/subnetGroup:SubnetGroup": ("{name}", {"name": "{name}"}),
     "aws:route53/record:Record": ("{hex}", {"fqdn": "{name}"}),
     "aws:s3/bucket:Bucket": (
         "{name}",
@@ -134,6 +151,7 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("{name}", {}),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ("{name}", {}),
     "aws:s3/bucketVersioning:BucketVersioning": ("{name}", {}),
+    "aws:secretsmanager/secretRotation:SecretRotation": ("{hex}", {"rotationEnabled": True}),
     "aws:sqs/queue:Queue": (
         "https://sqs.{region}.amazonaws.com/{account}/{name}",
         {"name": "{name}", "url": "{id}", "arn": "arn:aws:sqs:{region}:{account}:{name}"},
@@ -161,7 +179,9 @@ def outputs_of(resource_type: str, urn: str, inputs: Mapping[str, Any], region: 
         return _kubernetes_outputs(resource_type, urn, inputs)
     make_id, outputs = _AWS[resource_type]
     words = {"hex": digits(urn)[:17], "region": region, "account": ACCOUNT}
-    named = [inputs[key] for key in ("name", "nodeGroupName", "bucket") if isinstance(inputs.get(key), str)]
+    named = [
+        inputs[key] for key in ("name", "nodeGroupName", "bucket", "identifier") if isinstance(inputs.get(key), str)
+    ]
     words["name"] = named[0] if named else _autoname(name, urn)
     words["id"] = make_id.format(**words)
     return words["id"], _filled(outputs, words)

@@ -15,7 +15,8 @@ from eksml.kubernetes_object import KubernetesObject
 from eksml.secret_key import SecretKey
 from eksml.serving.autoscaling import ScaledServer, address, backend, interceptor_grant, scaler
 from eksml.serving.exposure import ExposureSpec, exposure_objects
-from eksml.serving.model_source import BucketSource, HubSource
+from eksml.serving.mlflow_model import MLFLOW_SCRIPT, mlflow_container
+from eksml.serving.model_source import BucketSource, HubSource, MlflowSource
 from eksml.serving.pod import EngineProcess, pod_template, port_numbers
 from eksml.serving.pod_scripts import scripts_config_map, scripts_volume
 from eksml.serving.populate import POPULATE_SCRIPT, BucketPrefix, HubModel, populate_annotations, populate_job
@@ -119,6 +120,9 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             spec,
             self.process(),
             configuration=self._configuration,
+            first_containers=(
+                [mlflow_container(spec.source, spec.layout)] if isinstance(spec.source, MlflowSource) else []
+            ),
             side_containers=[self._warm_up_container(spec.warm_up)] if spec.warm_up else [],
             side_volumes=[scripts_volume(self._scripts)] if self._scripts else [],
         )
@@ -189,6 +193,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         programs = [WARM_UP_SCRIPT] if self.spec.warm_up else []
         if isinstance(source, BucketSource) and source.populate is not None:
             programs.append(POPULATE_SCRIPT)
+        if isinstance(source, MlflowSource):
+            programs.append(MLFLOW_SCRIPT)
         if not programs:
             return None
         scripts = scripts_config_map(self.resource_name, *programs)
