@@ -51,9 +51,7 @@ c.JupyterHub.spawner_class = SimpleLocalProcessSpawner
 
 def loaded(values: Any) -> Any:
     """The configuration as traitlets has it."""
-    from traitlets.config import Config
-
-    return Config(json.loads(json.dumps(configuration(values))))
+    return pytest.importorskip("traitlets.config").Config(json.loads(json.dumps(configuration(values))))
 
 
 def authenticator(sign_in: str) -> Any:
@@ -89,19 +87,14 @@ def test_every_authenticator_takes_what_it_is_told(sign_in: str, monkeypatch: py
 
 
 def test_a_trait_that_does_not_exist_would_be_seen() -> None:
-    from kubespawner import KubeSpawner
-    from traitlets.config import Config
-
+    spawner, traitlets = pytest.importorskip("kubespawner"), pytest.importorskip("traitlets.config")
     with pytest.raises(AssertionError, match="KubeSpawner has no"):
-        known(KubeSpawner, Config({"KubeSpawner": {"memory_limit": "1G"}}), _mock=True)
+        known(spawner.KubeSpawner, traitlets.Config({"KubeSpawner": {"memory_limit": "1G"}}), _mock=True)
 
 
 def test_the_hub_itself_takes_what_it_is_told() -> None:
-    from jupyterhub.app import JupyterHub
-
-    app = known(
-        JupyterHub, loaded(values_of(hub(settings(activeServers=7), host="a.example.com", has_prometheus=True)))
-    )
+    hub_values = values_of(hub(settings(activeServers=7), host="a.example.com", has_prometheus=True))
+    app = known(pytest.importorskip("jupyterhub.app").JupyterHub, loaded(hub_values))
     assert app.active_server_limit == app.concurrent_spawn_limit == 7
     assert app.allow_named_servers is False
     assert app.public_url == "https://a.example.com/"
@@ -144,13 +137,10 @@ def pods() -> dict[str, Any]:
 
 
 async def _pod(values: Any, profile: str) -> dict[str, Any]:
-    from kubernetes_asyncio.client import ApiClient
-    from kubespawner import KubeSpawner
-
-    spawner = known(KubeSpawner, loaded(values), _mock=True)
+    spawner = known(pytest.importorskip("kubespawner").KubeSpawner, loaded(values), _mock=True)
     spawner.user_options = {"profile": profile}
     await spawner.load_user_options()
-    async with ApiClient() as client:
+    async with pytest.importorskip("kubernetes_asyncio.client").ApiClient() as client:
         pod, claim = await spawner.get_pod_manifest(), spawner.get_pvc_manifest()
         made = {"pod": client.sanitize_for_serialization(pod), "claim": client.sanitize_for_serialization(claim)}
     (container,) = made["pod"]["spec"]["containers"]
