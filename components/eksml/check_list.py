@@ -49,6 +49,9 @@ CHECKS: dict[str, CheckInfo] = {
         _ERROR, "An API server that the whole internet reaches is one stolen key away from anybody."
     ),
     "encrypted": CheckInfo(_ERROR, "Data at rest is encrypted."),
+    "database-recoverable": CheckInfo(
+        _WARNING, "A database without backups or a last snapshot is lost with one mistake."
+    ),
     "network-policy-enforced": CheckInfo(
         _ERROR, "A network policy does nothing where the network does not enforce it."
     ),

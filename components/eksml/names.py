@@ -28,9 +28,11 @@ MIGRATION_TO_LABEL = "migration-to"
 SERVER_GROUP_LABEL = "eksml.dev/server-group"
 """On all pods of a model server whose copies take several nodes each, those too that answer nobody: its name."""
 
-TEAM_GATEWAY = "entry"
-"""In a team's namespace: the Gateway by which its model servers are reached, its listener for them, and the
-ListenerRuleConfiguration that each of their routes names."""
+ENTRY = "entry"
+"""The Gateway of an entry and its listener for routes; in a team's namespace also the ListenerRuleConfiguration that
+each of its routes names."""
+ENTRY_NAMESPACE = "entry"
+"""The platform's own entry, by which people reach its services."""
 GATEWAY_CLASS = "aws-alb"
 """The class of Gateways that the AWS load balancer controller makes Application Load Balancers for."""
 GATEWAY_API_VERSION = "gateway.networking.k8s.io/v1"
@@ -50,7 +52,8 @@ PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 """The Service that its operator makes for the pods of every Prometheus."""
 
 MLFLOW_NAMESPACE = "mlflow"
-MLFLOW_URL = "http://mlflow.mlflow.svc:5000"
+MLFLOW_PORT = 5000
+MLFLOW_URL = f"http://mlflow.{MLFLOW_NAMESPACE}.svc:{MLFLOW_PORT}"
 """Where MLflow answers inside the cluster."""
 MLFLOW_SECRET = "mlflow"
 """In the namespace of a team: its user of MLflow, by the keys username and password."""
@@ -61,6 +64,12 @@ WANDB_API_KEY = "api-key"
 
 TENSORBOARD_LABEL = "eksml.dev/tensorboard"
 """On every pod of a TensorBoard and all that belongs to it: its name."""
+
+NOTEBOOK_NAMESPACE = "jupyterhub"
+NOTEBOOK_SERVICE = "proxy-public"
+"""JupyterHub and all notebooks run here; people reach both by this Service, on port 80."""
+NOTEBOOK_SERVICE_ACCOUNT = "notebook"
+"""There: notebooks have its rights in AWS."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -98,6 +107,9 @@ GPU_NAMESPACE = "nvidia"
 
 KUEUE_NAMESPACE = "kueue-system"
 
+SCHEDULE_NAMESPACE = "working-hours"
+"""What takes Karpenter's nodes away when the working day ends."""
+
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 POD_SECURITY_WARN_LABEL = "pod-security.kubernetes.io/warn"
 
@@ -107,6 +119,11 @@ PLATFORM_NAMESPACE_VALUE = "platform"
 
 TEAM_LABEL = "eksml.dev/team"
 """On the namespace of a team and all that the platform makes in it: the team's name."""
+
+PLATFORM_TAG = "eksml:platform"
+TEAM_TAG = "eksml:team"
+"""On everything in AWS: the platform's name; on what a team has of its own also the team's, as TEAM_LABEL says it in
+Kubernetes."""
 
 TEAM_SERVICE_ACCOUNT = "workload"
 """In every team's namespace: pods with it have the team's rights in AWS."""

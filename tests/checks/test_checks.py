@@ -233,6 +233,15 @@ NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
 EARLY_POOL = {"kind": "NodePool", "metadata": {}, "spec": {"limits": {"cpu": 1}}}
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
+SECRETS_STORE = "aws-secrets-store-csi-driver-provider"
+SECRET_CLASS = "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass"
+SECRETS = {
+    "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+    "kind": "SecretProviderClass",
+    "metadata": {"name": "password", "namespace": "serving"},
+    "spec": {"provider": "aws"},
+}
+
 FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ("workload-has-nodes", train_job("trian"), "fit: fit: no pool has eksml.dev/pool: trian, did you mean 'train'?"),
     ("pinned", train_job("train", image="pytorch/pytorch:latest"), "fit: fit: image pytorch/pytorch:latest"),
@@ -403,6 +412,21 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "experiments: has an address that the internet reaches: set publiclyAccessible to false",
     ),
     (
+        "encrypted",
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": False}),
+        "experiments: is not encrypted: storageEncrypted is not set",
+    ),
+    (
+        "database-recoverable",
+        add("aws:rds/instance:Instance", "experiments", {"backupRetentionPeriod": 0}),
+        "experiments: has no backups: set backupRetentionPeriod to a week or more",
+    ),
+    (
+        "database-recoverable",
+        add("aws:rds/instance:Instance", "experiments", {"backupRetentionPeriod": 7, "skipFinalSnapshot": True}),
+        "experiments: is deleted without a last snapshot: set deletionProtection, or skipFinalSnapshot to false",
+    ),
+    (
         "not-public",
         chart({"proxy": {"service": {"type": "LoadBalancer", "annotations": {}}}}),
         "portal: its value proxy.service makes a load balancer that the internet reaches",
@@ -550,6 +574,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "early: does not come after what brings the kinds of kubeflow.org",
     ),
     (
+        "custom-resource-after-crd",
+        both(add("aws:eks/addon:Addon", "secrets", {"addonName": SECRETS_STORE}), add(SECRET_CLASS, "early", SECRETS)),
+        "early: does not come after what brings the kinds of secrets-store.csi.x-k8s.io",
+    ),
+    (
         "own-cluster-provider",
         add("kubernetes:core/v1:ConfigMap", "lost", {"kind": "ConfigMap"}, provider=None),
         "lost: has no Kubernetes provider",
@@ -573,6 +602,19 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "reference-exists",
         both(take_away(DIRECTORY), custom_job("kubeflow.org/v1", "PyTorchJob")),
         "fit: nothing on this platform brings the kind PyTorchJob: training.trainingOperator does",
+    ),
+    (
+        "reference-exists",
+        both(take_away("aws:eks/addon:Addon"), add(SECRET_CLASS, "password", SECRETS)),
+        f"password: nothing on this platform brings the kind SecretProviderClass: add-on {SECRETS_STORE} does",
+    ),
+    (
+        "reference-exists",
+        both(
+            take_away("aws:eks/addon:Addon"),
+            reader(volumes=[{"name": "password", "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": True}}]),
+        ),
+        "reader: reader: nothing on this platform brings the driver secrets-store.csi.k8s.io: add-on aws-secrets-store",
     ),
     (
         "reference-exists",
@@ -1312,6 +1354,19 @@ def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
 )
 def test_what_the_internet_does_not_reach_is_not_public(right: Callable[[dict[str, Resource]], None]) -> None:
     assert found(planted(right), "not-public") == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"backupRetentionPeriod": 7},
+        {"backupRetentionPeriod": UNKNOWN, "skipFinalSnapshot": UNKNOWN},
+        {"backupRetentionPeriod": 1, "skipFinalSnapshot": True, "deletionProtection": True},
+    ],
+)
+def test_a_database_that_comes_back_is_not_found(settings: dict[str, Any]) -> None:
+    plan = planted(add("aws:rds/instance:Instance", "experiments", settings))
+    assert found(plan, "database-recoverable") == []
 
 
 @pytest.mark.parametrize(

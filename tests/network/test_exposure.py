@@ -33,7 +33,7 @@ def rule(route: KubernetesObject) -> dict[str, Any]:
 
 def test_a_server_is_reached_by_its_host_name_through_the_entry_of_its_team() -> None:
     route = objects(hostname="llama.example.com")["HTTPRoute"]
-    assert route.body["spec"]["parentRefs"] == [{"name": names.TEAM_GATEWAY, "sectionName": names.TEAM_GATEWAY}]
+    assert route.body["spec"]["parentRefs"] == [{"name": names.ENTRY, "sectionName": names.ENTRY}]
     assert route.body["spec"]["hostnames"] == ["llama.example.com"]
     assert rule(route)["backendRefs"] == [{"name": "llama", "port": 8000}]
 
@@ -55,7 +55,7 @@ def test_a_server_that_knows_its_prefix_sees_it() -> None:
 def test_every_rule_is_for_those_only_whom_the_entry_lets_through() -> None:
     for route in (objects(hostname="a.example.com")["HTTPRoute"], objects(grpcHostname="b.example.com")["GRPCRoute"]):
         reference = rule(route)["filters"][0]["extensionRef"]
-        assert (reference["kind"], reference["name"]) == ("ListenerRuleConfiguration", names.TEAM_GATEWAY)
+        assert (reference["kind"], reference["name"]) == ("ListenerRuleConfiguration", names.ENTRY)
 
 
 def test_the_load_balancer_asks_the_engine_and_lets_requests_end() -> None:

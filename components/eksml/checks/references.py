@@ -35,6 +35,8 @@ def reference_exists(plan: Plan) -> Iterator[Found]:
             near = nearest(account, known) or f", there is {listed(sorted(known))}"
             text = f"service account {account} does not exist in {namespace}{near}"
             yield Found(workload.resource, f"{workload.name}: {text}")
+        for volume in workload.pod.get("volumes") or ():
+            yield from (Found(workload.resource, f"{workload.name}: {text}") for text in _lost_driver(volume, plan))
         if _reports_to_mlflow(workload.pod) and names.MLFLOW_NAMESPACE not in _namespaces(plan):
             text = "reports to MLflow, which this platform does not have: give tracking.mlflow"
             yield Found(workload.resource, f"{workload.name} {text}")
@@ -113,15 +115,19 @@ def _lost_references(resource: Resource, plan: Plan) -> Iterator[str]:
 def _lost_storage(resource: Resource, plan: Plan) -> Iterator[str]:
     spec = resource.inputs.get("spec") or {}
     if resource.type == "kubernetes:core/v1:PersistentVolume":
-        driver = (spec.get("csi") or {}).get("driver")
-        addons = [name for name, addon in eks_addons().items() if driver and addon.csi_driver == driver]
-        if addons and not set(addons) & _addons(plan):
-            yield f"nothing on this platform brings the driver {driver}: add-on {addons[0]} does"
+        yield from _lost_driver(spec, plan)
     if resource.type == "kubernetes:core/v1:PersistentVolumeClaim":
         storage_class = spec.get("storageClassName")
         if storage_class and storage_class not in _storage_classes(plan):
             known = _storage_classes(plan)
             yield f"StorageClass {storage_class} does not exist, the platform has {', '.join(sorted(known)) or 'none'}"
+
+
+def _lost_driver(volume: Mapping[str, Any], plan: Plan) -> Iterator[str]:
+    driver = (volume.get("csi") or {}).get("driver")
+    addons = [name for name, addon in eks_addons().items() if driver and addon.csi_driver == driver]
+    if addons and not set(addons) & _addons(plan):
+        yield f"nothing on this platform brings the driver {driver}: add-on {addons[0]} does"
 
 
 @lru_cache(maxsize=1)
@@ -166,10 +172,11 @@ def _brings_unseen(plan: Plan) -> bool:
 
 @lru_cache(maxsize=1)
 def _bringers() -> dict[str, str]:
-    """By the name of a definition, the setting of a platform that brings it, or else the chart."""
+    """By the name of a definition, the setting of a platform that brings it, or else the chart or add-on."""
     of_charts = {crd: fact.setting or f"chart {name}" for name, fact in charts().items() for crd in fact.crds}
+    of_addons = {crd: f"add-on {name}" for name, fact in eks_addons().items() for crd in fact.crds}
     # Of the two that have MPIJob the MPI operator comes last: out of the training operator's overlay it is taken.
-    return of_charts | {crd: fact.setting for fact in kustomizations().values() for crd in fact.crds}
+    return of_charts | of_addons | {crd: fact.setting for fact in kustomizations().values() for crd in fact.crds}
 
 
 def _crd_of(resource: Resource) -> str:

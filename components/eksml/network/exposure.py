@@ -146,9 +146,9 @@ def _covers(host: str, hostname: str) -> bool:
 def _route(
     hostname: str | None, target: dict[str, Any], match: dict[str, Any], filters: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    reference = {"group": "gateway.k8s.aws", "kind": RULES_KIND, "name": names.TEAM_GATEWAY}
+    reference = {"group": "gateway.k8s.aws", "kind": RULES_KIND, "name": names.ENTRY}
     return {
-        "parentRefs": [{"name": names.TEAM_GATEWAY, "sectionName": names.TEAM_GATEWAY}],
+        "parentRefs": [{"name": names.ENTRY, "sectionName": names.ENTRY}],
         **({"hostnames": [hostname]} if hostname else {}),
         "rules": [
             {
