@@ -71,6 +71,17 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.observability.alerts import Alerts as Alerts
+    from eksml.observability.alerts import AlertsSpec as AlertsSpec
+    from eksml.observability.alerts import EmailReceiver as EmailReceiver
+    from eksml.observability.alerts import PagerDutyReceiver as PagerDutyReceiver
+    from eksml.observability.alerts import SlackReceiver as SlackReceiver
+    from eksml.observability.logs import CloudWatchLogs as CloudWatchLogs
+    from eksml.observability.logs import CloudWatchLogsSpec as CloudWatchLogsSpec
+    from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec as AmazonManagedPrometheusSpec
+    from eksml.observability.managed_prometheus import RemoteWrite as RemoteWrite
+    from eksml.observability.objectives import MeasuredServer as MeasuredServer
+    from eksml.observability.objectives import ServerObjective as ServerObjective
     from eksml.observability.observability import Observability as Observability
     from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
     from eksml.observability.prometheus import Prometheus as Prometheus
@@ -265,6 +276,10 @@ _PUBLIC = {
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.observability.alerts": ("Alerts", "AlertsSpec", "EmailReceiver", "PagerDutyReceiver", "SlackReceiver"),
+    "eksml.observability.logs": ("CloudWatchLogs", "CloudWatchLogsSpec"),
+    "eksml.observability.managed_prometheus": ("AmazonManagedPrometheusSpec", "RemoteWrite"),
+    "eksml.observability.objectives": ("MeasuredServer", "ServerObjective"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform",),

@@ -48,6 +48,10 @@ OBSERVABILITY_NAMESPACE = "observability"
 """Prometheus and what else measures the platform runs here."""
 PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 """The Service that its operator makes for the pods of every Prometheus."""
+PROMETHEUS_SERVICE_ACCOUNT = "prometheus"
+MONITORING_API_VERSION = "monitoring.coreos.com/v1"
+RUNBOOKS_URL = "https://github.com/eksml/eksml/blob/main/docs/runbooks"
+"""Where alerts lead, by the alert's name and .md, unless a stack file says otherwise."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 

@@ -50,6 +50,7 @@ from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
+from eksml.catalog.xid_errors import XidErrors, xid_errors
 
 __all__ = [
     "AddonWorkload",
@@ -95,6 +96,7 @@ __all__ = [
     "VpcEndpoints",
     "WeightSource",
     "WholeStack",
+    "XidErrors",
     "ami_families",
     "chart_values",
     "charts",
@@ -132,4 +134,5 @@ __all__ = [
     "usable_kubernetes_versions",
     "vpc_endpoints",
     "whole_stacks",
+    "xid_errors",
 ]

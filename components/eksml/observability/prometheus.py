@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
 
 from eksml import names
 from eksml.catalog import charts
-from eksml.component import Component
+from eksml.component import Component, Tags
 from eksml.controllers import no_gpu_nodes, operator_namespace, resources
 from eksml.errors import Problem
 from eksml.kustomization import Kustomization, KustomizationSpec
+from eksml.observability.alerts import AlertsSpec, alertmanager_values
+from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec, RemoteWrite
 from eksml.spec import Flag, ObjectName, PositiveCount, Spec
 
 _CHART = "kube-prometheus-stack"
@@ -21,7 +23,7 @@ _SHARE_OF_DISK = 0.8
 
 
 class PrometheusSpec(Spec):
-    """Prometheus with its operator and kube-state-metrics; no Alertmanager, no Grafana."""
+    """Prometheus with its operator and kube-state-metrics."""
 
     retention_days: PositiveCount = 15
     """For how long measurements are kept, as long as there is room."""
@@ -35,6 +37,8 @@ class PrometheusSpec(Spec):
     """Pods, each of which measures everything by itself."""
     node_exporter: Flag = False
     """Whether every node is measured too: processors, memory, disks, network."""
+    remote_write: AmazonManagedPrometheusSpec | None = None
+    """Where measurements go as well, to be kept for longer: Amazon Managed Prometheus; null: nowhere."""
 
     def rules(self) -> Iterator[Problem]:
         """The volume holds what is kept."""
@@ -49,9 +53,14 @@ class Prometheus(Component):
 
     Arguments:
         spec: how much it keeps, and on what.
+        alerts: who is told of what; without it there is no Alertmanager.
+        owners: by team, who is told of what is about it.
+        region, cluster_name: of the EKS cluster, needed for remote write only.
+        tags: tags for every AWS resource.
         image_registry: a registry that images and chart come from, instead of their own; the definitions come by git.
 
     Attributes:
+        namespace: the one that it runs in.
         definitions: its CustomResourceDefinitions, for whatever makes objects of them.
         url: where queries go, inside the cluster.
     """
@@ -61,15 +70,36 @@ class Prometheus(Component):
         name: str,
         spec: PrometheusSpec,
         *,
+        alerts: AlertsSpec | None = None,
+        owners: Mapping[str, str | None] | None = None,
+        region: str | None = None,
+        cluster_name: pulumi.Input[str] | None = None,
+        tags: Tags | None = None,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
-        super().__init__("eksml:observability:Prometheus", name, spec, opts, image_registry=image_registry)
-        made = operator_namespace(self, charts()[_CHART].namespace)
+        super().__init__("eksml:observability:Prometheus", name, spec, opts, tags, image_registry)
+        self.namespace = operator_namespace(self, charts()[_CHART].namespace)
         # Helm installs the CRDs in a chart once, and never changes them.
         crds = KustomizationSpec.of_catalog("prometheus-operator-crds")
         self.definitions = Kustomization(f"{name}-crds", crds, opts=self.child())
-        self.helm_release(_CHART, _values(spec), skip_crds=True, depends_on=[made, self.definitions])
+        values = _values(spec)
+        needs: list[pulumi.Resource] = [self.namespace, self.definitions]
+        if alerts:
+            values["alertmanager"] = alertmanager_values(alerts, spec.storage_class, owners)
+        if spec.remote_write:
+            remote = RemoteWrite(
+                f"{name}-remote-write",
+                spec.remote_write,
+                region=region,
+                cluster_name=cluster_name,
+                tags=self.own_tags,
+                opts=self.child(),
+            )
+            values["prometheus"]["prometheusSpec"] |= remote.values
+            # A pod that starts in between would be refused.
+            needs.append(remote)
+        self.helm_release(_CHART, values, skip_crds=True, depends_on=needs)
         self.url = names.PROMETHEUS_URL
         self.register_outputs({"url": self.url})
 
@@ -78,6 +108,7 @@ def _values(spec: PrometheusSpec) -> dict[str, Any]:
     return {
         "prometheusOperator": _operator(),
         "prometheus": {
+            "serviceAccount": {"name": names.PROMETHEUS_SERVICE_ACCOUNT},
             "prometheusSpec": _prometheus(spec),
             "podDisruptionBudget": {"enabled": spec.replicas > 1, "minAvailable": 1},
         },
@@ -86,7 +117,7 @@ def _values(spec: PrometheusSpec) -> dict[str, Any]:
         **({"prometheus-node-exporter": _node_exporter()} if spec.node_exporter else {}),
         "grafana": {"enabled": False},
         "alertmanager": {"enabled": False},
-        # Nobody is told of alerts yet.
+        # Ours are in the folder alerts, each with its runbook.
         "defaultRules": {"create": False},
         # Of the API server's thousands of time series nothing here needs one; the rest is out of reach in EKS.
         "kubeApiServer": {"enabled": False},
