@@ -16,6 +16,8 @@ from eksml.kubernetes_object import KubernetesObject
 
 Severity = Literal["critical", "warning", "none"]
 
+_NO_TEAM = "platform"
+
 
 class Rule(BaseModel):
     """One rule of a file in the folder alerts: a series that is recorded, or an alert."""
@@ -118,11 +120,13 @@ def _rule(rule: Rule, owners: Mapping[str, str | None], runbooks_url: str) -> di
 
 
 def _team_labels(label: str, owners: Mapping[str, str | None]) -> dict[str, str]:
-    """The team and its owner, in Prometheus' templates; a label that stays empty is none."""
+    """The team and its owner, in Prometheus' templates."""
     told = {team: owner for team, owner in owners.items() if owner}
     labels = {"team": {team: team for team in owners}, "owner": told}
-    return {name: "".join(_where(label, *each) for each in values.items()) for name, values in labels.items() if values}
+    return {name: _chosen(label, texts) for name, texts in labels.items() if texts}
 
 
-def _where(label: str, value: str, text: str) -> str:
-    return f'{{{{ if eq $labels.{label} "{value}" }}}}{text}{{{{ end }}}}'
+def _chosen(label: str, texts: Mapping[str, str]) -> str:
+    """The text for the value of a label; a label may not stay empty, or its template would show in some places."""
+    choices = " else ".join(f'if eq $labels.{label} "{value}" }}}}{text}{{{{' for value, text in texts.items())
+    return f"{{{{ {choices} else }}}}{_NO_TEAM}{{{{ end }}}}"

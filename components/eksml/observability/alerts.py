@@ -303,7 +303,7 @@ def _inhibitions() -> Iterator[dict[str, Any]]:
         "equal": ["alertname", "namespace", "node", "server", "name"],
     }
     for alert, others, equal in (
-        ("GpuFellOff", "GpuXidError|GpuIdle", "node"),
+        ("GpuFellOff", "GpuUnhealthy|GpuXidError|GpuIdle", "node"),
         ("MlflowDown", "MlflowDatabaseDown|TargetDown|PodRestarting", "namespace"),
     ):
         yield {
