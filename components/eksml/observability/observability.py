@@ -57,8 +57,7 @@ class Observability(Component):
         spec: what there is.
         secrets: by name, what `spec.secrets_needed` names.
         exporters: the catalog's names of what Prometheus reads beside WITH_PROMETHEUS: dcgm, karpenter, kueue,
-            certManager, mlflow, and those of the engines of servers. Of karpenter, kueue and certManager it makes the
-            monitors.
+            certManager, mlflow, and those of the engines of servers. Of karpenter and certManager it makes the monitors.
         servers: by name, the model servers that are measured.
         owners: by team, who is told of what is about it.
         region, cluster_name: of the EKS cluster, needed for what is in AWS.

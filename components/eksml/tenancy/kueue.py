@@ -114,8 +114,7 @@ def _configuration(spec: KueueSpec) -> dict[str, Any]:
         "apiVersion": "config.kueue.x-k8s.io/v1beta2",
         "kind": "Configuration",
         "health": {"healthProbeBindAddress": ":8081"},
-        # Quotas and what is used of them are told only if asked for.
-        "metrics": {"bindAddress": ":8443", "enableClusterQueueResources": True},
+        "metrics": {"bindAddress": ":8443"},
         "webhook": {"port": 9443},
         "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
         "clientConnection": {"qps": 300, "burst": 500},
