@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
@@ -18,10 +18,16 @@ from eksml.spec import Flag, ObjectName, PositiveCount, Spec
 _CHART = "kube-prometheus-stack"
 # Prometheus is told to drop old data before its disk is full; the write-ahead log counts, and blocks that are merged.
 _SHARE_OF_DISK = 0.8
+# Labels of objects by which dashboards and alerts tell them apart; each makes a time series longer, not more of them.
+_LABELS = [
+    f"nodes=[{names.POOL_LABEL},{names.INSTANCE_TYPE_LABEL},{names.KARPENTER_CAPACITY_TYPE_LABEL},{names.EKS_CAPACITY_TYPE_LABEL}]",
+    f"pods=[{names.JOB_LABEL},{names.SERVER_LABEL}]",
+    f"namespaces=[{names.TEAM_LABEL}]",
+]
 
 
 class PrometheusSpec(Spec):
-    """Prometheus with its operator and kube-state-metrics; no Alertmanager, no Grafana."""
+    """Prometheus with its operator and kube-state-metrics; no Alertmanager."""
 
     retention_days: PositiveCount = 15
     """For how long measurements are kept, as long as there is room."""
@@ -49,9 +55,11 @@ class Prometheus(Component):
 
     Arguments:
         spec: how much it keeps, and on what.
+        grafana: values of the chart's Grafana, if there is one.
         image_registry: a registry that images and chart come from, instead of their own; the definitions come by git.
 
     Attributes:
+        namespace: where it runs.
         definitions: its CustomResourceDefinitions, for whatever makes objects of them.
         url: where queries go, inside the cluster.
     """
@@ -61,15 +69,17 @@ class Prometheus(Component):
         name: str,
         spec: PrometheusSpec,
         *,
+        grafana: Mapping[str, Any] | None = None,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:observability:Prometheus", name, spec, opts, image_registry=image_registry)
-        made = operator_namespace(self, charts()[_CHART].namespace)
+        self.namespace = operator_namespace(self, charts()[_CHART].namespace)
         # Helm installs the CRDs in a chart once, and never changes them.
         crds = KustomizationSpec.of_catalog("prometheus-operator-crds")
         self.definitions = Kustomization(f"{name}-crds", crds, opts=self.child())
-        self.helm_release(_CHART, _values(spec), skip_crds=True, depends_on=[made, self.definitions])
+        values = _values(spec) | {"grafana": dict(grafana or {"enabled": False})}
+        self.helm_release(_CHART, values, skip_crds=True, depends_on=[self.namespace, self.definitions])
         self.url = names.PROMETHEUS_URL
         self.register_outputs({"url": self.url})
 
@@ -81,10 +91,13 @@ def _values(spec: PrometheusSpec) -> dict[str, Any]:
             "prometheusSpec": _prometheus(spec),
             "podDisruptionBudget": {"enabled": spec.replicas > 1, "minAvailable": 1},
         },
-        "kube-state-metrics": {"affinity": no_gpu_nodes(), "resources": resources("20m", "128Mi", "512Mi")},
+        "kube-state-metrics": {
+            "affinity": no_gpu_nodes(),
+            "resources": resources("20m", "128Mi", "512Mi"),
+            "metricLabelsAllowlist": _LABELS,
+        },
         "nodeExporter": {"enabled": spec.node_exporter},
         **({"prometheus-node-exporter": _node_exporter()} if spec.node_exporter else {}),
-        "grafana": {"enabled": False},
         "alertmanager": {"enabled": False},
         # Nobody is told of alerts yet.
         "defaultRules": {"create": False},
