@@ -31,20 +31,48 @@ _IDLE_TIMEOUT, _IDLE_SECONDS = "idle_timeout.timeout_seconds", 60
 _CHARTS = {
     "prometheus": {"kube-prometheus-stack": None},
     "kubeStateMetrics": {"kube-prometheus-stack": "kubeStateMetrics.enabled"},
+    "kubelet": {"kube-prometheus-stack": "kubelet.enabled"},
     "dcgm": {"dcgm-exporter": "serviceMonitor.enabled", "gpu-operator": "dcgmExporter.serviceMonitor.enabled"},
+    "kueue": {"kueue": "enablePrometheus"},
 }
+
+
+# The PrometheusRule whose series are an exporter of the catalog.
+_RULES = {"costs": "costs"}
 
 
 def metric_exported(plan: Plan) -> Iterator[Found]:
     """Whatever scaling and analyses ask Prometheus is exported by something on the platform that Prometheus reads."""
     for asked in _queries(plan) if has_all_nodes(plan) else ():
-        if asked.address.startswith(names.PROMETHEUS_URL) and not _has_exporter("prometheus", plan):
+        if asked.address.startswith(names.PROMETHEUS_URL) and not has_exporter("prometheus", plan):
             text = "asks Prometheus, which this platform does not have: observability.prometheus brings it"
             yield Found(asked.resource, text)
             continue
         for series in sorted(series_in(asked.query)):
             if text := _missing(series, asked, plan):
                 yield Found(asked.resource, text)
+
+
+def is_of_platform(exporter: str) -> bool:
+    """Whether a platform brings this exporter itself, rather than a model server."""
+    return exporter in _CHARTS or exporter in _RULES
+
+
+@lru_cache(maxsize=16)
+def has_exporter(exporter: str, plan: Plan) -> bool:
+    """Whether Prometheus reads an exporter that a platform brings."""
+    if exporter in _RULES:
+        rules = plan.of_type(f"{_MONITORING}v1:PrometheusRule")
+        return any((each.inputs.get("metadata") or {}).get("name") == _RULES[exporter] for each in rules)
+    for release in plan.of_type(RELEASE):
+        name = (chart_of(release) or ("",))[0]
+        if name not in _CHARTS[exporter]:
+            continue
+        setting = _CHARTS[exporter][name]
+        values = laid_over(chart_values()[name], release.inputs.get("values") or {})
+        if setting is None or value_at(values, setting):
+            return True
+    return False
 
 
 def sleeper_wakes(plan: Plan) -> Iterator[Found]:
@@ -115,8 +143,8 @@ def _missing(series: str, asked: _Query, plan: Plan) -> str | None:
 
 
 def _is_exported(exporter: str, asked: _Query, plan: Plan) -> bool:
-    if exporter in _CHARTS:
-        return _has_exporter(exporter, plan)
+    if is_of_platform(exporter):
+        return has_exporter(exporter, plan)
     return any(
         _exports(engine, exporter) and is_selected(monitor, engine.workload) and _has_labels(monitor, asked.query)
         for monitor in plan.of_type(_POD_MONITOR)
@@ -140,19 +168,6 @@ def _is_made_unseen(exporter: str, plan: Plan) -> bool:
     kind = {"ray": "RayService", "kserve": "InferenceService"}.get(exporter)
     made = (each for each in plan.resources if kind and each.package == "kubernetes")
     return bool(plan.of_type(_POD_MONITOR)) and any(each.inputs.get("kind") == kind for each in made)
-
-
-@lru_cache(maxsize=8)
-def _has_exporter(exporter: str, plan: Plan) -> bool:
-    for release in plan.of_type(RELEASE):
-        name = (chart_of(release) or ("",))[0]
-        if name not in _CHARTS[exporter]:
-            continue
-        setting = _CHARTS[exporter][name]
-        values = laid_over(chart_values()[name], release.inputs.get("values") or {})
-        if setting is None or value_at(values, setting):
-            return True
-    return False
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""What nodes and teams cost, as recording rules: the catalog's prices, joined with what Kubernetes says of nodes and pods.
+"""What nodes and teams cost, as recording rules: the catalog's prices, joined with what Kubernetes says of them.
 
 On demand, without disks, traffic or the platform itself: the bill is AWS's. A type whose price is not known has no
 series, and its nodes cost nothing here; the dashboard of costs counts them.
@@ -68,7 +68,7 @@ def _costs() -> dict[str, str]:
             f' (sum by (node) (kube_node_status_allocatable{{resource="cpu"}}) unless on (node) {_GPUS})'
         ),
         "eksml:team_usd_per_hour": (
-            'sum by (team, pool) (label_replace(label_replace(eksml:pod_node_share * on (node) group_left (pool)'
+            "sum by (team, pool) (label_replace(label_replace(eksml:pod_node_share * on (node) group_left (pool)"
             " eksml:node_usd_per_hour * on (namespace) group_left (label_eksml_dev_team) kube_namespace_labels,"
             ' "team", "platform", "", ""), "team", "$1", "label_eksml_dev_team", "(.+)"))'
         ),

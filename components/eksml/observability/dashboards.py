@@ -71,7 +71,7 @@ class Query(_Part):
     """One query of a panel."""
 
     query: str
-    """PromQL; `$pods` stands for the servers chosen, and `signal NAME` or `analysis NAME` for the engine's own query."""
+    """PromQL in which `$pods` stands for the servers chosen; or `signal NAME` or `analysis NAME`, the engine's own."""
     legend: str = ""
     """What a series is called; `{{label}}` stands for the value of a label. In a table: the column."""
     unit: Unit | None = None
@@ -145,7 +145,7 @@ def dashboards() -> dict[str, Dashboard]:
     }
 
 
-def dashboards_for(parts: Collection[Part], served: Collection[EngineKind]) -> dict[str, Dashboard]:
+def dashboards_for(parts: Collection[str], served: Collection[str]) -> dict[str, Dashboard]:
     """Those for what a platform has: all that they need, and one of their model servers."""
     return {
         name: each
@@ -185,7 +185,6 @@ def _variable(name: str, query: str) -> dict[str, Any]:
         "type": "query",
         "datasource": _source(),
         "query": {"query": query, "refId": name},
-        "definition": query,
         # When the time changes, too: servers and pools come and go.
         "refresh": 2,
         "sort": 1,

@@ -14,7 +14,7 @@ import pulumi_kubernetes as k8s
 from pydantic import Field
 
 from eksml import names
-from eksml.catalog import EngineKind, images
+from eksml.catalog import images
 from eksml.component import Component
 from eksml.controllers import no_gpu_nodes, resources
 from eksml.observability.dashboards import DATASOURCE, Part, as_json, dashboards_for
@@ -104,7 +104,7 @@ class Grafana(Component):
         *,
         namespace: k8s.core.v1.Namespace,
         parts: Collection[Part] = (),
-        engines: Collection[EngineKind] = (),
+        engines: Collection[str] = (),
         host: str | None = None,
         load_balancer_cidrs: Sequence[str] = (),
         client_secret: pulumi.Input[str] | None = None,
@@ -128,10 +128,11 @@ class Grafana(Component):
                 opts=self._inside(),
             )
         self._rights()
+        policy: Any = _network_policy(load_balancer_cidrs)
         k8s.networking.v1.NetworkPolicy(
             f"{name}-network-policy",
             metadata=_metadata("grafana"),
-            spec=_network_policy(load_balancer_cidrs),
+            spec=policy,
             opts=self._inside(),
         )
         self.access = grafana_access(spec, host)
@@ -226,7 +227,12 @@ def _settings(spec: GrafanaSpec, host: str | None) -> dict[str, Any]:
             "feedback_links_enabled": False,
         },
         "news": {"news_feed_enabled": False},
-        "plugins": {"plugin_admin_enabled": False, "preinstall_disabled": True},
+        "plugins": {
+            "plugin_admin_enabled": False,
+            "preinstall_disabled": True,
+            "preinstall_auto_update": False,
+            "public_key_retrieval_disabled": True,
+        },
         "snapshots": {"external_enabled": False},
         "public_dashboards": {"enabled": False},
         "security": {"disable_gravatar": True, "cookie_secure": host is not None},

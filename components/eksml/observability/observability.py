@@ -8,7 +8,6 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from eksml import names
-from eksml.catalog import EngineKind
 from eksml.component import Component
 from eksml.errors import Problem
 from eksml.observability.costs import cost_rules
@@ -29,7 +28,7 @@ class ObservabilitySpec(Spec):
     def rules(self) -> Iterator[Problem]:
         """Dashboards have something to show."""
         if self.grafana and not self.prometheus:
-            yield Problem(("grafana",), "given, but it shows what Prometheus measures: give observability.prometheus too")
+            yield Problem(("grafana",), "given, but it shows what Prometheus measures: give prometheus too")
 
 
 class Observability(Component):
@@ -57,7 +56,7 @@ class Observability(Component):
         spec: ObservabilitySpec,
         *,
         parts: Collection[Part] = (),
-        engines: Collection[EngineKind] = (),
+        engines: Collection[str] = (),
         region: str | None = None,
         instance_types: Collection[str] = (),
         grafana_host: str | None = None,
