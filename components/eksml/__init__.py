@@ -76,6 +76,10 @@ if TYPE_CHECKING:
     from eksml.observability.alerts import EmailReceiver as EmailReceiver
     from eksml.observability.alerts import PagerDutyReceiver as PagerDutyReceiver
     from eksml.observability.alerts import SlackReceiver as SlackReceiver
+    from eksml.observability.alerts import Watched as Watched
+    from eksml.observability.grafana import Grafana as Grafana
+    from eksml.observability.grafana import GrafanaSignIn as GrafanaSignIn
+    from eksml.observability.grafana import GrafanaSpec as GrafanaSpec
     from eksml.observability.logs import CloudWatchLogs as CloudWatchLogs
     from eksml.observability.logs import CloudWatchLogsSpec as CloudWatchLogsSpec
     from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec as AmazonManagedPrometheusSpec
@@ -276,7 +280,15 @@ _PUBLIC = {
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
-    "eksml.observability.alerts": ("Alerts", "AlertsSpec", "EmailReceiver", "PagerDutyReceiver", "SlackReceiver"),
+    "eksml.observability.alerts": (
+        "Alerts",
+        "AlertsSpec",
+        "EmailReceiver",
+        "PagerDutyReceiver",
+        "SlackReceiver",
+        "Watched",
+    ),
+    "eksml.observability.grafana": ("Grafana", "GrafanaSignIn", "GrafanaSpec"),
     "eksml.observability.logs": ("CloudWatchLogs", "CloudWatchLogsSpec"),
     "eksml.observability.managed_prometheus": ("AmazonManagedPrometheusSpec", "RemoteWrite"),
     "eksml.observability.objectives": ("MeasuredServer", "ServerObjective"),

@@ -17,6 +17,7 @@ from eksml.errors import SpecError
 from eksml.observability.alerts import (
     Alerts,
     AlertsSpec,
+    Watched,
     alertmanager_configuration,
     objective_problems,
     owner_problems,
@@ -50,15 +51,17 @@ def alerts(**settings: Any) -> AlertsSpec:
     return parse(AlertsSpec, settings or ALL)
 
 
-def platform(settings: dict[str, Any] | None = None, **arguments: Any) -> Plan:
+def platform(settings: dict[str, Any] | None = None, **watched: Any) -> Plan:
     spec = parse(ObservabilitySpec, {"prometheus": {}, "alerts": settings or ALL})
+    about: dict[str, Any] = {"owners": OWNERS, **watched}
 
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
         Observability(
             "lab",
             spec,
-            **{"secrets": SECRETS, "owners": OWNERS, **arguments},
+            secrets=SECRETS,
+            watched=Watched(**about),
             opts=pulumi.ResourceOptions(providers=[provider]),
         )
 
@@ -156,14 +159,14 @@ def test_a_receiver_needs_its_secret(kind: dict[str, Any], key: str) -> None:
     spec = alerts(receivers=[{**kind, "severities": ["critical", "warning"]}])
     assert set(spec.secrets_needed) == {key}
     with pytest.raises(SpecError, match=f"secrets: missing: {key}, the "):
-        Alerts("lab", spec, secrets={}, exporters=[])
+        Alerts("lab", spec, secrets={}, watched=Watched())
 
 
 def test_it_works_alone_with_nothing_but_the_kinds_of_its_rules() -> None:
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
         opts = pulumi.ResourceOptions(providers=[provider])
-        Alerts("lab", alerts(receivers=[SLACK]), secrets=SECRETS, exporters=["prometheus"], opts=opts)
+        Alerts("lab", alerts(receivers=[SLACK]), secrets=SECRETS, watched=Watched(exporters=["prometheus"]), opts=opts)
 
     plan = recorded(program)
     assert [each.inputs["metadata"]["name"] for each in plan.of_type(RULES)] == ["eksml-prometheus"]
@@ -227,7 +230,9 @@ def test_bad_alerts_are_refused_all_at_once() -> None:
         problems(AlertsSpec, {"receivers": [SLACK], "objectives": {"chat": {"successRate": 0.5}}}),
         ["objectives.chat.successRate: 0.5 given, must be"],
     )
-    check_problems(problems(ObservabilitySpec, {"alerts": ALL}), ["alerts: given, but without prometheus"])
+    check_problems(
+        problems(ObservabilitySpec, {"alerts": ALL}), ["alerts: given, but they judge what Prometheus measures"]
+    )
 
 
 def test_a_team_without_an_owner_is_a_problem_where_there_are_alerts() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -155,6 +156,17 @@ class AlertsSpec(Spec):
         return next((receiver for receiver in self.receivers if isinstance(receiver, EmailReceiver)), None)
 
 
+class Watched(NamedTuple):
+    """What there is to be told of, and whom else."""
+
+    exporters: Collection[str] = ()
+    """The catalog's names of the exporters that Prometheus reads; what they do not measure is not judged."""
+    servers: Mapping[str, MeasuredServer] = MappingProxyType({})
+    """By name, the model servers that are measured."""
+    owners: Mapping[str, str | None] = MappingProxyType({})
+    """By team, who is told of what is about it."""
+
+
 class Alerts(Component):
     """PrometheusRules for all that a platform can judge, and what its Alertmanager needs beside its own values.
 
@@ -163,9 +175,7 @@ class Alerts(Component):
     Arguments:
         spec: who is told.
         secrets: by name, what `spec.secrets_needed` names.
-        exporters: the catalog's names of the exporters that Prometheus reads; what they do not measure is not judged.
-        servers: by name, the model servers that are measured.
-        owners: by team, who is told of what is about it.
+        watched: what they are about.
     """
 
     def __init__(
@@ -174,9 +184,7 @@ class Alerts(Component):
         spec: AlertsSpec,
         *,
         secrets: Mapping[str, pulumi.Input[str]],
-        exporters: Collection[str],
-        servers: Mapping[str, MeasuredServer] | None = None,
-        owners: Mapping[str, str | None] | None = None,
+        watched: Watched,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:observability:Alerts", name, spec, opts)
@@ -190,8 +198,9 @@ class Alerts(Component):
             opts=self.child(),
         )
         self._network_policy()
-        recorded = objective_rules(servers or {}, spec.objectives)
-        for each in rule_objects(exporters, recorded, owners=owners or {}, runbooks_url=spec.runbooks_url):
+        recorded = objective_rules(watched.servers, spec.objectives)
+        rules = rule_objects(watched.exporters, recorded, owners=watched.owners, runbooks_url=spec.runbooks_url)
+        for each in rules:
             k8s.apiextensions.CustomResource(
                 f"{name}-{each.name}",
                 api_version=each.api_version,
@@ -213,9 +222,7 @@ class Alerts(Component):
         )
 
 
-def alertmanager_values(
-    spec: AlertsSpec, storage_class: str, owners: Mapping[str, str | None] | None = None
-) -> dict[str, Any]:
+def alertmanager_values(spec: AlertsSpec, storage_class: str, owners: Mapping[str, str | None]) -> dict[str, Any]:
     """What the chart of Prometheus is told of Alertmanager.
 
     Arguments:
@@ -230,7 +237,7 @@ def alertmanager_values(
     }
     return {
         "enabled": True,
-        "config": alertmanager_configuration(spec, owners or {}),
+        "config": alertmanager_configuration(spec, owners),
         "podDisruptionBudget": {"enabled": spec.replicas > 1, "minAvailable": 1},
         "alertmanagerSpec": {
             "replicas": spec.replicas,

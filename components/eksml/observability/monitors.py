@@ -9,6 +9,7 @@ from eksml import names
 from eksml.catalog import charts
 from eksml.kubernetes_object import KubernetesObject
 
+
 def monitors(exporter_names: Collection[str]) -> Iterator[KubernetesObject]:
     """ServiceMonitors and PodMonitors of those of the exporters karpenter and certManager that are named."""
     if "karpenter" in exporter_names:

@@ -1,8 +1,8 @@
-"""What measures a platform, tells what is wrong, and keeps logs."""
+"""What measures a platform, shows it, tells what is wrong, and keeps logs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -10,15 +10,17 @@ import pulumi_kubernetes as k8s
 from eksml import names
 from eksml.component import Component, Tags
 from eksml.errors import Problem, SpecError
-from eksml.observability.alerts import Alerts, AlertsSpec
+from eksml.kubernetes_object import KubernetesObject
+from eksml.observability.alerts import Alerts, AlertsSpec, Watched, alertmanager_values
+from eksml.observability.costs import cost_rules
+from eksml.observability.dashboards import Part
+from eksml.observability.grafana import Grafana, GrafanaSpec, grafana_values
 from eksml.observability.logs import CloudWatchLogs, CloudWatchLogsSpec
 from eksml.observability.monitors import monitors
-from eksml.observability.objectives import MeasuredServer
 from eksml.observability.prometheus import Prometheus, PrometheusSpec
 from eksml.spec import Spec
 
-WITH_PROMETHEUS = ("prometheus", "kubeStateMetrics", "kubelet")
-"""The exporters that come with Prometheus itself."""
+_WITH_PROMETHEUS = ("prometheus", "kubeStateMetrics", "kubelet", "alertmanager")
 
 
 class ObservabilitySpec(Spec):
@@ -26,19 +28,23 @@ class ObservabilitySpec(Spec):
 
     prometheus: PrometheusSpec | None = None
     """Prometheus: what autoscaling and the analysis of rollouts ask."""
+    grafana: GrafanaSpec | None = None
+    """Grafana: dashboards of GPUs, jobs, model servers, queues, costs and the cluster."""
     alerts: AlertsSpec | None = None
     """Who is told of what: rules for all that is measured, and Alertmanager; null: nobody."""
     logs: CloudWatchLogsSpec | None = None
     """Where the logs of all containers go: CloudWatch; null: they go with their pods."""
 
     def rules(self) -> Iterator[Problem]:
-        """Alerts are told by what is measured."""
+        """Dashboards have something to show, and alerts something to judge."""
+        if self.grafana and not self.prometheus:
+            yield Problem(("grafana",), "given, but it shows what Prometheus measures: give prometheus too")
         if self.alerts and not self.prometheus:
-            yield Problem(("alerts",), "given, but without prometheus nothing is measured: prometheus: {} is enough")
+            yield Problem(("alerts",), "given, but they judge what Prometheus measures: give prometheus too")
 
     @property
     def secrets_needed(self) -> dict[str, str]:
-        """By name, the secrets that its parts need, and what each of them is."""
+        """By name, the secrets that receivers of alerts need, and what each of them is."""
         return self.alerts.secrets_needed if self.alerts else {}
 
     @property
@@ -51,21 +57,26 @@ class ObservabilitySpec(Spec):
 
 
 class Observability(Component):
-    """What measures a platform, and what tells of it.
+    """What measures a platform, shows it, and tells of it.
 
     Arguments:
         spec: what there is.
+        parts: what the platform has that dashboards are for: gpus, queues, kubeRay, kserve.
+        engines: model servers that may run on it, each with a dashboard.
+        region: of the cluster, where its nodes are priced; none: nothing is priced, and nothing made in AWS.
+        instance_types: what its nodes may be.
+        cluster_name: name of the EKS cluster, needed for what is made in AWS.
+        grafana_host: the name by which the platform's entry knows Grafana, if it has an entry.
+        load_balancer_cidrs: addresses of the load balancers of the entry.
+        grafana_client_secret: secret of Grafana's OAuth client, with sign-in by an identity provider.
+        watched: what alerts are about, beside Prometheus itself; of karpenter and certManager it makes monitors too.
         secrets: by name, what `spec.secrets_needed` names.
-        exporters: the catalog's names of what Prometheus reads beside WITH_PROMETHEUS: dcgm, karpenter, kueue,
-            certManager, mlflow, and those of the engines of servers. Of karpenter and certManager it makes the monitors.
-        servers: by name, the model servers that are measured.
-        owners: by team, who is told of what is about it.
-        region, cluster_name: of the EKS cluster, needed for what is in AWS.
         tags: tags for every AWS resource.
         image_registry: a registry that images and charts come from, instead of their own.
 
     Attributes:
         prometheus: Prometheus, if there is one.
+        grafana: Grafana, if there is one.
     """
 
     def __init__(
@@ -73,58 +84,73 @@ class Observability(Component):
         name: str,
         spec: ObservabilitySpec,
         *,
-        secrets: Mapping[str, pulumi.Input[str]] | None = None,
-        exporters: Collection[str] = (),
-        servers: Mapping[str, MeasuredServer] | None = None,
-        owners: Mapping[str, str | None] | None = None,
+        parts: Collection[Part] = (),
+        engines: Collection[str] = (),
         region: str | None = None,
+        instance_types: Collection[str] = (),
         cluster_name: pulumi.Input[str] | None = None,
+        grafana_host: str | None = None,
+        load_balancer_cidrs: Sequence[str] = (),
+        grafana_client_secret: pulumi.Input[str] | None = None,
+        watched: Watched | None = None,
+        secrets: Mapping[str, pulumi.Input[str]] | None = None,
         tags: Tags | None = None,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:observability:Observability", name, spec, opts, tags, image_registry)
-        self.prometheus = (
-            Prometheus(
+        watched = watched or Watched()
+        self.prometheus, self.grafana = None, None
+        if spec.prometheus:
+            storage_class = spec.prometheus.storage_class
+            self.prometheus = Prometheus(
                 f"{name}-prometheus",
                 spec.prometheus,
-                alerts=spec.alerts,
-                owners=owners,
+                grafana=grafana_values(spec.grafana, grafana_host) if spec.grafana else None,
+                alertmanager=alertmanager_values(spec.alerts, storage_class, watched.owners) if spec.alerts else None,
                 region=region,
                 cluster_name=cluster_name,
                 tags=self.own_tags,
                 image_registry=image_registry,
                 opts=self.child(),
             )
-            if spec.prometheus
-            else None
-        )
-        if self.prometheus:
-            self._monitors(exporters, self.prometheus)
+            for each in monitors(watched.exporters):
+                self._monitoring(each, self.prometheus)
+            if region and instance_types:
+                self._monitoring(cost_rules(region, instance_types), self.prometheus)
+        if spec.grafana and self.prometheus:
+            self.grafana = Grafana(
+                f"{name}-grafana",
+                spec.grafana,
+                namespace=self.prometheus.namespace,
+                parts={*parts, "costs"} if region and instance_types else parts,
+                engines=engines,
+                host=grafana_host,
+                load_balancer_cidrs=load_balancer_cidrs,
+                client_secret=grafana_client_secret,
+                opts=self.child(),
+            )
         if spec.alerts and self.prometheus:
             Alerts(
                 f"{name}-alerts",
                 spec.alerts,
                 secrets=secrets or {},
-                exporters={*WITH_PROMETHEUS, "alertmanager", *exporters},
-                servers=servers,
-                owners=owners,
+                watched=watched._replace(exporters={*_WITH_PROMETHEUS, *watched.exporters}),
                 opts=self.child(depends_on=[self.prometheus.namespace, self.prometheus.definitions]),
             )
         if spec.logs:
             self._logs(spec.logs, region, cluster_name)
         self.register_outputs({})
 
-    def _monitors(self, exporters: Collection[str], prometheus: Prometheus) -> None:
-        for each in monitors(exporters):
-            k8s.apiextensions.CustomResource(
-                f"{self.resource_name}-{each.name}-monitor",
-                api_version=each.api_version,
-                kind=each.kind,
-                metadata={"name": each.name, "namespace": names.OBSERVABILITY_NAMESPACE},
-                spec=each.body["spec"],
-                opts=self.child(depends_on=[prometheus.namespace, prometheus.definitions]),
-            )
+    def _monitoring(self, made: KubernetesObject, prometheus: Prometheus) -> None:
+        k8s.apiextensions.CustomResource(
+            f"{self.resource_name}-{made.name}",
+            api_version=made.api_version,
+            kind=made.kind,
+            metadata={"name": made.name, "namespace": names.OBSERVABILITY_NAMESPACE},
+            spec=made.body["spec"],
+            opts=self.child(depends_on=[prometheus.namespace, prometheus.definitions]),
+        )
 
     def _logs(self, spec: CloudWatchLogsSpec, region: str | None, cluster_name: pulumi.Input[str] | None) -> None:
         if region is None or cluster_name is None:

@@ -13,13 +13,18 @@ from eksml.component import Component, Tags
 from eksml.controllers import no_gpu_nodes, operator_namespace, resources
 from eksml.errors import Problem
 from eksml.kustomization import Kustomization, KustomizationSpec
-from eksml.observability.alerts import AlertsSpec, alertmanager_values
 from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec, RemoteWrite
 from eksml.spec import Flag, ObjectName, PositiveCount, Spec
 
 _CHART = "kube-prometheus-stack"
 # Prometheus is told to drop old data before its disk is full; the write-ahead log counts, and blocks that are merged.
 _SHARE_OF_DISK = 0.8
+# Labels of objects by which dashboards and alerts tell them apart; each makes a time series longer, not more of them.
+_LABELS = [
+    f"nodes=[{names.POOL_LABEL},{names.INSTANCE_TYPE_LABEL},{names.KARPENTER_CAPACITY_TYPE_LABEL},{names.EKS_CAPACITY_TYPE_LABEL}]",
+    f"pods=[{names.JOB_LABEL},{names.SERVER_LABEL}]",
+    f"namespaces=[{names.TEAM_LABEL}]",
+]
 
 
 class PrometheusSpec(Spec):
@@ -53,14 +58,13 @@ class Prometheus(Component):
 
     Arguments:
         spec: how much it keeps, and on what.
-        alerts: who is told of what; without it there is no Alertmanager.
-        owners: by team, who is told of what is about it.
+        grafana, alertmanager: values of the chart's own Grafana and Alertmanager, if there are any.
         region, cluster_name: of the EKS cluster, needed for remote write only.
         tags: tags for every AWS resource.
         image_registry: a registry that images and chart come from, instead of their own; the definitions come by git.
 
     Attributes:
-        namespace: the one that it runs in.
+        namespace: where it runs.
         definitions: its CustomResourceDefinitions, for whatever makes objects of them.
         url: where queries go, inside the cluster.
     """
@@ -70,8 +74,8 @@ class Prometheus(Component):
         name: str,
         spec: PrometheusSpec,
         *,
-        alerts: AlertsSpec | None = None,
-        owners: Mapping[str, str | None] | None = None,
+        grafana: Mapping[str, Any] | None = None,
+        alertmanager: Mapping[str, Any] | None = None,
         region: str | None = None,
         cluster_name: pulumi.Input[str] | None = None,
         tags: Tags | None = None,
@@ -83,10 +87,11 @@ class Prometheus(Component):
         # Helm installs the CRDs in a chart once, and never changes them.
         crds = KustomizationSpec.of_catalog("prometheus-operator-crds")
         self.definitions = Kustomization(f"{name}-crds", crds, opts=self.child())
-        values = _values(spec)
+        parts = {"grafana": grafana, "alertmanager": alertmanager}
+        values: dict[str, Any] = _values(spec) | {
+            part: dict(given or {"enabled": False}) for part, given in parts.items()
+        }
         needs: list[pulumi.Resource] = [self.namespace, self.definitions]
-        if alerts:
-            values["alertmanager"] = alertmanager_values(alerts, spec.storage_class, owners)
         if spec.remote_write:
             remote = RemoteWrite(
                 f"{name}-remote-write",
@@ -96,7 +101,7 @@ class Prometheus(Component):
                 tags=self.own_tags,
                 opts=self.child(),
             )
-            values["prometheus"]["prometheusSpec"] |= remote.values
+            values["prometheus"]["prometheusSpec"].update(remote.values)
             # A pod that starts in between would be refused.
             needs.append(remote)
         self.helm_release(_CHART, values, skip_crds=True, depends_on=needs)
@@ -112,11 +117,13 @@ def _values(spec: PrometheusSpec) -> dict[str, Any]:
             "prometheusSpec": _prometheus(spec),
             "podDisruptionBudget": {"enabled": spec.replicas > 1, "minAvailable": 1},
         },
-        "kube-state-metrics": {"affinity": no_gpu_nodes(), "resources": resources("20m", "128Mi", "512Mi")},
+        "kube-state-metrics": {
+            "affinity": no_gpu_nodes(),
+            "resources": resources("20m", "128Mi", "512Mi"),
+            "metricLabelsAllowlist": _LABELS,
+        },
         "nodeExporter": {"enabled": spec.node_exporter},
         **({"prometheus-node-exporter": _node_exporter()} if spec.node_exporter else {}),
-        "grafana": {"enabled": False},
-        "alertmanager": {"enabled": False},
         # Ours are in the folder alerts, each with its runbook.
         "defaultRules": {"create": False},
         # Of the API server's thousands of time series nothing here needs one; the rest is out of reach in EKS.
