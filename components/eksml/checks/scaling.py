@@ -30,8 +30,8 @@ _IDLE_TIMEOUT, _IDLE_SECONDS = "idle_timeout.timeout_seconds", 60
 # Charts that bring an exporter, and where their values say that Prometheus reads it; None: it does.
 _CHARTS = {
     "prometheus": {"kube-prometheus-stack": None},
-    "kubeStateMetrics": {"kube-prometheus-stack": "kubeStateMetrics.enabled"},
-    "kubelet": {"kube-prometheus-stack": "kubelet.enabled"},
+    "kubeStateMetrics": {"kube-prometheus-stack": None},
+    "kubelet": {"kube-prometheus-stack": None},
     "dcgm": {"dcgm-exporter": "serviceMonitor.enabled", "gpu-operator": "dcgmExporter.serviceMonitor.enabled"},
     "kueue": {"kueue": "enablePrometheus"},
 }

@@ -19,7 +19,7 @@ from eksml.component import Component
 from eksml.controllers import no_gpu_nodes, resources
 from eksml.observability.dashboards import DATASOURCE, Part, as_json, dashboards_for
 from eksml.service_access import ServiceAccess, port_forward
-from eksml.spec import HttpsUrl, Spec
+from eksml.spec import HttpsUrl, Spec, pattern
 
 NAME = "kube-prometheus-stack-grafana"
 """What the chart calls its Service, its ServiceAccount, and the Secret with the administrator's password."""
@@ -35,7 +35,11 @@ _RBAC = "rbac.authorization.k8s.io"
 _LINK_LOCAL = "169.254.0.0/16"
 
 # The roles are written into an expression of JMESPath, between single quotes.
-GroupName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^'\\\n]+$")]
+GroupName = Annotated[
+    str,
+    pattern(r"^[^'\\`\r\n]{1,256}$", "the name of a group, of at most 256 characters without quotes or backslashes"),
+]
+ClaimName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of a claim: letters, digits and underscores")]
 
 
 class GrafanaSignIn(Spec):
@@ -55,7 +59,7 @@ class GrafanaSignIn(Spec):
     """Where Grafana learns who it is."""
     scope: str = "openid profile email"
     """What is asked of the provider, separated by spaces; some need `groups` too."""
-    groups_claim: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "groups"
+    groups_claim: ClaimName = "groups"
     """The claim that lists a person's groups."""
     admins: tuple[GroupName, ...] = ()
     """Groups whose members are Grafana's administrators."""
