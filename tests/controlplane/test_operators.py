@@ -14,9 +14,12 @@ from controlplane.scheduling import add_nodes, placements
 from controlplane.test_control_plane import GPU_NODE
 from controlplane.test_kustomizations import built
 from eksml import names
-from eksml.catalog import charts
+from eksml.catalog import charts, engines, instance_types
 from eksml.checks.workloads import workloads_of
-from eksml.observability.prometheus import Prometheus, PrometheusSpec
+from eksml.observability.dashboards import dashboards
+from eksml.observability.grafana import GrafanaSpec
+from eksml.observability.observability import Observability, ObservabilitySpec
+from eksml.observability.prometheus import PrometheusSpec
 from eksml.plan import Plan
 from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 from eksml.plan.manifests import objects
@@ -84,8 +87,17 @@ def test_their_pods_keep_off_gpu_nodes_that_have_no_taint(cluster: Client) -> No
 def measuring() -> Plan:
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
-        spec = PrometheusSpec(node_exporter=True)
-        Prometheus("lab", spec, opts=pulumi.ResourceOptions(providers=[provider]))
+        spec = ObservabilitySpec(prometheus=PrometheusSpec(node_exporter=True), grafana=GrafanaSpec())
+        Observability(
+            "lab",
+            spec,
+            exporters=["dcgm", "kueue"],
+            engines=list(engines()),
+            region="us-west-2",
+            instance_types=list(instance_types()),
+            load_balancer_cidrs=["10.0.0.0/20"],
+            opts=pulumi.ResourceOptions(providers=[provider]),
+        )
 
     return recorded(program)
 
@@ -96,12 +108,20 @@ def test_its_definitions_are_what_kustomize_makes_of_the_tag(tmp_path: Path) -> 
     assert sorted(item["metadata"]["name"] for item in made) == sorted(charts()["kube-prometheus-stack"].crds)
 
 
-def test_prometheus_keeps_off_gpu_nodes_that_have_no_taint(cluster: Client) -> None:
-    (namespace,) = objects(measuring())
+def test_every_dashboard_and_the_prices_of_every_instance_type_are_admitted(cluster: Client) -> None:
+    registered = objects(measuring())
+    crds.install(cluster, registered)
+    made = [cluster.create(item)["kind"] for item in registered]
+    assert made.count("ConfigMap") == len(dashboards())
+    assert {"PrometheusRule", "NetworkPolicy", "Role", "RoleBinding"} <= set(made)
+
+
+def test_prometheus_and_grafana_keep_off_gpu_nodes_that_have_no_taint(cluster: Client) -> None:
+    (namespace,) = [each for each in objects(measuring()) if each["kind"] == "Namespace"]
     cluster.create(namespace)
     add_nodes(cluster, [UNTAINTED])
     pods = [{"name": each.name, "spec": each.pod} for each in workloads_of(measuring()) if each.kind != "DaemonSet"]
-    assert len(pods) == 3
+    assert len(pods) == 4
     assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
     add_nodes(cluster, [SYSTEM_NODE])
     assert set(placements(cluster, pods).values()) == {"system"}

@@ -17,7 +17,7 @@ from eksml import names
 from eksml.catalog import images
 from eksml.component import Component
 from eksml.controllers import no_gpu_nodes, resources
-from eksml.observability.dashboards import DATASOURCE, Part, as_json, dashboards_for
+from eksml.observability.dashboards import DATASOURCE, as_json, dashboards_for
 from eksml.service_access import ServiceAccess, port_forward
 from eksml.spec import HttpsUrl, Spec, pattern
 
@@ -91,7 +91,7 @@ class Grafana(Component):
     Arguments:
         spec: who is let in.
         namespace: that of kube-prometheus-stack, which runs it with `grafana_values`.
-        parts: what the platform has that dashboards are for.
+        exporters: the catalog's names of what Prometheus reads: dashboards that they do not fill are left out.
         engines: model servers that may run on it.
         host: the name by which the platform's entry knows it; none: it is reached by `kubectl port-forward`.
         load_balancer_cidrs: addresses of the load balancers that may reach it.
@@ -107,7 +107,7 @@ class Grafana(Component):
         spec: GrafanaSpec,
         *,
         namespace: k8s.core.v1.Namespace,
-        parts: Collection[Part] = (),
+        exporters: Collection[str] = (),
         engines: Collection[str] = (),
         host: str | None = None,
         load_balancer_cidrs: Sequence[str] = (),
@@ -116,7 +116,7 @@ class Grafana(Component):
     ):
         super().__init__("eksml:observability:Grafana", name, spec, opts)
         self._namespace = namespace
-        for each, dashboard in dashboards_for(parts, engines).items():
+        for each, dashboard in dashboards_for(exporters, engines).items():
             labels = {DASHBOARD_LABEL: DASHBOARD_LABEL_VALUE}
             k8s.core.v1.ConfigMap(
                 f"{name}-{each}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -11,10 +11,12 @@ from eksml import names
 from eksml.component import Component
 from eksml.errors import Problem
 from eksml.observability.costs import cost_rules
-from eksml.observability.dashboards import Part
 from eksml.observability.grafana import Grafana, GrafanaSpec, grafana_values
 from eksml.observability.prometheus import Prometheus, PrometheusSpec
 from eksml.spec import Spec
+
+WITH_PROMETHEUS = ("prometheus", "kubeStateMetrics", "kubelet")
+"""The exporters that come with Prometheus itself."""
 
 
 class ObservabilitySpec(Spec):
@@ -30,19 +32,24 @@ class ObservabilitySpec(Spec):
         if self.grafana and not self.prometheus:
             yield Problem(("grafana",), "given, but it shows what Prometheus measures: give prometheus too")
 
+    @property
+    def secrets_needed(self) -> dict[str, str]:
+        """By name, the secrets that its parts need, and what each of them is."""
+        return self.grafana.secrets_needed if self.grafana else {}
+
 
 class Observability(Component):
     """What measures a platform.
 
     Arguments:
         spec: what there is.
-        parts: what the platform has that dashboards are for: gpus, queues, kubeRay, kserve.
-        engines: model servers that may run on it, each with a dashboard.
+        secrets: by name, what `spec.secrets_needed` names.
+        exporters: the catalog's names of what Prometheus reads beside WITH_PROMETHEUS: dcgm, kueue.
+        engines: model servers that may run on the platform, each with a dashboard.
         region: where its nodes are priced; none: nothing is priced.
         instance_types: what its nodes may be.
         grafana_host: the name by which the platform's entry knows Grafana, if it has an entry.
         load_balancer_cidrs: addresses of the load balancers of the entry.
-        grafana_client_secret: secret of Grafana's OAuth client, with sign-in by an identity provider.
         image_registry: a registry that images and charts come from, instead of their own.
 
     Attributes:
@@ -55,13 +62,13 @@ class Observability(Component):
         name: str,
         spec: ObservabilitySpec,
         *,
-        parts: Collection[Part] = (),
+        secrets: Mapping[str, pulumi.Input[str]] | None = None,
+        exporters: Collection[str] = (),
         engines: Collection[str] = (),
         region: str | None = None,
         instance_types: Collection[str] = (),
         grafana_host: str | None = None,
         load_balancer_cidrs: Sequence[str] = (),
-        grafana_client_secret: pulumi.Input[str] | None = None,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
@@ -82,11 +89,11 @@ class Observability(Component):
                 f"{name}-grafana",
                 spec.grafana,
                 namespace=self.prometheus.namespace,
-                parts={*parts, "costs"} if region and instance_types else parts,
+                exporters={*WITH_PROMETHEUS, *exporters, *(["costs"] if region and instance_types else [])},
                 engines=engines,
                 host=grafana_host,
                 load_balancer_cidrs=load_balancer_cidrs,
-                client_secret=grafana_client_secret,
+                client_secret=(secrets or {}).get("grafanaClientSecret"),
                 opts=self.child(),
             )
         self.register_outputs({})
