@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from eksml.checks import run_checks
 from eksml.errors import Problem, SpecError
 from eksml.plan.manifests import manifests
-from eksml.platform import Platform, PlatformSpec
+from eksml.platform import Platform
+from eksml.platform_settings import PlatformSpec
 from eksml.profiles import PROFILES, platform_spec
 from programs import recorded
 

@@ -11,7 +11,7 @@ import yaml
 import eksml
 from eksml.check_list import CHECKS
 from eksml.cli.main import app
-from eksml.platform import PlatformSpec
+from eksml.platform_settings import PlatformSpec
 from eksml.profiles import platform_spec
 from programs import recorded
 

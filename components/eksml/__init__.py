@@ -79,9 +79,9 @@ if TYPE_CHECKING:
     from eksml.observability.prometheus import Prometheus as Prometheus
     from eksml.observability.prometheus import PrometheusSpec as PrometheusSpec
     from eksml.platform import Platform as Platform
-    from eksml.platform import PlatformSpec as PlatformSpec
     from eksml.platform_reference import PlatformReference as PlatformReference
     from eksml.platform_reference import workload_spec as workload_spec
+    from eksml.platform_settings import PlatformSpec as PlatformSpec
     from eksml.profiles import platform_spec as platform_spec
     from eksml.profiles.stack import stack_secrets as stack_secrets
     from eksml.profiles.stack import stack_spec as stack_spec
@@ -271,8 +271,9 @@ _PUBLIC = {
     "eksml.observability.grafana": ("Grafana", "GrafanaSignIn", "GrafanaSpec"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
-    "eksml.platform": ("Platform", "PlatformSpec"),
+    "eksml.platform": ("Platform",),
     "eksml.platform_reference": ("PlatformReference", "workload_spec"),
+    "eksml.platform_settings": ("PlatformSpec",),
     "eksml.profiles": ("platform_spec",),
     "eksml.profiles.stack": ("stack_secrets", "stack_spec"),
     "eksml.ray_cluster": ("GcsRedis",),

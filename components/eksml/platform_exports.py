@@ -16,7 +16,7 @@ from eksml.nodes.managed_pool import ManagedPoolSpec
 from eksml.storage.shared_storage import SharedStorage
 
 if TYPE_CHECKING:
-    from eksml.platform import PlatformSpec
+    from eksml.platform_settings import PlatformSpec
 
 
 def platform_exports(

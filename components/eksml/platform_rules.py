@@ -29,7 +29,7 @@ from eksml.platform_server_rules import server_problems
 from eksml.tenancy.quotas import PoolQuota, capacity
 
 if TYPE_CHECKING:
-    from eksml.platform import PlatformSpec
+    from eksml.platform_settings import PlatformSpec
 
 _MOST_TAGS = 40
 # https://karpenter.sh/docs/concepts/nodeclasses/#spectags

@@ -17,7 +17,7 @@ from eksml.serving.model_source import BucketSource
 from eksml.tenancy.quotas import CPU, shares_of
 
 if TYPE_CHECKING:
-    from eksml.platform import PlatformSpec
+    from eksml.platform_settings import PlatformSpec
     from eksml.serving.server import ServerSpec
 
 

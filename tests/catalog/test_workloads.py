@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eksml import catalog
-from eksml.platform import PlatformSpec
+from eksml.platform_settings import PlatformSpec
 
 MAKER = runpy.run_path(str(Path(__file__).with_name("make_chart_values.py")))
 

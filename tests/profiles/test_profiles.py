@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from eksml.errors import Problem, SpecError
 from eksml.nodes.karpenter_pool import CapacityType, KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPoolSpec
-from eksml.platform import PlatformSpec
+from eksml.platform_settings import PlatformSpec
 from eksml.profiles import PROFILES, overlaid, platform_spec, profile_settings
 
 

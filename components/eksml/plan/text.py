@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from eksml.plan.access import ACCESS, MISSING_SECRETS, show_access
 from eksml.plan.cold_starts import show_cold_starts
 from eksml.plan.counts import counts
 from eksml.plan.manifests import objects
@@ -29,6 +30,7 @@ def show(plan: Plan, console: Console) -> None:
     _show_objects(plan, console)
     _show_exports(plan, console)
     show_cold_starts(plan, console)
+    show_access(plan, console)
     made = counts(plan)
     by_package = ", ".join(f"{number} of {package}" for package, number in made.by_package.items())
     console.print(f"\n[bold]{made.total} resources[/]: {made.components} components, {by_package}")
@@ -60,5 +62,6 @@ def _show_objects(plan: Plan, console: Console) -> None:
 
 def _show_exports(plan: Plan, console: Console) -> None:
     console.print("\n[bold]Exports[/]")
-    exports = yaml.safe_dump(dict(plan.exports), default_flow_style=None, allow_unicode=True, width=200)
-    console.print(escape(indent(exports if plan.exports else "none\n", "  ")), end="")
+    shown = {name: value for name, value in plan.exports.items() if name not in (ACCESS, MISSING_SECRETS)}
+    exports = yaml.safe_dump(shown, default_flow_style=None, allow_unicode=True, width=200)
+    console.print(escape(indent(exports if shown else "none\n", "  ")), end="")

@@ -10,7 +10,7 @@ import yaml
 
 from eksml import catalog
 from eksml.errors import Problem, SpecError, listed, nearest
-from eksml.platform import PlatformSpec, Profile
+from eksml.platform_settings import PlatformSpec, Profile
 from eksml.spec import parse
 
 PROFILES: tuple[str, ...] = get_args(Profile)

@@ -5,7 +5,7 @@ from typing import Any
 from eksml import catalog
 from eksml.check_list import CHECKS
 from eksml.config_keys import PLATFORM, SECRETS
-from eksml.platform import PlatformSpec
+from eksml.platform_settings import PlatformSpec
 
 _REF = "#/definitions/"
 

@@ -6,7 +6,7 @@ from pulumi.runtime import is_config_secret
 from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
 from eksml.config_keys import KUBECONFIG, PLATFORM, SECRETS
 from eksml.errors import SpecError
-from eksml.platform import PlatformSpec
+from eksml.platform_settings import PlatformSpec
 from eksml.profiles import platform_spec
 
 
