@@ -104,6 +104,13 @@ def test_a_query_names_no_choice_that_the_dashboard_does_not_offer(name: str) ->
     assert {"namespace", "server"} <= offered or not dashboards()[name].engines
 
 
+def test_a_sum_over_the_time_that_is_shown_is_made_once_and_not_for_every_point_of_a_line() -> None:
+    targets = [target for name in NAMES for panel in panels(name) for target in panel["targets"]]
+    sums = [each for each in targets if "$__range" in each["expr"]]
+    assert sums
+    assert all(each["instant"] and not each["range"] for each in sums)
+
+
 def test_every_query_is_promql(tmp_path: Path) -> None:
     rules = [
         {"record": f"{name.replace('-', '_')}:{number}", "expr": query}
