@@ -76,7 +76,6 @@ if TYPE_CHECKING:
     from eksml.observability.alerts import EmailReceiver as EmailReceiver
     from eksml.observability.alerts import PagerDutyReceiver as PagerDutyReceiver
     from eksml.observability.alerts import SlackReceiver as SlackReceiver
-    from eksml.observability.alerts import Watched as Watched
     from eksml.observability.grafana import Grafana as Grafana
     from eksml.observability.grafana import GrafanaSignIn as GrafanaSignIn
     from eksml.observability.grafana import GrafanaSpec as GrafanaSpec

@@ -120,6 +120,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "orchestrators.yaml": catalog.orchestrators,
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
+        "training_memory.yaml": catalog.training_memory,
         "vpc_endpoints.yaml": catalog.vpc_endpoints,
         "xid_errors.yaml": catalog.xid_errors,
     }

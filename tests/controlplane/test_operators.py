@@ -14,13 +14,14 @@ from controlplane.scheduling import add_nodes, placements
 from controlplane.test_control_plane import GPU_NODE
 from controlplane.test_kustomizations import built
 from eksml import names
-from eksml.catalog import charts, exporters
+from eksml.catalog import charts, engines, exporters, instance_types
 from eksml.checks.workloads import workloads_of
 from eksml.observability.alert_rules import alert_rules
-from eksml.observability.alerts import Watched
+from eksml.observability.dashboards import dashboards
+from eksml.observability.grafana import GrafanaSpec
 from eksml.observability.objectives import MeasuredServer
 from eksml.observability.observability import Observability, ObservabilitySpec
-from eksml.observability.prometheus import Prometheus, PrometheusSpec
+from eksml.observability.prometheus import PrometheusSpec
 from eksml.plan import Plan
 from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
 from eksml.plan.manifests import objects
@@ -91,8 +92,17 @@ def test_their_pods_keep_off_gpu_nodes_that_have_no_taint(cluster: Client) -> No
 def measuring() -> Plan:
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
-        spec = PrometheusSpec(node_exporter=True)
-        Prometheus("lab", spec, opts=pulumi.ResourceOptions(providers=[provider]))
+        spec = ObservabilitySpec(prometheus=PrometheusSpec(node_exporter=True), grafana=GrafanaSpec())
+        Observability(
+            "lab",
+            spec,
+            exporters=["dcgm", "kueue"],
+            engines=list(engines()),
+            region="us-west-2",
+            instance_types=list(instance_types()),
+            load_balancer_cidrs=["10.0.0.0/20"],
+            opts=pulumi.ResourceOptions(providers=[provider]),
+        )
 
     return recorded(program)
 
@@ -115,11 +125,6 @@ def watching() -> Plan:
         },
         "logs": {},
     }
-    watched = Watched(
-        exporters=sorted(exporters()),
-        servers={"chat": MeasuredServer("vision", "vllm")},
-        owners={"vision": "vision@example.com"},
-    )
 
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
@@ -128,7 +133,9 @@ def watching() -> Plan:
             parse(ObservabilitySpec, settings),
             region="us-west-2",
             cluster_name="lab",
-            watched=watched,
+            exporters=sorted(exporters()),
+            servers={"chat": MeasuredServer("vision", "vllm")},
+            owners={"vision": "vision@example.com"},
             secrets={"slackWebhookUrl": "https://hooks.example.com/a"},
             opts=pulumi.ResourceOptions(providers=[provider]),
         )
@@ -165,12 +172,20 @@ def test_alertmanager_keeps_off_gpu_nodes_and_logs_are_read_on_all(cluster: Clie
     assert {"operator": "Exists"} in pods["aws-for-fluent-bit"]["tolerations"]
 
 
-def test_prometheus_keeps_off_gpu_nodes_that_have_no_taint(cluster: Client) -> None:
-    (namespace,) = objects(measuring())
+def test_every_dashboard_and_the_prices_of_every_instance_type_are_admitted(cluster: Client) -> None:
+    registered = objects(measuring())
+    crds.install(cluster, registered)
+    made = [cluster.create(item)["kind"] for item in registered]
+    assert made.count("ConfigMap") == len(dashboards())
+    assert {"PrometheusRule", "NetworkPolicy", "Role", "RoleBinding"} <= set(made)
+
+
+def test_prometheus_and_grafana_keep_off_gpu_nodes_that_have_no_taint(cluster: Client) -> None:
+    (namespace,) = [each for each in objects(measuring()) if each["kind"] == "Namespace"]
     cluster.create(namespace)
     add_nodes(cluster, [UNTAINTED])
     pods = [{"name": each.name, "spec": each.pod} for each in workloads_of(measuring()) if each.kind != "DaemonSet"]
-    assert len(pods) == 3
+    assert len(pods) == 4
     assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
     add_nodes(cluster, [SYSTEM_NODE])
     assert set(placements(cluster, pods).values()) == {"system"}

@@ -17,7 +17,6 @@ from eksml.errors import SpecError
 from eksml.observability.alerts import (
     Alerts,
     AlertsSpec,
-    Watched,
     alertmanager_configuration,
     objective_problems,
     owner_problems,
@@ -51,9 +50,9 @@ def alerts(**settings: Any) -> AlertsSpec:
     return parse(AlertsSpec, settings or ALL)
 
 
-def platform(settings: dict[str, Any] | None = None, **watched: Any) -> Plan:
+def platform(settings: dict[str, Any] | None = None, **arguments: Any) -> Plan:
     spec = parse(ObservabilitySpec, {"prometheus": {}, "alerts": settings or ALL})
-    about: dict[str, Any] = {"owners": OWNERS, **watched}
+    about: dict[str, Any] = {"owners": OWNERS, **arguments}
 
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
@@ -61,7 +60,7 @@ def platform(settings: dict[str, Any] | None = None, **watched: Any) -> Plan:
             "lab",
             spec,
             secrets=SECRETS,
-            watched=Watched(**about),
+            **about,
             opts=pulumi.ResourceOptions(providers=[provider]),
         )
 
@@ -159,14 +158,14 @@ def test_a_receiver_needs_its_secret(kind: dict[str, Any], key: str) -> None:
     spec = alerts(receivers=[{**kind, "severities": ["critical", "warning"]}])
     assert set(spec.secrets_needed) == {key}
     with pytest.raises(SpecError, match=f"secrets: missing: {key}, the "):
-        Alerts("lab", spec, secrets={}, watched=Watched())
+        Alerts("lab", spec, secrets={}, exporters=[])
 
 
 def test_it_works_alone_with_nothing_but_the_kinds_of_its_rules() -> None:
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
         opts = pulumi.ResourceOptions(providers=[provider])
-        Alerts("lab", alerts(receivers=[SLACK]), secrets=SECRETS, watched=Watched(exporters=["prometheus"]), opts=opts)
+        Alerts("lab", alerts(receivers=[SLACK]), secrets=SECRETS, exporters=["prometheus"], opts=opts)
 
     plan = recorded(program)
     assert [each.inputs["metadata"]["name"] for each in plan.of_type(RULES)] == ["eksml-prometheus"]

@@ -17,6 +17,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard as GrafanaDashboar
 from eksml.catalog import engines, exporters, series_in
 from eksml.observability.costs import cost_rules
 from eksml.observability.dashboards import DATASOURCE, as_json, dashboards, dashboards_for
+from eksml.observability.observability import WITH_PROMETHEUS
 from eksml.observability.prometheus import _LABELS
 from parts import need_program
 
@@ -103,6 +104,13 @@ def test_a_query_names_no_choice_that_the_dashboard_does_not_offer(name: str) ->
     assert {"namespace", "server"} <= offered or not dashboards()[name].engines
 
 
+def test_a_sum_over_the_time_that_is_shown_is_made_once_and_not_for_every_point_of_a_line() -> None:
+    targets = [target for name in NAMES for panel in panels(name) for target in panel["targets"]]
+    sums = [each for each in targets if "$__range" in each["expr"]]
+    assert sums
+    assert all(each["instant"] and not each["range"] for each in sums)
+
+
 def test_every_query_is_promql(tmp_path: Path) -> None:
     rules = [
         {"record": f"{name.replace('-', '_')}:{number}", "expr": query}
@@ -163,20 +171,20 @@ def test_the_labels_of_objects_that_queries_read_are_let_through() -> None:
     assert asked <= let_through == {each for each in named if each.startswith("label_")}
 
 
-def test_there_is_a_dashboard_for_each_engine_and_for_each_part_of_a_platform() -> None:
+def test_there_is_a_dashboard_for_each_engine_and_a_full_platform_has_them_all() -> None:
     assert {kind for each in dashboards().values() for kind in each.engines} == set(engines())
-    everything = {"gpus", "queues", "costs", "kubeRay", "kserve"}
-    assert set(dashboards_for(everything, set(engines()))) == set(NAMES)
+    assert set(dashboards_for(PLATFORM, set(engines()))) == set(NAMES)
 
 
-def test_a_platform_gets_dashboards_for_what_it_has_alone() -> None:
-    assert set(dashboards_for((), ())) == {"cluster"}
-    assert set(dashboards_for({"gpus"}, ())) == {"cluster", "gpu-fleet", "training-jobs"}
-    assert "queues" in dashboards_for({"queues"}, ())
-    assert {"team-costs"} == set(dashboards_for({"costs"}, ())) - {"cluster"}
-    assert "vllm" not in dashboards_for((), {"vllm"}), "it needs GPUs"
-    assert {"vllm", "triton"} < set(dashboards_for({"gpus"}, {"vllm", "triton"}))
-    assert "ray-serve" not in dashboards_for({"gpus"}, {"rayServeVllm"}), "nothing here runs it"
+def test_a_platform_gets_the_dashboards_that_its_exporters_fill_and_no_others() -> None:
+    measured = {*WITH_PROMETHEUS}
+    assert set(dashboards_for(measured, ())) == {"cluster"}
+    assert set(dashboards_for({*measured, "dcgm"}, ())) == {"cluster", "gpu-fleet", "training-jobs"}
+    assert set(dashboards_for({*measured, "kueue"}, ())) == {"cluster", "queues"}
+    assert set(dashboards_for({*measured, "costs"}, ())) == {"cluster", "team-costs"}
+    assert "gpu-costs" in dashboards_for({*measured, "costs", "dcgm"}, ())
+    assert set(dashboards_for(measured, {"vllm", "triton"})) == {"cluster", "triton"}, "vLLM needs GPUs"
+    assert "ray-serve" not in dashboards_for({*measured, "dcgm"}, {"vllm"}), "nothing here runs it"
 
 
 def test_an_engine_is_shown_by_the_queries_that_it_is_judged_by() -> None:

@@ -55,7 +55,7 @@ def test_it_works_alone_given_the_namespace_that_it_runs_in() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
         namespace = k8s.core.v1.Namespace("observability", opts=pulumi.ResourceOptions(provider=provider))
         opts = pulumi.ResourceOptions(providers=[provider])
-        Grafana("lab", GrafanaSpec(), namespace=namespace, opts=opts)
+        Grafana("lab", GrafanaSpec(), namespace=namespace, exporters=["kubeStateMetrics", "kubelet"], opts=opts)
 
     assert dashboards(recorded(program)) == {"cluster"}
 
@@ -101,7 +101,7 @@ def test_its_only_source_of_data_is_prometheus_by_a_name_that_dashboards_know() 
 
 
 def test_dashboards_are_found_by_the_label_that_the_sidecar_looks_for_in_its_own_namespace() -> None:
-    plan = grafana(parts=["gpus"], engines=["vllm"])
+    plan = grafana(exporters=["dcgm"], engines=["vllm"])
     sidecar = values(plan)["sidecar"]["dashboards"]
     for config_map in plan.of_type(CONFIG_MAP):
         metadata = config_map.inputs["metadata"]
@@ -122,7 +122,7 @@ def test_the_sidecar_reads_config_maps_and_no_secrets() -> None:
 
 def test_costs_come_with_the_region_and_the_types_that_they_are_of() -> None:
     assert not grafana().of_type(RULE)
-    plan = grafana(region="us-west-2", instance_types=["g6.xlarge"], parts=["gpus"])
+    plan = grafana(region="us-west-2", instance_types=["g6.xlarge"], exporters=["dcgm"])
     assert {"team-costs", "gpu-costs"} <= dashboards(plan)
     assert one(plan, RULE).inputs["metadata"]["namespace"] == names.OBSERVABILITY_NAMESPACE
     directory = one(plan, "kubernetes:kustomize/v2:Directory")
@@ -140,7 +140,7 @@ def test_load_balancers_of_the_entry_come_in_and_nobody_else() -> None:
 
 
 def test_people_sign_in_with_an_identity_provider_whose_secret_is_in_no_value() -> None:
-    given = {"grafana_client_secret": "s3cret", "grafana_host": "grafana.ai.io"}
+    given: dict[str, Any] = {"secrets": {"grafanaClientSecret": "s3cret"}, "grafana_host": "grafana.ai.io"}
     plan = grafana({"sign_in": GrafanaSignIn(**SIGN_IN)}, **given)
     assert "s3cret" not in json.dumps(values(plan))
     assert values(plan)["grafana.ini"]["server"] == {"root_url": "https://grafana.ai.io"}
@@ -150,7 +150,7 @@ def test_people_sign_in_with_an_identity_provider_whose_secret_is_in_no_value() 
     assert secret["metadata"]["name"] == reference["name"]
     assert "s3cret" not in json.dumps(secret, default=str)
     assert GrafanaSpec(sign_in=GrafanaSignIn(**SIGN_IN)).secrets_needed.keys() == {"grafanaClientSecret"}
-    assert GrafanaSpec().secrets_needed == {}
+    assert ObservabilitySpec(prometheus=PrometheusSpec(), grafana=GrafanaSpec()).secrets_needed == {}
 
 
 @pytest.mark.parametrize(

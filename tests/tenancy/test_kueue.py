@@ -81,7 +81,8 @@ def test_kinds_of_jobs_are_queued_as_asked_for() -> None:
 
 
 def test_no_pod_of_a_team_starts_past_its_queue_whatever_made_it() -> None:
-    for settings in ({}, {"frameworks": ("ray.io/rayjob",)}, {"frameworks": ()}):
+    kinds: list[dict[str, Any]] = [{}, {"frameworks": ("ray.io/rayjob",)}, {"frameworks": ()}]
+    for settings in kinds:
         assert {"pod", "deployment"} <= set(configuration(kueue(**settings))["integrations"]["frameworks"])
 
 

@@ -49,6 +49,7 @@ from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
+from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 from eksml.catalog.xid_errors import XidErrors, xid_errors
 
@@ -79,6 +80,7 @@ __all__ = [
     "Metric",
     "Model",
     "ModelShape",
+    "Optimizer",
     "Orchestrator",
     "Overlay",
     "OverlayWorkload",
@@ -91,6 +93,7 @@ __all__ = [
     "Replacement",
     "Signal",
     "Span",
+    "TrainingMemory",
     "Transformer",
     "Variable",
     "VpcEndpoints",
@@ -131,6 +134,7 @@ __all__ = [
     "series_in",
     "service_account",
     "today",
+    "training_memory",
     "usable_kubernetes_versions",
     "vpc_endpoints",
     "whole_stacks",

@@ -9,6 +9,9 @@ class GpuModel(Fact):
     """One model of GPU."""
 
     compute_capability: str
+    peak_teraflops: float | None
+    """What its tensor cores calculate in bfloat16, or in float16 where they have none, without sparsity; None: not
+    known."""
     visible_gib: dict[int, float]
     """By memory in GiB: what CUDA shows of it, in GiB; missing: not known."""
     mig: dict[int, dict[str, int]] | None

@@ -10,6 +10,8 @@ import typer
 
 from eksml.cli.check import check
 from eksml.cli.diff import diff
+from eksml.cli.fit import fit
+from eksml.cli.fit_training import fit_training
 from eksml.cli.init import init
 from eksml.cli.manifests import manifests
 from eksml.cli.preview import preview
@@ -52,6 +54,8 @@ app.command()(check)
 app.command()(manifests)
 app.command()(diff)
 app.command()(timeline)
+app.command()(fit)
+app.command()(fit_training)
 app.command()(init)
 app.command()(schema)
 

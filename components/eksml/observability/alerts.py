@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -156,17 +155,6 @@ class AlertsSpec(Spec):
         return next((receiver for receiver in self.receivers if isinstance(receiver, EmailReceiver)), None)
 
 
-class Watched(NamedTuple):
-    """What there is to be told of, and whom else."""
-
-    exporters: Collection[str] = ()
-    """The catalog's names of the exporters that Prometheus reads; what they do not measure is not judged."""
-    servers: Mapping[str, MeasuredServer] = MappingProxyType({})
-    """By name, the model servers that are measured."""
-    owners: Mapping[str, str | None] = MappingProxyType({})
-    """By team, who is told of what is about it."""
-
-
 class Alerts(Component):
     """PrometheusRules for all that a platform can judge, and what its Alertmanager needs beside its own values.
 
@@ -175,7 +163,9 @@ class Alerts(Component):
     Arguments:
         spec: who is told.
         secrets: by name, what `spec.secrets_needed` names.
-        watched: what they are about.
+        exporters: the catalog's names of the exporters that Prometheus reads; what they do not measure is not judged.
+        servers: by name, the model servers that are measured.
+        owners: by team, who is told of what is about it.
     """
 
     def __init__(
@@ -184,7 +174,9 @@ class Alerts(Component):
         spec: AlertsSpec,
         *,
         secrets: Mapping[str, pulumi.Input[str]],
-        watched: Watched,
+        exporters: Collection[str],
+        servers: Mapping[str, MeasuredServer] | None = None,
+        owners: Mapping[str, str | None] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:observability:Alerts", name, spec, opts)
@@ -198,9 +190,8 @@ class Alerts(Component):
             opts=self.child(),
         )
         self._network_policy()
-        recorded = objective_rules(watched.servers, spec.objectives)
-        rules = rule_objects(watched.exporters, recorded, owners=watched.owners, runbooks_url=spec.runbooks_url)
-        for each in rules:
+        recorded = objective_rules(servers or {}, spec.objectives)
+        for each in rule_objects(exporters, recorded, owners=owners or {}, runbooks_url=spec.runbooks_url):
             k8s.apiextensions.CustomResource(
                 f"{name}-{each.name}",
                 api_version=each.api_version,

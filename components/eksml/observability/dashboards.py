@@ -16,13 +16,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from eksml.catalog import EngineKind, engines
+from eksml.catalog import EngineKind, engines, exporters, series_in
 
 DATASOURCE = "prometheus"
 """The uid of Grafana's only source of data."""
-
-Part = Literal["gpus", "queues", "costs", "kubeRay", "kserve"]
-"""What a platform may have and a dashboard need."""
 
 # What a figure is in, and Grafana's name of it.
 UNITS = {
@@ -110,8 +107,6 @@ class Dashboard(_Part):
     title: str
     what: str
     """What it answers."""
-    needs: tuple[Part, ...] = ()
-    """What a platform has that it is for."""
     engines: tuple[EngineKind, ...] = ()
     """The model servers that it shows, where it shows some."""
     variables: dict[str, str]
@@ -126,6 +121,13 @@ class Dashboard(_Part):
         elif kind == "analysis":
             query = getattr(engines()[self.engines[0]].analysis, name).query
         return query.replace("$pods", _CHOSEN_PODS)
+
+    @property
+    def exporters(self) -> set[str]:
+        """The exporters without which a part of it stays empty, beside those of its model servers."""
+        own = frozenset[str]().union(*(exporters()[engines()[each].exporter].series for each in self.engines))
+        read = frozenset[str]().union(*map(series_in, self.queries())) - own
+        return {name for name, exporter in exporters().items() if exporter.series & read}
 
     def queries(self) -> Iterator[str]:
         """Every query, as Grafana gets it."""
@@ -145,12 +147,12 @@ def dashboards() -> dict[str, Dashboard]:
     }
 
 
-def dashboards_for(parts: Collection[str], served: Collection[str]) -> dict[str, Dashboard]:
-    """Those for what a platform has: all that they need, and one of their model servers."""
+def dashboards_for(measured: Collection[str], served: Collection[str]) -> dict[str, Dashboard]:
+    """Those that these exporters fill, and of model servers those that are served."""
     return {
         name: each
         for name, each in dashboards().items()
-        if set(each.needs) <= set(parts) and (not each.engines or set(each.engines) & set(served))
+        if each.exporters <= set(measured) and (not each.engines or set(each.engines) & set(served))
     }
 
 
@@ -237,8 +239,8 @@ def _panel(panel: Panel, dashboard: Dashboard) -> dict[str, Any]:
 
 def _target(panel: Panel, number: int, dashboard: Dashboard) -> dict[str, Any]:
     query, is_graph = panel.queries[number], panel.kind == "graph"
-    # A table and bars are of now; a graph and the line behind a figure are of the time that is shown.
-    at_once = panel.kind in ("table", "bars")
+    # A table and bars are of now, as is a sum over the time that is shown; a graph, and the line behind a figure, are not.
+    at_once = panel.kind in ("table", "bars") or "$__range" in query.query
     return {
         "refId": chr(ord("A") + number),
         "datasource": _source(),

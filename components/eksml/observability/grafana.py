@@ -17,9 +17,9 @@ from eksml import names
 from eksml.catalog import images
 from eksml.component import Component
 from eksml.controllers import no_gpu_nodes, resources
-from eksml.observability.dashboards import DATASOURCE, Part, as_json, dashboards_for
+from eksml.observability.dashboards import DATASOURCE, as_json, dashboards_for
 from eksml.service_access import ServiceAccess, port_forward
-from eksml.spec import HttpsUrl, Spec
+from eksml.spec import HttpsUrl, Spec, pattern
 
 NAME = "kube-prometheus-stack-grafana"
 """What the chart calls its Service, its ServiceAccount, and the Secret with the administrator's password."""
@@ -35,7 +35,11 @@ _RBAC = "rbac.authorization.k8s.io"
 _LINK_LOCAL = "169.254.0.0/16"
 
 # The roles are written into an expression of JMESPath, between single quotes.
-GroupName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^'\\\n]+$")]
+GroupName = Annotated[
+    str,
+    pattern(r"^[^'\\`\r\n]{1,256}$", "the name of a group, of at most 256 characters without quotes or backslashes"),
+]
+ClaimName = Annotated[str, pattern(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of a claim: letters, digits and underscores")]
 
 
 class GrafanaSignIn(Spec):
@@ -55,7 +59,7 @@ class GrafanaSignIn(Spec):
     """Where Grafana learns who it is."""
     scope: str = "openid profile email"
     """What is asked of the provider, separated by spaces; some need `groups` too."""
-    groups_claim: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "groups"
+    groups_claim: ClaimName = "groups"
     """The claim that lists a person's groups."""
     admins: tuple[GroupName, ...] = ()
     """Groups whose members are Grafana's administrators."""
@@ -87,7 +91,7 @@ class Grafana(Component):
     Arguments:
         spec: who is let in.
         namespace: that of kube-prometheus-stack, which runs it with `grafana_values`.
-        parts: what the platform has that dashboards are for.
+        exporters: the catalog's names of what Prometheus reads: dashboards that they do not fill are left out.
         engines: model servers that may run on it.
         host: the name by which the platform's entry knows it; none: it is reached by `kubectl port-forward`.
         load_balancer_cidrs: addresses of the load balancers that may reach it.
@@ -103,7 +107,7 @@ class Grafana(Component):
         spec: GrafanaSpec,
         *,
         namespace: k8s.core.v1.Namespace,
-        parts: Collection[Part] = (),
+        exporters: Collection[str] = (),
         engines: Collection[str] = (),
         host: str | None = None,
         load_balancer_cidrs: Sequence[str] = (),
@@ -112,7 +116,7 @@ class Grafana(Component):
     ):
         super().__init__("eksml:observability:Grafana", name, spec, opts)
         self._namespace = namespace
-        for each, dashboard in dashboards_for(parts, engines).items():
+        for each, dashboard in dashboards_for(exporters, engines).items():
             labels = {DASHBOARD_LABEL: DASHBOARD_LABEL_VALUE}
             k8s.core.v1.ConfigMap(
                 f"{name}-{each}",

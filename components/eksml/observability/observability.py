@@ -11,16 +11,17 @@ from eksml import names
 from eksml.component import Component, Tags
 from eksml.errors import Problem, SpecError
 from eksml.kubernetes_object import KubernetesObject
-from eksml.observability.alerts import Alerts, AlertsSpec, Watched, alertmanager_values
+from eksml.observability.alerts import Alerts, AlertsSpec, alertmanager_values
 from eksml.observability.costs import cost_rules
-from eksml.observability.dashboards import Part
 from eksml.observability.grafana import Grafana, GrafanaSpec, grafana_values
 from eksml.observability.logs import CloudWatchLogs, CloudWatchLogsSpec
 from eksml.observability.monitors import monitors
+from eksml.observability.objectives import MeasuredServer
 from eksml.observability.prometheus import Prometheus, PrometheusSpec
 from eksml.spec import Spec
 
-_WITH_PROMETHEUS = ("prometheus", "kubeStateMetrics", "kubelet", "alertmanager")
+WITH_PROMETHEUS = ("prometheus", "kubeStateMetrics", "kubelet")
+"""The exporters that come with Prometheus itself."""
 
 
 class ObservabilitySpec(Spec):
@@ -44,8 +45,8 @@ class ObservabilitySpec(Spec):
 
     @property
     def secrets_needed(self) -> dict[str, str]:
-        """By name, the secrets that receivers of alerts need, and what each of them is."""
-        return self.alerts.secrets_needed if self.alerts else {}
+        """By name, the secrets that its parts need, and what each of them is."""
+        return {key: what for part in (self.grafana, self.alerts) if part for key, what in part.secrets_needed.items()}
 
     @property
     def uses_aws(self) -> Iterator[str]:
@@ -61,16 +62,18 @@ class Observability(Component):
 
     Arguments:
         spec: what there is.
-        parts: what the platform has that dashboards are for: gpus, queues, kubeRay, kserve.
-        engines: model servers that may run on it, each with a dashboard.
+        secrets: by name, what `spec.secrets_needed` names.
+        exporters: the catalog's names of what Prometheus reads beside WITH_PROMETHEUS: dcgm, kueue, karpenter,
+            certManager, mlflow, and those of the engines of servers. What they do not measure has no dashboard and no
+            alert; of karpenter and certManager it makes the monitors.
+        engines: model servers that may run on the platform, each with a dashboard.
+        servers: by name, the model servers that are measured.
+        owners: by team, who is told of what is about it.
         region: of the cluster, where its nodes are priced; none: nothing is priced, and nothing made in AWS.
         instance_types: what its nodes may be.
         cluster_name: name of the EKS cluster, needed for what is made in AWS.
         grafana_host: the name by which the platform's entry knows Grafana, if it has an entry.
         load_balancer_cidrs: addresses of the load balancers of the entry.
-        grafana_client_secret: secret of Grafana's OAuth client, with sign-in by an identity provider.
-        watched: what alerts are about, beside Prometheus itself; of karpenter and certManager it makes monitors too.
-        secrets: by name, what `spec.secrets_needed` names.
         tags: tags for every AWS resource.
         image_registry: a registry that images and charts come from, instead of their own.
 
@@ -84,22 +87,21 @@ class Observability(Component):
         name: str,
         spec: ObservabilitySpec,
         *,
-        parts: Collection[Part] = (),
+        secrets: Mapping[str, pulumi.Input[str]] | None = None,
+        exporters: Collection[str] = (),
         engines: Collection[str] = (),
+        servers: Mapping[str, MeasuredServer] | None = None,
+        owners: Mapping[str, str | None] | None = None,
         region: str | None = None,
         instance_types: Collection[str] = (),
         cluster_name: pulumi.Input[str] | None = None,
         grafana_host: str | None = None,
         load_balancer_cidrs: Sequence[str] = (),
-        grafana_client_secret: pulumi.Input[str] | None = None,
-        watched: Watched | None = None,
-        secrets: Mapping[str, pulumi.Input[str]] | None = None,
         tags: Tags | None = None,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:observability:Observability", name, spec, opts, tags, image_registry)
-        watched = watched or Watched()
         self.prometheus, self.grafana = None, None
         if spec.prometheus:
             storage_class = spec.prometheus.storage_class
@@ -107,14 +109,14 @@ class Observability(Component):
                 f"{name}-prometheus",
                 spec.prometheus,
                 grafana=grafana_values(spec.grafana, grafana_host) if spec.grafana else None,
-                alertmanager=alertmanager_values(spec.alerts, storage_class, watched.owners) if spec.alerts else None,
+                alertmanager=alertmanager_values(spec.alerts, storage_class, owners or {}) if spec.alerts else None,
                 region=region,
                 cluster_name=cluster_name,
                 tags=self.own_tags,
                 image_registry=image_registry,
                 opts=self.child(),
             )
-            for each in monitors(watched.exporters):
+            for each in monitors(exporters):
                 self._monitoring(each, self.prometheus)
             if region and instance_types:
                 self._monitoring(cost_rules(region, instance_types), self.prometheus)
@@ -123,11 +125,11 @@ class Observability(Component):
                 f"{name}-grafana",
                 spec.grafana,
                 namespace=self.prometheus.namespace,
-                parts={*parts, "costs"} if region and instance_types else parts,
+                exporters={*WITH_PROMETHEUS, *exporters, *(["costs"] if region and instance_types else [])},
                 engines=engines,
                 host=grafana_host,
                 load_balancer_cidrs=load_balancer_cidrs,
-                client_secret=grafana_client_secret,
+                client_secret=(secrets or {}).get("grafanaClientSecret"),
                 opts=self.child(),
             )
         if spec.alerts and self.prometheus:
@@ -135,7 +137,9 @@ class Observability(Component):
                 f"{name}-alerts",
                 spec.alerts,
                 secrets=secrets or {},
-                watched=watched._replace(exporters={*_WITH_PROMETHEUS, *watched.exporters}),
+                exporters={*WITH_PROMETHEUS, "alertmanager", *exporters},
+                servers=servers,
+                owners=owners,
                 opts=self.child(depends_on=[self.prometheus.namespace, self.prometheus.definitions]),
             )
         if spec.logs:
