@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from eksml.cluster.pod_identity import PodIdentity as PodIdentity
     from eksml.cluster.pod_identity import PodIdentitySpec as PodIdentitySpec
     from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
+    from eksml.cluster.secrets_store import SecretsStore as SecretsStore
+    from eksml.cluster.secrets_store import SecretsStoreSpec as SecretsStoreSpec
+    from eksml.costs.assumptions import Assumptions as Assumptions
+    from eksml.costs.frameworks import FrameworkAssumptions as FrameworkAssumptions
+    from eksml.costs.frameworks import FrameworkWorkload as FrameworkWorkload
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -34,18 +39,27 @@ if TYPE_CHECKING:
     from eksml.network.authentication import JsonWebToken as JsonWebToken
     from eksml.network.authentication import JwtClaim as JwtClaim
     from eksml.network.authentication import OpenIdConnect as OpenIdConnect
+    from eksml.network.entry import EntryHandles as EntryHandles
+    from eksml.network.entry import EntrySpec as EntrySpec
+    from eksml.network.entry import PlatformEntry as PlatformEntry
+    from eksml.network.entry import ServiceBackend as ServiceBackend
+    from eksml.network.entry import entry_policy as entry_policy
+    from eksml.network.entry import service_routes as service_routes
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
+    from eksml.network.exposure import ExposureSpec as ExposureSpec
+    from eksml.network.exposure import exposure_objects as exposure_objects
+    from eksml.network.exposure import exposure_problems as exposure_problems
     from eksml.network.external_dns import DnsPolicy as DnsPolicy
     from eksml.network.external_dns import ExternalDns as ExternalDns
     from eksml.network.external_dns import ExternalDnsSpec as ExternalDnsSpec
     from eksml.network.gateway import GatewayControllers as GatewayControllers
     from eksml.network.gateway import GatewaySpec as GatewaySpec
+    from eksml.network.load_balancer import AccessLogs as AccessLogs
+    from eksml.network.load_balancer import CertificateTls as CertificateTls
+    from eksml.network.load_balancer import HostedZoneTls as HostedZoneTls
+    from eksml.network.load_balancer import Scheme as Scheme
     from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
     from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
-    from eksml.network.team_gateway import AccessLogs as AccessLogs
-    from eksml.network.team_gateway import CertificateTls as CertificateTls
-    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
-    from eksml.network.team_gateway import Scheme as Scheme
     from eksml.network.team_gateway import TeamGateway as TeamGateway
     from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
@@ -68,14 +82,32 @@ if TYPE_CHECKING:
     from eksml.nodes.placement import PlacementSpec as PlacementSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
+    from eksml.nodes.schedule import Schedule as Schedule
+    from eksml.nodes.schedule import ScheduleSpec as ScheduleSpec
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.notebooks.authentication import CognitoAuthentication as CognitoAuthentication
+    from eksml.notebooks.authentication import DummyAuthentication as DummyAuthentication
+    from eksml.notebooks.authentication import ExistingUserPoolSpec as ExistingUserPoolSpec
+    from eksml.notebooks.authentication import GitHubAuthentication as GitHubAuthentication
+    from eksml.notebooks.authentication import OpenIdConnectAuthentication as OpenIdConnectAuthentication
+    from eksml.notebooks.jupyterhub import EbsHome as EbsHome
+    from eksml.notebooks.jupyterhub import EfsHome as EfsHome
+    from eksml.notebooks.jupyterhub import JupyterHub as JupyterHub
+    from eksml.notebooks.jupyterhub import JupyterHubSpec as JupyterHubSpec
+    from eksml.notebooks.profiles import NotebookProfile as NotebookProfile
+    from eksml.notebooks.user_pool import NewUserPoolSpec as NewUserPoolSpec
+    from eksml.notebooks.user_pool import SecondFactor as SecondFactor
+    from eksml.notebooks.user_pool import UserPool as UserPool
     from eksml.observability.alerts import Alerts as Alerts
     from eksml.observability.alerts import AlertsSpec as AlertsSpec
     from eksml.observability.alerts import EmailReceiver as EmailReceiver
     from eksml.observability.alerts import PagerDutyReceiver as PagerDutyReceiver
     from eksml.observability.alerts import SlackReceiver as SlackReceiver
+    from eksml.observability.budget import Budget as Budget
+    from eksml.observability.budget import BudgetSpec as BudgetSpec
+    from eksml.observability.budget import OnExceed as OnExceed
     from eksml.observability.grafana import Grafana as Grafana
     from eksml.observability.grafana import GrafanaSignIn as GrafanaSignIn
     from eksml.observability.grafana import GrafanaSpec as GrafanaSpec
@@ -113,9 +145,6 @@ if TYPE_CHECKING:
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.cold_start import ColdStart as ColdStart
     from eksml.serving.cold_start import cold_start as cold_start
-    from eksml.serving.exposure import ExposureSpec as ExposureSpec
-    from eksml.serving.exposure import exposure_objects as exposure_objects
-    from eksml.serving.exposure import exposure_problems as exposure_problems
     from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
@@ -135,6 +164,7 @@ if TYPE_CHECKING:
     from eksml.serving.model_source import BucketSource as BucketSource
     from eksml.serving.model_source import ClaimSource as ClaimSource
     from eksml.serving.model_source import HubSource as HubSource
+    from eksml.serving.model_source import MlflowSource as MlflowSource
     from eksml.serving.openvino_server import OpenVinoModel as OpenVinoModel
     from eksml.serving.openvino_server import OpenVinoServer as OpenVinoServer
     from eksml.serving.openvino_server import OpenVinoServerSpec as OpenVinoServerSpec
@@ -188,6 +218,10 @@ if TYPE_CHECKING:
     from eksml.storage.lustre import LustreSpec as LustreSpec
     from eksml.storage.model_bucket import ModelBucket as ModelBucket
     from eksml.storage.model_bucket import ModelBucketSpec as ModelBucketSpec
+    from eksml.storage.postgresql import DatabaseAccess as DatabaseAccess
+    from eksml.storage.postgresql import ExistingDatabaseSpec as ExistingDatabaseSpec
+    from eksml.storage.postgresql import Postgresql as Postgresql
+    from eksml.storage.postgresql import PostgresqlSpec as PostgresqlSpec
     from eksml.storage.shared_storage import SharedStorage as SharedStorage
     from eksml.storage.shared_storage import SharedStorageSpec as SharedStorageSpec
     from eksml.storage.volumes import ClaimVolume as ClaimVolume
@@ -205,6 +239,18 @@ if TYPE_CHECKING:
     from eksml.tenancy.team import TeamVolumes as TeamVolumes
     from eksml.tenancy.team_queue import TeamQueue as TeamQueue
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
+    from eksml.tracking.mlflow import Mlflow as Mlflow
+    from eksml.tracking.mlflow_spec import ArtifactsSpec as ArtifactsSpec
+    from eksml.tracking.mlflow_spec import MlflowBasicAuthentication as MlflowBasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowEntryAuthentication as MlflowEntryAuthentication
+    from eksml.tracking.mlflow_spec import MlflowSpec as MlflowSpec
+    from eksml.tracking.tensorboard import TensorBoard as TensorBoard
+    from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
+    from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
+    from eksml.tracking.tensorboard import tensor_board_problems as tensor_board_problems
+    from eksml.tracking.weights_and_biases import WeightsAndBiases as WeightsAndBiases
+    from eksml.tracking.weights_and_biases import WeightsAndBiasesSpec as WeightsAndBiasesSpec
+    from eksml.tracking.weights_and_biases import weights_and_biases_problems as weights_and_biases_problems
     from eksml.training.code import ConfigMapCode as ConfigMapCode
     from eksml.training.code import GitCode as GitCode
     from eksml.training.code import ImageCode as ImageCode
@@ -243,6 +289,7 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
+    from eksml.weekly_hours import WeeklyHours as WeeklyHours
     from eksml.workload import Workload as Workload
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
@@ -256,21 +303,27 @@ _PUBLIC = {
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
+    "eksml.cluster.secrets_store": ("SecretsStore", "SecretsStoreSpec"),
+    "eksml.costs.assumptions": ("Assumptions",),
+    "eksml.costs.frameworks": ("FrameworkAssumptions", "FrameworkWorkload"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
+    "eksml.network.entry": (
+        "EntryHandles",
+        "EntrySpec",
+        "PlatformEntry",
+        "ServiceBackend",
+        "entry_policy",
+        "service_routes",
+    ),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
+    "eksml.network.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.network.external_dns": ("DnsPolicy", "ExternalDns", "ExternalDnsSpec"),
     "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
+    "eksml.network.load_balancer": ("AccessLogs", "CertificateTls", "HostedZoneTls", "Scheme"),
     "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
-    "eksml.network.team_gateway": (
-        "AccessLogs",
-        "CertificateTls",
-        "HostedZoneTls",
-        "Scheme",
-        "TeamGateway",
-        "TeamGatewaySpec",
-    ),
+    "eksml.network.team_gateway": ("TeamGateway", "TeamGatewaySpec"),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
@@ -278,15 +331,20 @@ _PUBLIC = {
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
+    "eksml.nodes.schedule": ("Schedule", "ScheduleSpec"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
-    "eksml.observability.alerts": (
-        "Alerts",
-        "AlertsSpec",
-        "EmailReceiver",
-        "PagerDutyReceiver",
-        "SlackReceiver",
-        "Watched",
+    "eksml.notebooks.authentication": (
+        "CognitoAuthentication",
+        "DummyAuthentication",
+        "ExistingUserPoolSpec",
+        "GitHubAuthentication",
+        "OpenIdConnectAuthentication",
     ),
+    "eksml.notebooks.jupyterhub": ("EbsHome", "EfsHome", "JupyterHub", "JupyterHubSpec"),
+    "eksml.notebooks.profiles": ("NotebookProfile",),
+    "eksml.notebooks.user_pool": ("NewUserPoolSpec", "SecondFactor", "UserPool"),
+    "eksml.observability.alerts": ("Alerts", "AlertsSpec", "EmailReceiver", "PagerDutyReceiver", "SlackReceiver"),
+    "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
     "eksml.observability.grafana": ("Grafana", "GrafanaSignIn", "GrafanaSpec"),
     "eksml.observability.logs": ("CloudWatchLogs", "CloudWatchLogsSpec"),
     "eksml.observability.managed_prometheus": ("AmazonManagedPrometheusSpec", "RemoteWrite"),
@@ -311,7 +369,6 @@ _PUBLIC = {
     ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
-    "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
@@ -320,7 +377,7 @@ _PUBLIC = {
     "eksml.serving.leader_worker_set": ("LeaderWorkerSetOperator", "LeaderWorkerSetOperatorSpec"),
     "eksml.serving.migration": ("MigratedVersionSpec", "MigrationDeployment", "create_migration_deployment"),
     "eksml.serving.model_server": ("ModelServer",),
-    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource"),
+    "eksml.serving.model_source": ("BucketSource", "ClaimSource", "HubSource", "MlflowSource"),
     "eksml.serving.openvino_server": ("OpenVinoModel", "OpenVinoServer", "OpenVinoServerSpec"),
     "eksml.serving.operators": ("ServingOperators", "ServingSpec"),
     "eksml.serving.populate": ("Populate",),
@@ -355,6 +412,7 @@ _PUBLIC = {
     "eksml.storage.efs": ("Efs", "EfsSpec", "ThroughputMode"),
     "eksml.storage.lustre": ("Lustre", "LustreDeployment", "LustreSpec"),
     "eksml.storage.model_bucket": ("ModelBucket", "ModelBucketSpec"),
+    "eksml.storage.postgresql": ("DatabaseAccess", "ExistingDatabaseSpec", "Postgresql", "PostgresqlSpec"),
     "eksml.storage.shared_storage": ("SharedStorage", "SharedStorageSpec"),
     "eksml.storage.volumes": ("ClaimVolume", "FileSystemVolume", "S3Volume"),
     "eksml.tenancy.kueue": ("Kueue", "KueueSpec"),
@@ -362,6 +420,15 @@ _PUBLIC = {
     "eksml.tenancy.quotas": ("PoolQuota", "Share", "TeamLimits"),
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
+    "eksml.tracking.mlflow": ("Mlflow",),
+    "eksml.tracking.mlflow_spec": (
+        "ArtifactsSpec",
+        "MlflowBasicAuthentication",
+        "MlflowEntryAuthentication",
+        "MlflowSpec",
+    ),
+    "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
+    "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
     "eksml.training.hyperparameter_search": (
@@ -384,6 +451,7 @@ _PUBLIC = {
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
     "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
+    "eksml.weekly_hours": ("WeeklyHours",),
     "eksml.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

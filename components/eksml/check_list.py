@@ -49,6 +49,9 @@ CHECKS: dict[str, CheckInfo] = {
         _ERROR, "An API server that the whole internet reaches is one stolen key away from anybody."
     ),
     "encrypted": CheckInfo(_ERROR, "Data at rest is encrypted."),
+    "database-recoverable": CheckInfo(
+        _WARNING, "A database without backups or a last snapshot is lost with one mistake."
+    ),
     "network-policy-enforced": CheckInfo(
         _ERROR, "A network policy does nothing where the network does not enforce it."
     ),
@@ -92,7 +95,8 @@ CHECKS: dict[str, CheckInfo] = {
         _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
     ),
     "reference-exists": CheckInfo(
-        _ERROR, "An object whose kind, namespace, storage or service account is not there is refused or waits."
+        _ERROR,
+        "What names a kind, namespace, storage, account or MLflow that is not there is refused, or does not work.",
     ),
     "secret-exists": CheckInfo(_WARNING, "A pod does not start before the secrets that it reads are there."),
     "config-map-exists": CheckInfo(_WARNING, "A pod does not start before the ConfigMaps that it reads are there."),

@@ -70,6 +70,11 @@ def test_every_sourced_entry_names_its_source_and_the_day_it_was_read() -> None:
     entries = {
         **catalog.ami_families(),
         **catalog.charts(),
+        **catalog.databases().instance_classes,
+        **{f"PostgreSQL {name}": entry for name, entry in catalog.databases().versions.items()},
+        "storage of databases": catalog.databases().storage,
+        "backups of databases": catalog.databases().backups,
+        "certificates of databases": catalog.databases().certificate_authorities,
         **{f"duration of {name}": entry for name, entry in catalog.durations().items()},
         **{f"weights from {name}": entry for name, entry in catalog.cold_starts().weights.items()},
         **{f"start of {name}": entry for name, entry in catalog.cold_starts().engines.items()},
@@ -85,6 +90,11 @@ def test_every_sourced_entry_names_its_source_and_the_day_it_was_read() -> None:
         **catalog.models(),
         **{f"overlay {name}": entry for name, entry in catalog.kustomizations().items()},
         **catalog.precisions(),
+        **{
+            f"{name} in {region}": entry
+            for name, thing in catalog.prices().items()
+            for region, entry in thing.regions.items()
+        },
         **{f"replacement of {name}": entry for name, entry in catalog.replacements().items()},
         "vpc endpoints": catalog.vpc_endpoints(),
         "Xid errors": catalog.xid_errors(),
@@ -105,6 +115,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "chart_values.json": catalog.chart_values,
         "charts.yaml": catalog.charts,
         "cold_starts.yaml": catalog.cold_starts,
+        "databases.yaml": lambda: catalog.databases().instance_classes,
         "durations.yaml": catalog.durations,
         "engines.yaml": catalog.engines,
         "eks_addons.yaml": catalog.eks_addons,
@@ -118,6 +129,8 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "metrics.yaml": catalog.exporters,
         "models.yaml": catalog.models,
         "orchestrators.yaml": catalog.orchestrators,
+        "prices.yaml": lambda: catalog.prices() and catalog.spot_prices() and catalog.free_types(),
+        "rds_certificates.json": lambda: catalog.rds_certificates("us-west-2"),
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
         "training_memory.yaml": catalog.training_memory,
@@ -146,8 +159,9 @@ def test_versions_parse() -> None:
         for version in addon.versions.values():
             assert re.fullmatch(r"v\d+\.\d+\.\d+-eksbuild\.\d+", version), addon
     for image in catalog.images().values():
-        # Some are numbered by year and month, or by line and commit.
-        assert re.match(rf"({semver.pattern})|\d+\.\d+($|-)|v\d+-[0-9a-f]{{7}}$", image.tag), image
+        # Some are numbered by year and month, by date, or by line and commit.
+        by_date = r"(cuda\d+-)?\d{4}-\d\d-\d\d$"
+        assert re.match(rf"({semver.pattern})|\d+\.\d+($|-)|{by_date}|v\d+-[0-9a-f]{{7}}$", image.tag), image
     for family in catalog.ami_families().values():
         assert re.fullmatch(r"(al2023|bottlerocket)@v[\d.]+", family.karpenter_alias), family
         for kubernetes, release in family.releases.items():

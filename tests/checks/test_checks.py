@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from checks.test_servers import FAULTS as SERVER_FAULTS
-from eksml import catalog
+from eksml import catalog, names
 from eksml.check_list import CHECKS, Severity
 from eksml.checks import run_checks
 from eksml.checks.nodes import nodes_of
@@ -30,6 +30,7 @@ DIRECTORY = "kubernetes:kustomize/v2:Directory"
 THEIR_MPI = "https://github.com/kubeflow/mpi-operator//manifests/overlays/standalone"
 JOB = "kubernetes:batch/v1:Job"
 KUEUE = catalog.charts()["kueue"].chart
+NAMESPACE = "kubernetes:core/v1:Namespace"
 PROVIDER = "pulumi:providers:kubernetes"
 
 
@@ -159,6 +160,27 @@ def reader(namespace: str = "serving", **pod: Any) -> Callable[[dict[str, Resour
     )
 
 
+WANDB = [{"name": "WANDB_API_KEY", "valueFrom": {"secretKeyRef": {"name": "wandb", "key": "api-key"}}}]
+MLFLOW = [{"name": "MLFLOW_TRACKING_URI", "value": names.MLFLOW_URL}]
+
+
+def without_namespace(namespace: str) -> Callable[[dict[str, Resource]], None]:
+    """A fault: nothing makes a namespace."""
+
+    def fault(resources: dict[str, Resource]) -> None:
+        for urn, each in list(resources.items()):
+            if each.type == NAMESPACE and each.inputs["metadata"]["name"] == namespace:
+                del resources[urn]
+
+    return fault
+
+
+def of_team(kind: str, name: str) -> Callable[[dict[str, Resource]], None]:
+    """An object of a kind of Kubernetes' core in the namespace of a team."""
+    metadata = {"name": name, "namespace": "serving"}
+    return add(f"kubernetes:core/v1:{kind}", name, {"apiVersion": "v1", "kind": kind, "metadata": metadata})
+
+
 def config_map(name: str, namespace: str = "serving", **more: Any) -> Callable[[dict[str, Resource]], None]:
     metadata = {"name": "resnet-code", "namespace": namespace}
     inputs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
@@ -234,6 +256,15 @@ def rule(query: str) -> Callable[[dict[str, Resource]], None]:
     inputs = {"kind": "PrometheusRule", "metadata": {"name": "mine"}, "spec": {"groups": groups}}
     return add("kubernetes:monitoring.coreos.com/v1:PrometheusRule", "mine", inputs)
 
+
+SECRETS_STORE = "aws-secrets-store-csi-driver-provider"
+SECRET_CLASS = "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass"
+SECRETS = {
+    "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+    "kind": "SecretProviderClass",
+    "metadata": {"name": "password", "namespace": "serving"},
+    "spec": {"provider": "aws"},
+}
 
 FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ("workload-has-nodes", train_job("trian"), "fit: fit: no pool has eksml.dev/pool: trian, did you mean 'train'?"),
@@ -425,6 +456,21 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "experiments: has an address that the internet reaches: set publiclyAccessible to false",
     ),
     (
+        "encrypted",
+        add("aws:rds/instance:Instance", "experiments", {"publiclyAccessible": False}),
+        "experiments: is not encrypted: storageEncrypted is not set",
+    ),
+    (
+        "database-recoverable",
+        add("aws:rds/instance:Instance", "experiments", {"backupRetentionPeriod": 0}),
+        "experiments: has no backups: set backupRetentionPeriod to a week or more",
+    ),
+    (
+        "database-recoverable",
+        add("aws:rds/instance:Instance", "experiments", {"backupRetentionPeriod": 7, "skipFinalSnapshot": True}),
+        "experiments: is deleted without a last snapshot: set deletionProtection, or skipFinalSnapshot to false",
+    ),
+    (
         "not-public",
         chart({"proxy": {"service": {"type": "LoadBalancer", "annotations": {}}}}),
         "portal: its value proxy.service makes a load balancer that the internet reaches",
@@ -572,6 +618,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "early: does not come after what brings the kinds of kubeflow.org",
     ),
     (
+        "custom-resource-after-crd",
+        both(add("aws:eks/addon:Addon", "secrets", {"addonName": SECRETS_STORE}), add(SECRET_CLASS, "early", SECRETS)),
+        "early: does not come after what brings the kinds of secrets-store.csi.x-k8s.io",
+    ),
+    (
         "own-cluster-provider",
         add("kubernetes:core/v1:ConfigMap", "lost", {"kind": "ConfigMap"}, provider=None),
         "lost: has no Kubernetes provider",
@@ -595,6 +646,19 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "reference-exists",
         both(take_away(DIRECTORY), custom_job("kubeflow.org/v1", "PyTorchJob")),
         "fit: nothing on this platform brings the kind PyTorchJob: training.trainingOperator does",
+    ),
+    (
+        "reference-exists",
+        both(take_away("aws:eks/addon:Addon"), add(SECRET_CLASS, "password", SECRETS)),
+        f"password: nothing on this platform brings the kind SecretProviderClass: add-on {SECRETS_STORE} does",
+    ),
+    (
+        "reference-exists",
+        both(
+            take_away("aws:eks/addon:Addon"),
+            reader(volumes=[{"name": "password", "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": True}}]),
+        ),
+        "reader: reader: nothing on this platform brings the driver secrets-store.csi.k8s.io: add-on aws-secrets-store",
     ),
     (
         "reference-exists",
@@ -644,6 +708,16 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
             ]
         ),
         "reader: reader reads secret key in serving: make it first",
+    ),
+    (
+        "secret-exists",
+        reader(containers=[{"name": "main", "env": WANDB}]),
+        "reader: reader reads secret wandb in serving: tracking.weightsAndBiases makes it for its teams",
+    ),
+    (
+        "reference-exists",
+        both(without_namespace("mlflow"), reader(containers=[{"name": "main", "env": MLFLOW}])),
+        "reader: reader reports to MLflow, which this platform does not have: give tracking.mlflow",
     ),
     (
         "secret-exists",
@@ -1043,6 +1117,11 @@ def test_what_only_looks_wrong_is_not_found(right: Callable[[dict[str, Resource]
         reader(volumes=[{"name": "code", "configMap": {"name": "code", "optional": True}}]),
         reader(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": UNKNOWN}}]),
         reader(volumes=[{"name": "shared-memory", "emptyDir": {}}]),
+        both(of_team("Secret", "wandb"), reader(containers=[{"name": "main", "env": WANDB}])),
+        both(
+            add(NAMESPACE, "mlflow", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mlflow"}}),
+            reader(containers=[{"name": "main", "env": MLFLOW}]),
+        ),
         both(chart({}), custom_job("ray.io/v1", "RayJob")),
         both(add(DIRECTORY, "theirs", {"directory": "theirs"}), custom_job("ray.io/v1", "RayJob")),
         both(
@@ -1336,6 +1415,19 @@ def test_the_scheme_of_a_load_balancer_decides_before_the_older_annotation(
 )
 def test_what_the_internet_does_not_reach_is_not_public(right: Callable[[dict[str, Resource]], None]) -> None:
     assert found(planted(right), "not-public") == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"backupRetentionPeriod": 7},
+        {"backupRetentionPeriod": UNKNOWN, "skipFinalSnapshot": UNKNOWN},
+        {"backupRetentionPeriod": 1, "skipFinalSnapshot": True, "deletionProtection": True},
+    ],
+)
+def test_a_database_that_comes_back_is_not_found(settings: dict[str, Any]) -> None:
+    plan = planted(add("aws:rds/instance:Instance", "experiments", settings))
+    assert found(plan, "database-recoverable") == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -16,6 +17,7 @@ from controlplane.test_kustomizations import built
 from eksml import names
 from eksml.catalog import charts, engines, exporters, instance_types
 from eksml.checks.workloads import workloads_of
+from eksml.cluster.secrets_store import SecretsStore, SecretsStoreSpec
 from eksml.observability.alert_rules import alert_rules
 from eksml.observability.dashboards import dashboards
 from eksml.observability.grafana import GrafanaSpec
@@ -189,3 +191,39 @@ def test_prometheus_and_grafana_keep_off_gpu_nodes_that_have_no_taint(cluster: C
     assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
     add_nodes(cluster, [SYSTEM_NODE])
     assert set(placements(cluster, pods).values()) == {"system"}
+
+
+@cache
+def with_a_mounted_secret() -> Plan:
+    def program() -> None:
+        provider = k8s.Provider("cluster", kubeconfig="{}")
+        store = SecretsStore("lab-secrets", SecretsStoreSpec(), kubernetes_version="1.36", cluster_name="lab")
+        k8s.apiextensions.CustomResource(
+            "database",
+            api_version="secrets-store.csi.x-k8s.io/v1",
+            kind="SecretProviderClass",
+            metadata={"name": "database", "namespace": "default"},
+            spec={"provider": "aws", "parameters": {"region": "us-west-2", "usePodIdentity": "true", "objects": "[]"}},
+            opts=pulumi.ResourceOptions(provider=provider, depends_on=[store]),
+        )
+        attributes = {"secretProviderClass": "database"}
+        volume: Any = {
+            "name": "database",
+            "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": True, "volumeAttributes": attributes},
+        }
+        container: Any = {"name": "reader", "image": "busybox:1.37"}
+        k8s.core.v1.Pod(
+            "reader",
+            metadata={"name": "reader", "namespace": "default"},
+            spec={"containers": [container], "volumes": [volume]},
+            opts=pulumi.ResourceOptions(provider=provider, depends_on=[store]),
+        )
+
+    return recorded(program)
+
+
+def test_what_a_pod_mounts_of_secrets_manager_is_admitted(cluster: Client) -> None:
+    registered = objects(with_a_mounted_secret())
+    crds.install(cluster, registered)
+    made = [cluster.create(item)["kind"] for item in registered]
+    assert sorted(made) == ["Pod", "SecretProviderClass"]

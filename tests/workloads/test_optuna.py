@@ -1,11 +1,7 @@
 """The Optuna script searches with two workers and one study in PostgreSQL."""
 
-import os
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from parts import need_program
 from workloads.data import mnist
-from workloads.scripts import INTERRUPTED, Process, Script, check_reads, end, free_port, lose, script
+from workloads.postgresql import postgresql
+from workloads.scripts import INTERRUPTED, Process, Script, check_reads, end, lose, script
 
 pytestmark = pytest.mark.workload(module="optuna", group="workload-optuna")
 
@@ -27,27 +23,8 @@ SETTINGS = f"--steps {TRIALS} --epochs 20 --heartbeat 1".split()
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """PostgreSQL on loopback, until the tests of this file have ended."""
-    # PostgreSQL does not run as root, and Debian keeps its programs out of the path.
-    versions = Path("/usr/lib/postgresql").glob("*/bin")
-    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, versions)])
-    initdb, postgres = (need_program(program, "postgresql") for program in ("initdb", "postgres"))
-    user = "postgres" if os.geteuid() == 0 else None
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        if user:
-            shutil.chown(folder, user)
-        data = f"{folder}/data"
-        create = [initdb, "--pgdata", data, "--username", "optuna", "--auth", "trust", "--no-sync"]
-        subprocess.run(create, user=user, cwd="/", check=True, capture_output=True)
-        options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
-        serve = [postgres, "-D", data, *(word for option in options for word in ("-c", option))]
-        with subprocess.Popen(serve, user=user, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
-            assert running.stdout
-            while b"ready to accept connections" not in running.stdout.readline():
-                assert running.poll() is None
-            yield f"postgresql+psycopg://optuna@127.0.0.1:{port}/postgres"
-            # Without waiting for clients to leave.
-            running.send_signal(signal.SIGINT)
+    with postgresql("optuna") as port:
+        yield f"postgresql+psycopg://optuna@127.0.0.1:{port}/postgres"
 
 
 @pytest.fixture

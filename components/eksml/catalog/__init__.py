@@ -4,6 +4,7 @@ from eksml.catalog._facts import today
 from eksml.catalog.amis import AmiFamily, ami_families
 from eksml.catalog.charts import Chart, ChartWorkload, chart_values, charts
 from eksml.catalog.cold_starts import ColdStartFacts, EngineStart, Rate, ReadRate, Span, WeightSource, cold_starts
+from eksml.catalog.databases import DatabaseInstanceClass, Databases, DatabaseVersion, databases
 from eksml.catalog.durations import (
     CreateTime,
     Duration,
@@ -47,6 +48,19 @@ from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomization
 from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
 from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
+from eksml.catalog.prices import (
+    PricedThing,
+    RegionalPrice,
+    SpotPrice,
+    SpotRange,
+    free_types,
+    price,
+    prices,
+    spot_prices,
+    spot_range,
+    unseen_prices,
+)
+from eksml.catalog.rds_certificates import rds_certificates
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
@@ -63,6 +77,9 @@ __all__ = [
     "ChartWorkload",
     "ColdStartFacts",
     "CreateTime",
+    "DatabaseInstanceClass",
+    "DatabaseVersion",
+    "Databases",
     "Duration",
     "EksAddon",
     "Engine",
@@ -86,13 +103,17 @@ __all__ = [
     "OverlayWorkload",
     "PodSize",
     "Precision",
+    "PricedThing",
     "Rate",
     "Rating",
     "ReadRate",
     "Region",
+    "RegionalPrice",
     "Replacement",
     "Signal",
     "Span",
+    "SpotPrice",
+    "SpotRange",
     "TrainingMemory",
     "Transformer",
     "Variable",
@@ -106,6 +127,7 @@ __all__ = [
     "cold_starts",
     "collectives",
     "create_time",
+    "databases",
     "default_kubernetes_version",
     "durations",
     "eks_addons",
@@ -114,6 +136,7 @@ __all__ = [
     "exporters",
     "for_pods",
     "frameworks",
+    "free_types",
     "gpus",
     "image_of",
     "images",
@@ -127,14 +150,20 @@ __all__ = [
     "orchestrators",
     "partition",
     "precisions",
+    "price",
     "priced_regions",
+    "prices",
+    "rds_certificates",
     "regions",
     "replacement",
     "replacements",
     "series_in",
     "service_account",
+    "spot_prices",
+    "spot_range",
     "today",
     "training_memory",
+    "unseen_prices",
     "usable_kubernetes_versions",
     "vpc_endpoints",
     "whole_stacks",

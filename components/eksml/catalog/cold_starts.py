@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from eksml.catalog._facts import Fact, SourcedFact, load
 
-WeightSource = Literal["hub", "s3", "s3Streamed", "efs", "lustre", "claim"]
+WeightSource = Literal["hub", "s3", "s3Streamed", "efs", "lustre", "claim", "mlflow"]
 """Where a server reads its weights from when it starts."""
 
 

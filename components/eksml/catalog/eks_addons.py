@@ -39,6 +39,8 @@ class EksAddon(SourcedFact):
     service_account: ServiceAccount | None
     csi_driver: str | None = None
     """Name of the CSI driver that it brings."""
+    crds: tuple[str, ...] = ()
+    """Names of the CustomResourceDefinitions that it brings."""
     workloads: tuple[AddonWorkload, ...]
 
 

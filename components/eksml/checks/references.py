@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from eksml import names
 from eksml.catalog import charts, eks_addons, kustomizations
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
@@ -21,7 +22,7 @@ _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def reference_exists(plan: Plan) -> Iterator[Found]:
-    """The kind, namespace, storage and service account of each object exist, where the Plan makes the whole cluster."""
+    """What each object names exists, where the Plan makes the whole cluster: kinds, namespaces, storage, accounts."""
     if not has_all_nodes(plan):
         return
     for resource in plan.resources:
@@ -34,6 +35,11 @@ def reference_exists(plan: Plan) -> Iterator[Found]:
             near = nearest(account, known) or f", there is {listed(sorted(known))}"
             text = f"service account {account} does not exist in {namespace}{near}"
             yield Found(workload.resource, f"{workload.name}: {text}")
+        for volume in workload.pod.get("volumes") or ():
+            yield from (Found(workload.resource, f"{workload.name}: {text}") for text in _lost_driver(volume, plan))
+        if _reports_to_mlflow(workload.pod) and names.MLFLOW_NAMESPACE not in _namespaces(plan):
+            text = "reports to MLflow, which this platform does not have: give tracking.mlflow"
+            yield Found(workload.resource, f"{workload.name} {text}")
 
 
 def secret_exists(plan: Plan) -> Iterator[Found]:
@@ -55,6 +61,8 @@ def claim_exists(plan: Plan) -> Iterator[Found]:
 _SECRETS = (("secretKeyRef", "name"), ("secretRef", "name"), ("secret", "secretName"), ("secret", "name"))
 _CONFIG_MAPS = (("configMapKeyRef", "name"), ("configMapRef", "name"), ("configMap", "name"))
 _CLAIMS = (("persistentVolumeClaim", "claimName"),)
+# By the name of what a platform makes for its teams: the setting that does.
+_MADE_BY = {names.WANDB: "tracking.weightsAndBiases makes it for its teams"}
 # Kubernetes makes it in every namespace.
 _CLUSTER_CERTIFICATES = "kube-root-ca.crt"
 
@@ -66,7 +74,8 @@ def _missing(plan: Plan, kind: str, needs: str, keys: Iterable[tuple[str, str]])
         made = _made(plan, kind).get(namespace, set())
         for name in sorted(_named(workload.pod, keys) - made - {_CLUSTER_CERTIFICATES}):
             if not _is_unseen(name, namespace, plan):
-                yield Found(workload.resource, f"{workload.name} {needs} {name} in {namespace}: make it first")
+                advice = _MADE_BY.get(name, "make it first")
+                yield Found(workload.resource, f"{workload.name} {needs} {name} in {namespace}: {advice}")
 
 
 @lru_cache(maxsize=4)
@@ -81,6 +90,12 @@ def _made(plan: Plan, kind: str) -> Mapping[str, set[str]]:
 def _is_unseen(name: str, namespace: str, plan: Plan) -> bool:
     """Whether it may be there all the same: its name is not known yet, or a chart makes what it likes beside it."""
     return UNKNOWN in (name, namespace) or namespace in chart_namespaces(plan)
+
+
+def _reports_to_mlflow(pod: Mapping[str, Any]) -> bool:
+    """Whether a container of a pod is told of the platform's own MLflow."""
+    variables = [variable for container in pod.get("containers") or () for variable in container.get("env") or ()]
+    return any(variable.get("value") == names.MLFLOW_URL for variable in variables)
 
 
 def _namespace_of(resource: Resource) -> str:
@@ -100,15 +115,19 @@ def _lost_references(resource: Resource, plan: Plan) -> Iterator[str]:
 def _lost_storage(resource: Resource, plan: Plan) -> Iterator[str]:
     spec = resource.inputs.get("spec") or {}
     if resource.type == "kubernetes:core/v1:PersistentVolume":
-        driver = (spec.get("csi") or {}).get("driver")
-        addons = [name for name, addon in eks_addons().items() if driver and addon.csi_driver == driver]
-        if addons and not set(addons) & _addons(plan):
-            yield f"nothing on this platform brings the driver {driver}: add-on {addons[0]} does"
+        yield from _lost_driver(spec, plan)
     if resource.type == "kubernetes:core/v1:PersistentVolumeClaim":
         storage_class = spec.get("storageClassName")
         if storage_class and storage_class not in _storage_classes(plan):
             known = _storage_classes(plan)
             yield f"StorageClass {storage_class} does not exist, the platform has {', '.join(sorted(known)) or 'none'}"
+
+
+def _lost_driver(volume: Mapping[str, Any], plan: Plan) -> Iterator[str]:
+    driver = (volume.get("csi") or {}).get("driver")
+    addons = [name for name, addon in eks_addons().items() if driver and addon.csi_driver == driver]
+    if addons and not set(addons) & _addons(plan):
+        yield f"nothing on this platform brings the driver {driver}: add-on {addons[0]} does"
 
 
 @lru_cache(maxsize=1)
@@ -153,10 +172,11 @@ def _brings_unseen(plan: Plan) -> bool:
 
 @lru_cache(maxsize=1)
 def _bringers() -> dict[str, str]:
-    """By the name of a definition, the setting of a platform that brings it, or else the chart."""
+    """By the name of a definition, the setting of a platform that brings it, or else the chart or add-on."""
     of_charts = {crd: fact.setting or f"chart {name}" for name, fact in charts().items() for crd in fact.crds}
+    of_addons = {crd: f"add-on {name}" for name, fact in eks_addons().items() for crd in fact.crds}
     # Of the two that have MPIJob the MPI operator comes last: out of the training operator's overlay it is taken.
-    return of_charts | {crd: fact.setting for fact in kustomizations().values() for crd in fact.crds}
+    return of_charts | of_addons | {crd: fact.setting for fact in kustomizations().values() for crd in fact.crds}
 
 
 def _crd_of(resource: Resource) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from eksml.check_list import CHECKS, Severity
 from eksml.checks.charts import chart_value_exists, image_registry, pinned
 from eksml.checks.dashboards import dashboard_measured
+from eksml.checks.databases import database_recoverable
 from eksml.checks.exposure import encrypted, network_policy_enforced, not_public, open_public_endpoint
 from eksml.checks.finding import Finding, Found
 from eksml.checks.identities import identity_used, narrow_policy, one_identity
@@ -72,6 +73,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "https-feature-needs-tls": https_feature_needs_tls,
     "open-public-endpoint": open_public_endpoint,
     "encrypted": encrypted,
+    "database-recoverable": database_recoverable,
     "network-policy-enforced": network_policy_enforced,
     "quotas-fit-pools": quotas_fit_pools,
     "job-fits-quota": job_fits_quota,

@@ -112,7 +112,10 @@ def overlay_of(directory: Resource) -> Overlay | None:
 
 
 def crds_of(resource: Resource) -> set[str]:
-    """The names of the CustomResourceDefinitions that a resource brings: a chart, an overlay, or one of them itself."""
+    """The names of the CustomResourceDefinitions that a resource brings: a chart, an overlay, an add-on, or itself."""
+    if resource.type == ADDON:
+        addon = eks_addons().get(str(resource.inputs.get("addonName")))
+        return set(addon.crds) if addon else set()
     if resource.type == RELEASE:
         known = None if resource.inputs.get("skipCrds") else chart_of(resource)
         return set(known[1].crds) if known else set()

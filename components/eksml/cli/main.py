@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from eksml.cli.check import check
+from eksml.cli.cost import cost
 from eksml.cli.diff import diff
 from eksml.cli.fit import fit
 from eksml.cli.fit_training import fit_training
@@ -52,6 +53,7 @@ def _options(
 app.command()(preview)
 app.command()(check)
 app.command()(manifests)
+app.command()(cost)
 app.command()(diff)
 app.command()(timeline)
 app.command()(fit)

@@ -20,6 +20,7 @@ EBS_CSI = "aws-ebs-csi-driver"
 EFS_CSI = "aws-efs-csi-driver"
 FSX_CSI = "aws-fsx-csi-driver"
 S3_CSI = "aws-mountpoint-s3-csi-driver"
+SECRETS_STORE = "aws-secrets-store-csi-driver-provider"
 NODE_MONITORING_AGENT = "eks-node-monitoring-agent"
 
 WITH_CLUSTER = (VPC_CNI, "kube-proxy")

@@ -36,6 +36,10 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
             "prometheusEndpoint": "https://aps-workspaces.{region}.amazonaws.com/workspaces/{id}/",
         },
     ),
+    "aws:budgets/budget:Budget": (
+        "{account}:{name}",
+        {"name": "{name}", "arn": "arn:aws:budgets::{account}:budget/{name}"},
+    ),
     "aws:cloudwatch/eventRule:EventRule": (
         "{name}",
         {"name": "{name}", "arn": "arn:aws:events:{region}:{account}:rule/{name}"},
@@ -45,6 +49,12 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         "{name}",
         {"name": "{name}", "arn": "arn:aws:logs:{region}:{account}:log-group:{name}"},
     ),
+    "aws:cognito/userPool:UserPool": (
+        "{region}_{hex}",
+        {"name": "{name}", "arn": "arn:aws:cognito-idp:{region}:{account}:userpool/{id}"},
+    ),
+    "aws:cognito/userPoolClient:UserPoolClient": ("{hex}", {"name": "{name}", "clientSecret": "{hex}"}),
+    "aws:cognito/userPoolDomain:UserPoolDomain": ("{name}", {}),
     "aws:ec2/eip:Eip": ("eipalloc-{hex}", {"allocationId": "{id}", "publicIp": "192.0.2.1"}),
     "aws:ec2/internetGateway:InternetGateway": (
         "igw-{hex}",
@@ -126,6 +136,23 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:iam/rolePolicy:RolePolicy": ("{name}", {"name": "{name}"}),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("{name}", {}),
     "aws:kms/key:Key": ("{hex}", {"keyId": "{id}", "arn": "arn:aws:kms:{region}:{account}:key/{id}"}),
+    "aws:rds/instance:Instance": (
+        "db-{hex}",
+        {
+            "arn": "arn:aws:rds:{region}:{account}:db:{name}",
+            "address": "{name}.{hex}.{region}.rds.amazonaws.com",
+            "endpoint": "{name}.{hex}.{region}.rds.amazonaws.com:5432",
+            "masterUserSecrets": [
+                {
+                    "secretArn": "arn:aws:secretsmanager:{region}:{account}:secret:rds!db-{hex}",
+                    "secretStatus": "active",
+                    "kmsKeyId": "arn:aws:kms:{region}:{account}:key/{hex}",
+                }
+            ],
+        },
+    ),
+    "aws:rds/parameterGroup:ParameterGroup": ("{name}", {"name": "{name}"}),
+    "aws:rds/subnetGroup:SubnetGroup": ("{name}", {"name": "{name}"}),
     "aws:route53/record:Record": ("{hex}", {"fqdn": "{name}"}),
     "aws:s3/bucket:Bucket": (
         "{name}",
@@ -141,6 +168,15 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("{name}", {}),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": ("{name}", {}),
     "aws:s3/bucketVersioning:BucketVersioning": ("{name}", {}),
+    "aws:scheduler/schedule:Schedule": (
+        "{name}/{name}",
+        {"name": "{name}", "arn": "arn:aws:scheduler:{region}:{account}:schedule/{name}/{name}"},
+    ),
+    "aws:scheduler/scheduleGroup:ScheduleGroup": (
+        "{name}",
+        {"name": "{name}", "arn": "arn:aws:scheduler:{region}:{account}:schedule-group/{name}"},
+    ),
+    "aws:secretsmanager/secretRotation:SecretRotation": ("{hex}", {"rotationEnabled": True}),
     "aws:sqs/queue:Queue": (
         "https://sqs.{region}.amazonaws.com/{account}/{name}",
         {"name": "{name}", "url": "{id}", "arn": "arn:aws:sqs:{region}:{account}:{name}"},
@@ -168,7 +204,9 @@ def outputs_of(resource_type: str, urn: str, inputs: Mapping[str, Any], region: 
         return _kubernetes_outputs(resource_type, urn, inputs)
     make_id, outputs = _AWS[resource_type]
     words = {"hex": digits(urn)[:17], "region": region, "account": ACCOUNT}
-    named = [inputs[key] for key in ("name", "nodeGroupName", "bucket") if isinstance(inputs.get(key), str)]
+    named = [
+        inputs[key] for key in ("name", "nodeGroupName", "bucket", "identifier") if isinstance(inputs.get(key), str)
+    ]
     words["name"] = named[0] if named else _autoname(name, urn)
     words["id"] = make_id.format(**words)
     return words["id"], _filled(outputs, words)

@@ -39,7 +39,7 @@ class HuggingFaceSpec(LanguageModelSpec):
     @property
     def generates(self) -> bool:
         """Whether the model answers with text."""
-        model = models().get(self.source.model or "")
+        model = models().get(self.source.hub_model or "")
         known = "textGeneration" in model.tasks if model else True
         return self.task in _GENERATIVE if self.task else known
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from eksml.catalog import models
 from eksml.errors import Problem
-from eksml.serving.model_source import ModelSource
+from eksml.serving.model_source import MlflowSource, ModelSource
 from eksml.serving.server import ServerSpec
 from eksml.sizing.advice import problem
 from eksml.sizing.inference import GpuMemory, Serving, fit, gpu_memory
@@ -32,7 +32,7 @@ class LanguageModelSpec(ServerSpec):
     """The fields of every server of a language model."""
 
     source: ModelSource
-    """Where the weights come from: the hub, a bucket, or a claim."""
+    """Where the weights come from: the hub, a bucket, a claim, or a registry."""
     precision: Precision = "auto"
     """What the weights are held in: bfloat16, float16 or float32; auto: as they were published."""
     context_length: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] | None = None
@@ -63,14 +63,17 @@ def memory_problems(spec: ServerSpec, serving: Callable[[GpuMemory], Serving]) -
         spec: the server.
         serving: how it serves the model on a GPU.
     """
-    model = models().get(spec.source.model or "")
+    model = models().get(spec.source.hub_model or "")
     if model is None:
         return
     if not spec.gpus_per_node:
         if spec.weights_gib and spec.weights_gib > spec.memory_gib:
-            text = f"{spec.memory_gib} GiB, but the weights of {spec.source.model} alone take {spec.weights_gib:.1f}"
+            text = (
+                f"{spec.memory_gib} GiB, but the weights of {spec.source.hub_model} alone take {spec.weights_gib:.1f}"
+            )
             yield Problem(("memoryGibPerNode",), text)
         return
     problems = [problem(fit(model, serving(gpu_memory(fact.gpu)))) for fact in spec.types.values() if fact.gpu]
     if problems and all(problems):
-        yield Problem(("source", "model"), f"{spec.source.model} {problems[0]}")
+        field = "hubModel" if isinstance(spec.source, MlflowSource) else "model"
+        yield Problem(("source", field), f"{spec.source.hub_model} {problems[0]}")

@@ -12,10 +12,12 @@ from eksml import names
 from eksml.errors import Problem, SpecError
 from eksml.image_registry import with_mirrored_pods
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.exposure import ExposureSpec, exposure_objects
 from eksml.secret_key import SecretKey
+from eksml.service_access import ServiceAccess
 from eksml.serving.autoscaling import ScaledServer, address, backend, interceptor_grant, scaler
-from eksml.serving.exposure import ExposureSpec, exposure_objects
-from eksml.serving.model_source import BucketSource, HubSource
+from eksml.serving.mlflow_model import MLFLOW_SCRIPT, mlflow_container
+from eksml.serving.model_source import BucketSource, HubSource, MlflowSource
 from eksml.serving.pod import EngineProcess, pod_template, port_numbers
 from eksml.serving.pod_scripts import scripts_config_map, scripts_volume
 from eksml.serving.populate import POPULATE_SCRIPT, BucketPrefix, HubModel, populate_annotations, populate_job
@@ -41,6 +43,7 @@ class ModelServer(Workload, Generic[ServerSpecType]):
 
     Attributes:
         url: address of the server inside the cluster.
+        access: how it is reached, and by whom.
     """
 
     def __init__(
@@ -73,7 +76,15 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         if spec.metrics:
             self._pod_monitor()
         self.url = address(spec.autoscaling, name, spec.namespace, spec.facts.ports.http)
+        self.access = ServiceAccess(f"{name} ({spec.facts.title})", self.url, None, self._callers(spec))
         self.register_outputs({"url": self.url})
+
+    def _callers(self, spec: ServerSpecType) -> str:
+        """Who reaches it."""
+        exposure, team = spec.exposure, f"team {self._namespace}"
+        entry = f", and whom the entry of {team} lets in, there at {''.join(exposure.address)}" if exposure else ""
+        key = f", with the key in the Secret {self.api_key.secret}" if self.api_key else ""
+        return f"from the pods of {team}{entry}{key}"
 
     @property
     def api_key(self) -> SecretKey | None:
@@ -119,6 +130,9 @@ class ModelServer(Workload, Generic[ServerSpecType]):
             spec,
             self.process(),
             configuration=self._configuration,
+            first_containers=(
+                [mlflow_container(spec.source, spec.layout)] if isinstance(spec.source, MlflowSource) else []
+            ),
             side_containers=[self._warm_up_container(spec.warm_up)] if spec.warm_up else [],
             side_volumes=[scripts_volume(self._scripts)] if self._scripts else [],
         )
@@ -189,6 +203,8 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         programs = [WARM_UP_SCRIPT] if self.spec.warm_up else []
         if isinstance(source, BucketSource) and source.populate is not None:
             programs.append(POPULATE_SCRIPT)
+        if isinstance(source, MlflowSource):
+            programs.append(MLFLOW_SCRIPT)
         if not programs:
             return None
         scripts = scripts_config_map(self.resource_name, *programs)

@@ -10,7 +10,13 @@ from pydantic import Field
 
 from eksml.errors import Problem
 from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import MODEL_DIRECTORY, ModelRepository, version_folder_problems
+from eksml.serving.model_source import (
+    MODEL_DIRECTORY,
+    ModelLayout,
+    ModelRepository,
+    registered_model_problems,
+    version_folder_problems,
+)
 from eksml.serving.pod import CONFIGURATION_DIRECTORY, EngineProcess
 from eksml.serving.server import ServerSpec, said_elsewhere
 from eksml.spec import Spec, pattern
@@ -94,11 +100,17 @@ class OpenVinoServerSpec(ServerSpec):
         """The threads of each model are there."""
         yield from super().rules()
         yield from version_folder_problems(self.source)
+        yield from registered_model_problems(self.source, self.models)
         for name, model in self.models.items():
             if model.threads and model.threads > self.cpus:
                 text = f"{model.threads} given, must be at most the CPUs of a pod, {self.cpus:g}"
                 yield Problem(("models", name, "threads"), text)
         yield from said_elsewhere(self.arguments, _SAID_BY_FIELDS)
+
+    @property
+    def layout(self) -> ModelLayout:
+        """A model in one of the formats that it reads, in the folder of the first model."""
+        return ModelLayout(("*.xml", "*.onnx", "saved_model.pb"), next(iter(self.models)))
 
     def model_name(self, server: str) -> str:
         """The name by which clients ask for the first model."""

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from eksml import names
 from eksml.catalog import Engine
 from eksml.containers import CONTAINER_SECURITY, SHARED_MEMORY_MOUNT, environment, pod_security, shared_memory
-from eksml.serving.model_source import MODEL_DIRECTORY, ClaimSource, HubSource
+from eksml.serving.model_source import MODEL_DIRECTORY, ClaimSource, HubSource, MlflowSource
 from eksml.serving.server import ServerSpec
 
 RUN_DIRECTORY = "/run/server"
 CONFIGURATION_DIRECTORY = "/etc/server"
 HUB_CACHE_DIRECTORY = "/cache"
+MODELS_VOLUME = "models"
 # Between one look and the next, in seconds, and how many in a row must fail before a server counts as dead.
 _STARTING_PERIOD, _READY_PERIOD, _ALIVE_PERIOD, _ALIVE_FAILURES = 10, 5, 20, 6
 # What a server may still need once its requests have ended.
@@ -35,6 +36,7 @@ def pod_template(
     process: EngineProcess,
     *,
     configuration: str | None = None,
+    first_containers: Sequence[Mapping[str, Any]] = (),
     side_containers: Sequence[Mapping[str, Any]] = (),
     side_volumes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
@@ -45,8 +47,9 @@ def pod_template(
         spec: the server.
         process: what runs in its container.
         configuration: name of the ConfigMap with the engine's own files, if it has some.
+        first_containers: what runs before it, one after the other.
         side_containers: what runs beside it.
-        side_volumes: what these mount.
+        side_volumes: what these and those mount.
     """
     return {
         "metadata": {"labels": pod_labels(name, spec)},
@@ -59,6 +62,7 @@ def pod_template(
             **({"priorityClassName": spec.priority_class} if spec.priority_class else {}),
             **spec.placement,
             "topologySpreadConstraints": [_spread(name, names.ZONE_LABEL), _spread(name, names.HOST_LABEL)],
+            **({"initContainers": [dict(each) for each in first_containers]} if first_containers else {}),
             "containers": [
                 _container(name, spec, process, configuration),
                 *({**each, **_drain(spec)} for each in side_containers),
@@ -155,8 +159,10 @@ def _volumes(name: str, spec: ServerSpec, configuration: str | None) -> list[dic
         shared_memory(spec.memory_gib),
         {"name": "run", "emptyDir": {}},
     ]
-    if claim := _claim(name, spec):
-        volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": claim}})
+    if isinstance(spec.source, MlflowSource):
+        volumes.append({"name": MODELS_VOLUME, "emptyDir": {"sizeLimit": f"{spec.source.size_gib}Gi"}})
+    elif claim := _claim(name, spec):
+        volumes.append({"name": MODELS_VOLUME, "persistentVolumeClaim": {"claimName": claim}})
     if configuration:
         volumes.append({"name": "configuration", "configMap": {"name": configuration}})
     return volumes
@@ -180,11 +186,11 @@ def _mounts(spec: ServerSpec, configuration: str | None) -> list[dict[str, Any]]
     ]
     source = spec.source
     if isinstance(source, HubSource):
-        mounts += [{"name": "models", "mountPath": HUB_CACHE_DIRECTORY}] if source.cache else []
-    elif isinstance(source, ClaimSource) or spec.mounts_bucket:
+        mounts += [{"name": MODELS_VOLUME, "mountPath": HUB_CACHE_DIRECTORY}] if source.cache else []
+    elif isinstance(source, ClaimSource | MlflowSource) or spec.mounts_bucket:
         path = source.path if isinstance(source, ClaimSource) else None
         below = {"subPath": path} if path else {}
-        mounts.append({"name": "models", "mountPath": MODEL_DIRECTORY, "readOnly": True, **below})
+        mounts.append({"name": MODELS_VOLUME, "mountPath": MODEL_DIRECTORY, "readOnly": True, **below})
     if configuration:
         mounts.append({"name": "configuration", "mountPath": CONFIGURATION_DIRECTORY, "readOnly": True})
     return mounts

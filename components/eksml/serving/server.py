@@ -11,12 +11,19 @@ from pydantic import Field
 from eksml import names
 from eksml.catalog import Engine, EngineKind, WeightSource, engines, images, models
 from eksml.errors import Problem
+from eksml.network.exposure import ExposureSpec
 from eksml.nodes.placement import PlacementSpec
 from eksml.secret_key import SecretKey
 from eksml.serving.autoscaling import Autoscaling, HttpAutoscaling
 from eksml.serving.cold_start import ColdStart, cold_start
-from eksml.serving.exposure import ExposureSpec
-from eksml.serving.model_source import BucketSource, ClaimSource, HubSource
+from eksml.serving.model_source import (
+    WEIGHTS_OF_TRANSFORMERS,
+    AnyModelSource,
+    BucketSource,
+    HubSource,
+    MlflowSource,
+    ModelLayout,
+)
 from eksml.serving.rollout import RolloutSpec, replicas_needed, rollout_problems
 from eksml.serving.warm_up import WarmUp
 from eksml.sizing.memory import GB, GIB, disk_gb
@@ -68,7 +75,7 @@ class ServerSpec(PlacementSpec):
     """The engine."""
     namespace: Namespace
     """The team's namespace: the server runs within its quota, with its rights."""
-    source: HubSource | BucketSource | ClaimSource
+    source: AnyModelSource
     """Where the weights come from."""
     image: PinnedImage | None = None
     """The image, with a tag or a digest; by default the engine's own from the catalog."""
@@ -117,6 +124,7 @@ class ServerSpec(PlacementSpec):
         for key in self.labels:
             if key.partition("/")[0] in _DOMAINS:
                 yield Problem(("labels", key), "given, but the library sets it: take a domain of your own, or none")
+        yield from self._registry_rules()
         source = self.source
         if isinstance(source, BucketSource) and source.populate is not None and source.bucket is None:
             writable = f"teams/{self.namespace}/"
@@ -129,6 +137,16 @@ class ServerSpec(PlacementSpec):
             if variable in self.secrets:
                 yield Problem(("secrets", variable), "given in environment too")
 
+    def _registry_rules(self) -> Iterator[Problem]:
+        if not isinstance(self.source, MlflowSource):
+            return
+        if self.rollout and self.source.alias:
+            reason = "new pods take what the alias means then, judged or not: name a version"
+            yield Problem(("source", "alias"), f"'{self.source.alias}' given, but with rollout {reason}")
+        if self.weights_gib and self.source.size_gib < (needed := ceil(self.weights_gib * _FILES_BESIDE_WEIGHTS)):
+            text = f"{self.source.size_gib} given, must be at least {needed} for {self.source.hub_model}"
+            yield Problem(("source", "sizeGib"), text)
+
     @property
     def facts(self) -> Engine:
         """What the catalog knows of the engine."""
@@ -137,12 +155,14 @@ class ServerSpec(PlacementSpec):
     @property
     def weights_gib(self) -> float | None:
         """What its weights take on a disk, in GiB; None: not known."""
-        model = models().get(self.source.model or "")
+        model = models().get(self.source.hub_model or "")
         return disk_gb(model) * GB / GIB if model else None
 
     @property
     def disk_gib(self) -> int | None:
-        """What each pod takes of its node's disk for weights from the hub, in GiB; None: nothing, or not known."""
+        """What each pod takes of its node's disk for weights, in GiB; None: nothing, or not known."""
+        if isinstance(self.source, MlflowSource):
+            return self.source.size_gib + _OTHER_DISK_GIB
         if not isinstance(self.source, HubSource) or self.source.cache or self.weights_gib is None:
             return None
         return ceil(self.weights_gib * _FILES_BESIDE_WEIGHTS + _OTHER_DISK_GIB)
@@ -175,7 +195,7 @@ class ServerSpec(PlacementSpec):
             return "hub"
         if isinstance(self.source, BucketSource):
             return "s3" if self.mounts_bucket else "s3Streamed"
-        return "claim"
+        return "mlflow" if isinstance(self.source, MlflowSource) else "claim"
 
     @property
     def least_replicas(self) -> int:
@@ -205,6 +225,8 @@ class ServerSpec(PlacementSpec):
             yield "storage.modelBucket"
         if self.mounts_bucket:
             yield "storage.bucketMounts"
+        if isinstance(self.source, MlflowSource):
+            yield "tracking.mlflow"
         if isinstance(self.source, HubSource) and isinstance(self.source.cache, FileSystemVolume):
             yield f"storage.{self.source.cache.kind}"
         if self.autoscaling:
@@ -220,6 +242,11 @@ class ServerSpec(PlacementSpec):
     def model_name(self, server: str) -> str:
         """The name by which clients ask a server for the model, or for the first of its models."""
         return server
+
+    @property
+    def layout(self) -> ModelLayout:
+        """How a model of a registry lies where the engine reads it."""
+        return WEIGHTS_OF_TRANSFORMERS
 
     @property
     def mounts_bucket(self) -> bool:

@@ -9,7 +9,13 @@ from pydantic import Field
 
 from eksml.errors import Problem, listed
 from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import MODEL_DIRECTORY, ModelRepository, version_folder_problems
+from eksml.serving.model_source import (
+    MODEL_DIRECTORY,
+    ModelLayout,
+    ModelRepository,
+    registered_model_problems,
+    version_folder_problems,
+)
 from eksml.serving.pod import CONFIGURATION_DIRECTORY, EngineProcess
 from eksml.serving.server import ServerSpec
 from eksml.serving.warm_up import WarmUpRequest, default_request
@@ -71,7 +77,7 @@ class TensorFlowServingSpec(ServerSpec):
     kind: Literal["tensorflowServing"] = "tensorflowServing"
     """The engine: tensorflowServing."""
     source: ModelRepository
-    """Where the models lie, each in a folder of its name: a bucket or a claim."""
+    """Where the models lie, each in a folder of its name: a bucket, a claim or a registry."""
     models: Annotated[dict[ServedName, TensorFlowModel], Field(min_length=1)]
     """The models by the names that clients ask for."""
     batching: TensorFlowBatching | None = None
@@ -85,6 +91,7 @@ class TensorFlowServingSpec(ServerSpec):
         """What concerns a GPU needs one."""
         yield from super().rules()
         yield from version_folder_problems(self.source)
+        yield from registered_model_problems(self.source, self.models)
         if not self.gpus_per_node:
             yield from self.without_effect("no GPU", "memory_fraction")
 
@@ -92,6 +99,12 @@ class TensorFlowServingSpec(ServerSpec):
     def memory_share(self) -> tuple[str, float]:
         """All that there is, unless it is told otherwise."""
         return "memoryFraction", self.memory_fraction or 1
+
+    @property
+    def layout(self) -> ModelLayout:
+        """A SavedModel in the folder of the first model."""
+        name, model = next(iter(self.models.items()))
+        return ModelLayout(("saved_model.pb",), model.path or name)
 
     def model_name(self, server: str) -> str:
         """The first model."""

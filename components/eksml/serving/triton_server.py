@@ -12,7 +12,14 @@ from eksml.catalog import images
 from eksml.errors import Problem
 from eksml.serving.language_model import memory_problems
 from eksml.serving.model_server import ModelServer
-from eksml.serving.model_source import MODEL_DIRECTORY, HubSource, ModelSource, version_folder_problems
+from eksml.serving.model_source import (
+    MODEL_DIRECTORY,
+    HubSource,
+    ModelLayout,
+    ModelSource,
+    registered_model_problems,
+    version_folder_problems,
+)
 from eksml.serving.pod import CONFIGURATION_DIRECTORY, EngineProcess, hub_files
 from eksml.serving.pod_scripts import script
 from eksml.serving.server import ServerSpec, said_elsewhere
@@ -55,6 +62,7 @@ class TritonServerSpec(ServerSpec):
         """One image has every backend, and the pods have what the models need."""
         yield from super().rules()
         yield from version_folder_problems(self.source)
+        yield from registered_model_problems(self.source, self.models)
         yield from self._image_rules()
         for name, model in self.models.items():
             yield from (problem.below(("models", name)) for problem in self._model_rules(model))
@@ -71,6 +79,14 @@ class TritonServerSpec(ServerSpec):
     def language_model(self) -> tuple[str, TritonModel] | None:
         """The name and settings of the model that answers with text, if there is one."""
         return next((each for each in self.models.items() if each[1].is_language_model), None)
+
+    @property
+    def layout(self) -> ModelLayout:
+        """The file of the first model's backend in the folder of that model; the weights of a language model."""
+        name, model = next(iter(self.models.items()))
+        if model.is_language_model and model.is_generated:
+            return super().layout
+        return ModelLayout((model.facts.model_file,), name)
 
     def model_name(self, server: str) -> str:
         """The name by which clients ask for the first model."""

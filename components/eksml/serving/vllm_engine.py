@@ -44,9 +44,9 @@ class VllmEngineSpec(LanguageModelSpec):
     def rules(self) -> Iterator[Problem]:
         """Every GPU has its part of the model."""
         yield from super().rules()
-        model = models().get(self.source.model or "")
+        model = models().get(self.source.hub_model or "")
         if model and self.quantization in _OF_THE_CHECKPOINT and not precisions()[model.precision].quantized:
-            text = f"{self.quantization} given, but {self.source.model} is published in {model.precision}: take fp8"
+            text = f"{self.quantization} given, but {self.source.hub_model} is published in {model.precision}: take fp8"
             yield Problem(("quantization",), text)
         if not self.gpus_per_node:
             yield Problem(("gpusPerNode",), "0 given, must be at least 1: vLLM's image is for GPUs")

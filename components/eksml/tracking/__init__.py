@@ -1,0 +1,1 @@
+"""What remembers experiments, runs and models."""
