@@ -100,9 +100,23 @@ if TYPE_CHECKING:
     from eksml.notebooks.user_pool import NewUserPoolSpec as NewUserPoolSpec
     from eksml.notebooks.user_pool import SecondFactor as SecondFactor
     from eksml.notebooks.user_pool import UserPool as UserPool
+    from eksml.observability.alerts import Alerts as Alerts
+    from eksml.observability.alerts import AlertsSpec as AlertsSpec
+    from eksml.observability.alerts import EmailReceiver as EmailReceiver
+    from eksml.observability.alerts import PagerDutyReceiver as PagerDutyReceiver
+    from eksml.observability.alerts import SlackReceiver as SlackReceiver
     from eksml.observability.budget import Budget as Budget
     from eksml.observability.budget import BudgetSpec as BudgetSpec
     from eksml.observability.budget import OnExceed as OnExceed
+    from eksml.observability.grafana import Grafana as Grafana
+    from eksml.observability.grafana import GrafanaSignIn as GrafanaSignIn
+    from eksml.observability.grafana import GrafanaSpec as GrafanaSpec
+    from eksml.observability.logs import CloudWatchLogs as CloudWatchLogs
+    from eksml.observability.logs import CloudWatchLogsSpec as CloudWatchLogsSpec
+    from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec as AmazonManagedPrometheusSpec
+    from eksml.observability.managed_prometheus import RemoteWrite as RemoteWrite
+    from eksml.observability.objectives import MeasuredServer as MeasuredServer
+    from eksml.observability.objectives import ServerObjective as ServerObjective
     from eksml.observability.observability import Observability as Observability
     from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
     from eksml.observability.prometheus import Prometheus as Prometheus
@@ -329,7 +343,12 @@ _PUBLIC = {
     "eksml.notebooks.jupyterhub": ("EbsHome", "EfsHome", "JupyterHub", "JupyterHubSpec"),
     "eksml.notebooks.profiles": ("NotebookProfile",),
     "eksml.notebooks.user_pool": ("NewUserPoolSpec", "SecondFactor", "UserPool"),
+    "eksml.observability.alerts": ("Alerts", "AlertsSpec", "EmailReceiver", "PagerDutyReceiver", "SlackReceiver"),
     "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
+    "eksml.observability.grafana": ("Grafana", "GrafanaSignIn", "GrafanaSpec"),
+    "eksml.observability.logs": ("CloudWatchLogs", "CloudWatchLogsSpec"),
+    "eksml.observability.managed_prometheus": ("AmazonManagedPrometheusSpec", "RemoteWrite"),
+    "eksml.observability.objectives": ("MeasuredServer", "ServerObjective"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform",),

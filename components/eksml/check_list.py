@@ -85,6 +85,7 @@ CHECKS: dict[str, CheckInfo] = {
     "metric-exported": CheckInfo(
         _ERROR, "Replicas that follow what nobody measures stay as they are, and no version is ever judged."
     ),
+    "dashboard-measured": CheckInfo(_WARNING, "A panel whose metric nobody exports stays empty."),
     "sleeper-wakes": CheckInfo(_ERROR, "What sleeps and is measured only while it runs never wakes."),
     "hold-fits-idle-timeout": CheckInfo(
         _WARNING, "A request that is held for longer than the load balancer waits gets no answer."

@@ -9,6 +9,7 @@ from typing import Any
 from eksml.check_list import CHECKS, Severity
 from eksml.checks.budget import within_budget
 from eksml.checks.charts import chart_value_exists, image_registry, pinned
+from eksml.checks.dashboards import dashboard_measured
 from eksml.checks.databases import database_recoverable
 from eksml.checks.exposure import encrypted, network_policy_enforced, not_public, open_public_endpoint
 from eksml.checks.finding import Finding, Found
@@ -87,6 +88,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "one-engine-per-address": one_engine_per_address,
     "target-exists": target_exists,
     "metric-exported": metric_exported,
+    "dashboard-measured": dashboard_measured,
     "sleeper-wakes": sleeper_wakes,
     "hold-fits-idle-timeout": hold_fits_idle_timeout,
     "custom-resource-after-crd": custom_resource_after_crd,

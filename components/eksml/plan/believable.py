@@ -29,6 +29,13 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "aws:acm/certificateValidation:CertificateValidation": ("{hex}", {}),
+    "aws:amp/workspace:Workspace": (
+        "ws-{hex}",
+        {
+            "arn": "arn:aws:aps:{region}:{account}:workspace/{id}",
+            "prometheusEndpoint": "https://aps-workspaces.{region}.amazonaws.com/workspaces/{id}/",
+        },
+    ),
     "aws:budgets/budget:Budget": (
         "{account}:{name}",
         {"name": "{name}", "arn": "arn:aws:budgets::{account}:budget/{name}"},
