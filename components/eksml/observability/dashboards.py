@@ -239,7 +239,7 @@ def _panel(panel: Panel, dashboard: Dashboard) -> dict[str, Any]:
 
 def _target(panel: Panel, number: int, dashboard: Dashboard) -> dict[str, Any]:
     query, is_graph = panel.queries[number], panel.kind == "graph"
-    # A table and bars are of now, as is a sum over the time that is shown; a graph, and the line behind a figure, are not.
+    # Of now: a table, bars, and a sum over all the time that is shown. A graph and the line behind a figure are not.
     at_once = panel.kind in ("table", "bars") or "$__range" in query.query
     return {
         "refId": chr(ord("A") + number),
