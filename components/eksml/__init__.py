@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
     from eksml.cluster.secrets_store import SecretsStore as SecretsStore
     from eksml.cluster.secrets_store import SecretsStoreSpec as SecretsStoreSpec
+    from eksml.costs.assumptions import Assumptions as Assumptions
+    from eksml.costs.frameworks import FrameworkAssumptions as FrameworkAssumptions
+    from eksml.costs.frameworks import FrameworkWorkload as FrameworkWorkload
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -84,6 +87,19 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.notebooks.authentication import CognitoAuthentication as CognitoAuthentication
+    from eksml.notebooks.authentication import DummyAuthentication as DummyAuthentication
+    from eksml.notebooks.authentication import ExistingUserPoolSpec as ExistingUserPoolSpec
+    from eksml.notebooks.authentication import GitHubAuthentication as GitHubAuthentication
+    from eksml.notebooks.authentication import OpenIdConnectAuthentication as OpenIdConnectAuthentication
+    from eksml.notebooks.jupyterhub import EbsHome as EbsHome
+    from eksml.notebooks.jupyterhub import EfsHome as EfsHome
+    from eksml.notebooks.jupyterhub import JupyterHub as JupyterHub
+    from eksml.notebooks.jupyterhub import JupyterHubSpec as JupyterHubSpec
+    from eksml.notebooks.profiles import NotebookProfile as NotebookProfile
+    from eksml.notebooks.user_pool import NewUserPoolSpec as NewUserPoolSpec
+    from eksml.notebooks.user_pool import SecondFactor as SecondFactor
+    from eksml.notebooks.user_pool import UserPool as UserPool
     from eksml.observability.budget import Budget as Budget
     from eksml.observability.budget import BudgetSpec as BudgetSpec
     from eksml.observability.budget import OnExceed as OnExceed
@@ -211,9 +227,9 @@ if TYPE_CHECKING:
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
     from eksml.tracking.mlflow import Mlflow as Mlflow
     from eksml.tracking.mlflow_spec import ArtifactsSpec as ArtifactsSpec
-    from eksml.tracking.mlflow_spec import BasicAuthentication as BasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowBasicAuthentication as MlflowBasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowEntryAuthentication as MlflowEntryAuthentication
     from eksml.tracking.mlflow_spec import MlflowSpec as MlflowSpec
-    from eksml.tracking.mlflow_spec import OpenIdConnectAuthentication as OpenIdConnectAuthentication
     from eksml.tracking.tensorboard import TensorBoard as TensorBoard
     from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
     from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
@@ -274,6 +290,8 @@ _PUBLIC = {
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.cluster.secrets_store": ("SecretsStore", "SecretsStoreSpec"),
+    "eksml.costs.assumptions": ("Assumptions",),
+    "eksml.costs.frameworks": ("FrameworkAssumptions", "FrameworkWorkload"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
@@ -301,6 +319,16 @@ _PUBLIC = {
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.schedule": ("Schedule", "ScheduleSpec"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.notebooks.authentication": (
+        "CognitoAuthentication",
+        "DummyAuthentication",
+        "ExistingUserPoolSpec",
+        "GitHubAuthentication",
+        "OpenIdConnectAuthentication",
+    ),
+    "eksml.notebooks.jupyterhub": ("EbsHome", "EfsHome", "JupyterHub", "JupyterHubSpec"),
+    "eksml.notebooks.profiles": ("NotebookProfile",),
+    "eksml.notebooks.user_pool": ("NewUserPoolSpec", "SecondFactor", "UserPool"),
     "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
@@ -374,7 +402,12 @@ _PUBLIC = {
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.tracking.mlflow": ("Mlflow",),
-    "eksml.tracking.mlflow_spec": ("ArtifactsSpec", "BasicAuthentication", "MlflowSpec", "OpenIdConnectAuthentication"),
+    "eksml.tracking.mlflow_spec": (
+        "ArtifactsSpec",
+        "MlflowBasicAuthentication",
+        "MlflowEntryAuthentication",
+        "MlflowSpec",
+    ),
     "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
     "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),

@@ -110,5 +110,6 @@ CHECKS: dict[str, CheckInfo] = {
     "name-fits": CheckInfo(_ERROR, "AWS and Kubernetes refuse names that are too long, after ten minutes of work."),
     "one-of-a-name": CheckInfo(_ERROR, "Kubernetes refuses a second object of a kind, namespace and name."),
     "tagged": CheckInfo(_WARNING, "What has no tag is found on no bill."),
+    "within-budget": CheckInfo(_ERROR, "A bill is a surprise only to those who did not look before."),
     "waiver-used": CheckInfo(_WARNING, "A waiver that allows nothing today hides what goes wrong tomorrow."),
 }

@@ -52,7 +52,8 @@ PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 """The Service that its operator makes for the pods of every Prometheus."""
 
 MLFLOW_NAMESPACE = "mlflow"
-MLFLOW_URL = "http://mlflow.mlflow.svc:5000"
+MLFLOW_PORT = 5000
+MLFLOW_URL = f"http://mlflow.{MLFLOW_NAMESPACE}.svc:{MLFLOW_PORT}"
 """Where MLflow answers inside the cluster."""
 MLFLOW_SECRET = "mlflow"
 """In the namespace of a team: its user of MLflow, by the keys username and password."""
@@ -63,6 +64,12 @@ WANDB_API_KEY = "api-key"
 
 TENSORBOARD_LABEL = "eksml.dev/tensorboard"
 """On every pod of a TensorBoard and all that belongs to it: its name."""
+
+NOTEBOOK_NAMESPACE = "jupyterhub"
+NOTEBOOK_SERVICE = "proxy-public"
+"""JupyterHub and all notebooks run here; people reach both by this Service, on port 80."""
+NOTEBOOK_SERVICE_ACCOUNT = "notebook"
+"""There: notebooks have its rights in AWS."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 

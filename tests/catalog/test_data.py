@@ -157,8 +157,9 @@ def test_versions_parse() -> None:
         for version in addon.versions.values():
             assert re.fullmatch(r"v\d+\.\d+\.\d+-eksbuild\.\d+", version), addon
     for image in catalog.images().values():
-        # Some are numbered by year and month, or by line and commit.
-        assert re.match(rf"({semver.pattern})|\d+\.\d+($|-)|v\d+-[0-9a-f]{{7}}$", image.tag), image
+        # Some are numbered by year and month, by date, or by line and commit.
+        by_date = r"(cuda\d+-)?\d{4}-\d\d-\d\d$"
+        assert re.match(rf"({semver.pattern})|\d+\.\d+($|-)|{by_date}|v\d+-[0-9a-f]{{7}}$", image.tag), image
     for family in catalog.ami_families().values():
         assert re.fullmatch(r"(al2023|bottlerocket)@v[\d.]+", family.karpenter_alias), family
         for kubernetes, release in family.releases.items():

@@ -34,9 +34,10 @@ def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one(
         used |= {engine.image, *(backend.image for backend in engine.backends.values())}
         used |= {engine.cpu_image} if engine.cpu_image else set()
     runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
+    notebooks = {name for name in catalog.images() if name.startswith("jupyter-")}
     # git fetches the code of training jobs; python is for what runs beside a model server; kubectl ends a working day;
     # mlflow is its own server.
-    assert used | {"git", "kubectl", "mlflow", "python"} == set(catalog.images()) - runtimes
+    assert used | notebooks | {"git", "kubectl", "mlflow", "python"} == set(catalog.images()) - runtimes
 
 
 def of_overlays() -> list[catalog.OverlayWorkload]:

@@ -788,6 +788,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "other: ConfigMap serving/resnet-code is made by urn:pulumi:production::eksml::kubernetes:core/v1:Config",
     ),
     (
+        "within-budget",
+        change("eksml:platform:Platform", "", "spec/budget", {"monthlyUsd": 1000, "onExceed": "fail"}),
+        "eksml-production: probably costs $",
+    ),
+    (
         "waiver-used",
         change("eksml:platform:Platform", "", "spec/waivers", {"tagged": "cost allocation is by account here"}),
         "eksml-production: the waiver 'tagged' allows nothing",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eksml.check_list import CHECKS, Severity
+from eksml.checks.budget import within_budget
 from eksml.checks.charts import chart_value_exists, image_registry, pinned
 from eksml.checks.databases import database_recoverable
 from eksml.checks.exposure import encrypted, network_policy_enforced, not_public, open_public_endpoint
@@ -102,6 +103,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "name-fits": name_fits,
     "one-of-a-name": one_of_a_name,
     "tagged": tagged,
+    "within-budget": within_budget,
     "waiver-used": _waiver_used,
 }
 
@@ -117,7 +119,7 @@ class Report:
     @property
     def errors(self) -> tuple[Finding, ...]:
         """The findings that matter most."""
-        return tuple(finding for finding in self.findings if CHECKS[finding.check].severity is Severity.ERROR)
+        return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
 
 
 def run_checks(plan: Plan, checks: Iterable[str] = tuple(CHECKS)) -> Report:
@@ -128,7 +130,7 @@ def run_checks(plan: Plan, checks: Iterable[str] = tuple(CHECKS)) -> Report:
     whole = plan.with_platform
     reasons = {waiver: reason for _, waiver, reason in _waivers(whole)}
     found = [
-        Finding(check, each.resource.name, each.text, each.resource.urn)
+        Finding(check, each.resource.name, each.text, each.resource.urn, each.severity or CHECKS[check].severity)
         for check in checks
         for each in sorted(_FUNCTIONS[check](whole), key=lambda each: (each.resource.urn, each.text))
         if each.resource.urn in plan.by_urn
@@ -148,7 +150,7 @@ def as_json(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "check": finding.check,
-            "severity": CHECKS[finding.check].severity.value,
+            "severity": finding.severity.value,
             "resource": finding.resource,
             "urn": finding.urn,
             "text": finding.text,

@@ -16,6 +16,7 @@ from eksml.costs.bill import Item, NotPriced
 from eksml.costs.demand import UsedNode, used_nodes
 from eksml.costs.offers import Offer, offers_of, why_no_price
 from eksml.costs.shares import quota_shares
+from eksml.costs.working_hours import share_of_week
 
 _HOURS_OF_ALL_DAYS = HOURS_PER_MONTH / 24
 
@@ -68,13 +69,18 @@ def _managed(offers: Sequence[Offer], basis: Basis) -> _Use:
     )
     types = " or ".join(offer.node.instance_type for offer in offers)
     purpose = "training" if first.node.gpus else "cluster"
-    what = f"{count} × {types}, {first.capacity}"
-    return _Use(first, what, Range.exactly(count), usd, purpose, quota_shares(offers, basis))
+    share = share_of_week(first.node.pool, basis)
+    when = "" if share == 1 else f" in {share:.0%} of the week"
+    what = f"{count} × {types}{when}, {first.capacity}"
+    return _Use(first, what, Range.exactly(count * share), usd, purpose, quota_shares(offers, basis))
 
 
 def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Use:
     """None at least; expected are those that the Plan's pods ask for, or jobs; at most what the limits allow."""
-    if not any(each.hours == HOURS_PER_MONTH for each in used):
+    most_hours = HOURS_PER_MONTH * share_of_week(offers[0].node.pool, basis)
+    for each in used:
+        each.hours = min(each.hours, most_hours)
+    if not any(each.hours == most_hours for each in used):
         used = [*used, *_full_of_jobs(offers, used, basis)]
     hours = sum(each.hours for each in used)
     dearest = max(offers, key=lambda offer: (offer.most or 0) * (offer.usd.most or 0))

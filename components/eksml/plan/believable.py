@@ -42,6 +42,12 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         "{name}",
         {"name": "{name}", "arn": "arn:aws:logs:{region}:{account}:log-group:{name}"},
     ),
+    "aws:cognito/userPool:UserPool": (
+        "{region}_{hex}",
+        {"name": "{name}", "arn": "arn:aws:cognito-idp:{region}:{account}:userpool/{id}"},
+    ),
+    "aws:cognito/userPoolClient:UserPoolClient": ("{hex}", {"name": "{name}", "clientSecret": "{hex}"}),
+    "aws:cognito/userPoolDomain:UserPoolDomain": ("{name}", {}),
     "aws:ec2/eip:Eip": ("eipalloc-{hex}", {"allocationId": "{id}", "publicIp": "192.0.2.1"}),
     "aws:ec2/internetGateway:InternetGateway": (
         "igw-{hex}",

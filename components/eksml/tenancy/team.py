@@ -120,7 +120,7 @@ class Team(Component):
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
-        super().__init__("eksml:tenancy:Team", name, spec, opts, {**(tags or {}), "eksml:team": team})
+        super().__init__("eksml:tenancy:Team", name, spec, opts, {**(tags or {}), names.TEAM_TAG: team})
         self._team = team
         self._namespace_object = self._namespace(spec)
         self._limits(spec, limits)
