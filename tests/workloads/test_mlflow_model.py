@@ -120,7 +120,7 @@ def test_a_model_that_mlflow_itself_packed_is_found_in_its_package(mlflow: Mlflo
     [
         ({"MLFLOW_TRACKING_PASSWORD": "another"}, "MLflow does not let the user vision read alias challenger"),
         ({"MLFLOW_TRACKING_USERNAME": ""}, "MLflow lets nobody without a user read alias challenger"),
-        ({}, "MLflow has no alias challenger of the registered model fraud"),
+        ({}, "MLflow refuses alias challenger of the registered model fraud: Registered model alias challenger not"),
     ],
 )
 def test_what_is_wrong_is_said(mlflow: Mlflow, tmp_path: Path, environment: dict[str, str], text: str) -> None:
