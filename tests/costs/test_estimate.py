@@ -171,6 +171,38 @@ def test_a_job_runs_for_as_long_as_assumed_on_the_nodes_that_it_asks_for() -> No
     assert alone.by_pool()["gpu"].expected == pytest.approx(nodes(12).monthly.expected, rel=0.1)
 
 
+def with_working_hours(stack: str, group: str | None = None) -> Plan:
+    """A stack with a schedule of ten hours on five days, for Karpenter's nodes and for a managed group."""
+    plan = stack_plan(stack)
+    spec = {"days": ["monday", "tuesday", "wednesday", "thursday", "friday"], "start": "08:00", "end": "18:00"}
+    schedule = Resource("urn:schedule", "eksml:nodes:Schedule", "hours", None, False, inputs={"spec": spec})
+    own = [each.urn for each in plan.of_type(NODE_GROUP) if group and each.name.endswith(group)]
+    sizes = Resource(
+        "urn:size", "aws:scheduler/schedule:Schedule", "size", schedule.urn, True, dependencies=(*own,), inputs={}
+    )
+    return Plan.of(stack, [*plan.resources, schedule, sizes])
+
+
+def test_outside_of_working_hours_there_are_no_nodes_that_come_and_go() -> None:
+    usual, daily = (
+        pool_of(estimate(plan), "serve") for plan in (stack_plan("research"), with_working_hours("research"))
+    )
+    assert daily.expected == pytest.approx(usual.expected * 50 / 168)
+    assert daily.most == pytest.approx((usual.most or 0) * 50 / 168, rel=0.02)
+    system = [pool_of(estimate(plan), "system") for plan in (stack_plan("research"), with_working_hours("research"))]
+    assert system[0] == system[1]
+
+
+@pytest.mark.parametrize(("group", "hours"), [("notebooks", 50), ("system", 55)])
+def test_a_managed_pool_that_a_schedule_sizes_is_paid_for_in_its_hours(group: str, hours: int) -> None:
+    # Those without GPUs go an hour after the others.
+    bill = estimate(with_working_hours("research", group))
+    item = next(item for item in bill.items if item.pool == group and item.unit == "hour")
+    usual = next(each for each in estimate(stack_plan("research")).items if each.pool == group and each.unit == "hour")
+    assert item.monthly.at_least == item.monthly.expected == pytest.approx(usual.monthly.expected * hours / 168)
+    assert " h a day, on demand" in item.what
+
+
 def test_what_a_workload_costs_includes_its_platform() -> None:
     plan = blueprint_plan("vllm", room="inference")
     assert plan.platform

@@ -19,6 +19,7 @@ from eksml.checks.workloads import Workload
 from eksml.costs.amounts import HOURS_PER_MONTH
 from eksml.costs.basis import Basis
 from eksml.costs.offers import Offer
+from eksml.costs.working_hours import hours_of_elastic_nodes
 from eksml.plan import Plan
 
 _JOBS = (
@@ -48,6 +49,8 @@ class UsedNode:
     left: dict[str, int]
     hours: float = 0
     """In a month: as long as the pod that is there longest."""
+    is_always_needed: bool = False
+    """Whether one of its pods is never gone, except outside of working hours."""
     teams: dict[str, float] = field(default_factory=dict)
     """How much of it the pods of each team take: GPUs, or pods where it has none."""
     purposes: set[str] = field(default_factory=set)
@@ -70,13 +73,15 @@ def used_nodes(offers: Sequence[Offer], basis: Basis) -> list[UsedNode]:
         if not able:
             continue
         cheapest = min(able, key=lambda offer: (offer.usd.expected, offer.node.pool.urn, offer.node.instance_type))
-        replicas, hours = _presence(workload, basis)
+        replicas, wanted = _presence(workload, basis)
+        hours = min(wanted, hours_of_elastic_nodes(basis.plan))
         for _ in range(replicas):
             place = next((each for each in used if _takes(each, workload)), None)
             if place is None:
                 place = UsedNode(cheapest, dict(room[cheapest]))
                 used.append(place)
             _put(workload, place, hours, basis)
+            place.is_always_needed |= wanted == HOURS_PER_MONTH
     return used
 
 

@@ -16,7 +16,7 @@ from eksml.costs.bill import Item, NotPriced
 from eksml.costs.demand import UsedNode, used_nodes
 from eksml.costs.offers import Offer, offers_of, why_no_price
 from eksml.costs.shares import quota_shares
-from eksml.costs.working_hours import share_of_week
+from eksml.costs.working_hours import hours_of_elastic_nodes, hours_of_group
 
 _HOURS_OF_ALL_DAYS = HOURS_PER_MONTH / 24
 
@@ -69,35 +69,32 @@ def _managed(offers: Sequence[Offer], basis: Basis) -> _Use:
     )
     types = " or ".join(offer.node.instance_type for offer in offers)
     purpose = "training" if first.node.gpus else "cluster"
-    share = share_of_week(first.node.pool, basis)
-    when = "" if share == 1 else f" in {share:.0%} of the week"
-    what = f"{count} × {types}{when}, {first.capacity}"
-    return _Use(first, what, Range.exactly(count * share), usd, purpose, quota_shares(offers, basis))
+    hours = hours_of_group(first.node.pool, basis.plan, has_gpus=bool(first.node.gpus))
+    what = f"{count} × {types}{_a_day(hours)}, {first.capacity}"
+    return _Use(first, what, Range.exactly(count * hours / HOURS_PER_MONTH), usd, purpose, quota_shares(offers, basis))
 
 
 def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Use:
     """None at least; expected are those that the Plan's pods ask for, or jobs; at most what the limits allow."""
-    most_hours = HOURS_PER_MONTH * share_of_week(offers[0].node.pool, basis)
-    for each in used:
-        each.hours = min(each.hours, most_hours)
-    if not any(each.hours == most_hours for each in used):
+    if not any(each.is_always_needed for each in used):
         used = [*used, *_full_of_jobs(offers, used, basis)]
-    hours = sum(each.hours for each in used)
+    used_hours = sum(each.hours for each in used)
     dearest = max(offers, key=lambda offer: (offer.most or 0) * (offer.usd.most or 0))
-    usual = sum(each.hours * each.offer.usd.expected for each in used) / hours if hours else dearest.usd.expected
+    spent = sum(each.hours * each.offer.usd.expected for each in used)
+    usual = spent / used_hours if used_hours else dearest.usd.expected
     usd = Range(min(each.usd.at_least for each in offers), usual, dearest.usd.most)
     # Where one type has no limit, such as one without GPUs in a pool with a limit of GPUs, the pool has none.
     most = None if any(offer.most is None for offer in offers) else dearest.most
     limit = "without a limit" if most is None else f"at most {most} × {dearest.node.instance_type}"
     what = f"{_in_words(used)}, {offers[0].capacity}; {limit}"
-    shares = _shares(used) or quota_shares(offers, basis)
+    hours = Range(0, used_hours, None if most is None else most * hours_of_elastic_nodes(basis.plan))
     return _Use(
         used[0].offer if used else dearest,
         what,
-        Range(0, hours / HOURS_PER_MONTH, most),
+        hours * (1 / HOURS_PER_MONTH),
         usd,
         _purpose(offers, used),
-        shares,
+        _shares(used) or quota_shares(offers, basis),
     )
 
 
@@ -107,13 +104,13 @@ def _full_of_jobs(offers: Sequence[Offer], used: Sequence[UsedNode], basis: Basi
     The jobs of the Plan are some of them.
     """
     with_gpus = [offer for offer in offers if offer.node.gpus and offer.most]
-    hours = basis.assumptions.job_hours_per_day * _HOURS_OF_ALL_DAYS
+    hours = min(basis.assumptions.job_hours_per_day * _HOURS_OF_ALL_DAYS, hours_of_elastic_nodes(basis.plan))
     if not with_gpus or not hours:
         return
     cheapest = min(with_gpus, key=lambda each: (each.usd.expected / each.node.gpus, each.node.instance_type))
     room = (cheapest.most or 0) * cheapest.node.gpus - sum(each.offer.node.gpus for each in used)
     for _ in range(room // cheapest.node.gpus):
-        yield UsedNode(cheapest, {}, hours, dict(quota_shares(offers, basis)), {"training"})
+        yield UsedNode(cheapest, {}, hours, teams=dict(quota_shares(offers, basis)), purposes={"training"})
 
 
 def _nodes(use: _Use) -> Item:
@@ -169,9 +166,10 @@ def _shares(used: Sequence[UsedNode]) -> dict[str, float]:
 
 
 def _in_words(used: Sequence[UsedNode]) -> str:
-    counts = Counter((each.offer.node.instance_type, round(each.hours / _HOURS_OF_ALL_DAYS, 1)) for each in used)
-    parts = [
-        f"{count} × {name}" + ("" if hours == 24 else f" for {hours:g} h a day")
-        for (name, hours), count in counts.items()
-    ]
-    return " and ".join(parts) or "no node"
+    counts = Counter((each.offer.node.instance_type, each.hours) for each in used)
+    return " and ".join(f"{count} × {name}{_a_day(hours)}" for (name, hours), count in counts.items()) or "no node"
+
+
+def _a_day(hours: float) -> str:
+    """How many hours of a month that is a day, where it is not all of them."""
+    return "" if hours == HOURS_PER_MONTH else f" for {hours / _HOURS_OF_ALL_DAYS:.3g} h a day"
