@@ -248,6 +248,8 @@ if TYPE_CHECKING:
     from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
     from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
     from eksml.tracking.tensorboard import tensor_board_problems as tensor_board_problems
+    from eksml.tracking.tracking import Tracking as Tracking
+    from eksml.tracking.tracking import TrackingSpec as TrackingSpec
     from eksml.tracking.weights_and_biases import WeightsAndBiases as WeightsAndBiases
     from eksml.tracking.weights_and_biases import WeightsAndBiasesSpec as WeightsAndBiasesSpec
     from eksml.tracking.weights_and_biases import weights_and_biases_problems as weights_and_biases_problems
@@ -428,6 +430,7 @@ _PUBLIC = {
         "MlflowSpec",
     ),
     "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
+    "eksml.tracking.tracking": ("Tracking", "TrackingSpec"),
     "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
