@@ -62,7 +62,7 @@ def test_inside_a_project_it_adds_a_stack_beside_the_others(tmp_path: Path) -> N
 def test_it_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_text("mine")
     done = eksml("init", "dev", "--profile", "research", cwd=tmp_path)
-    check_refused(done, f"{tmp_path}: Pulumi.dev.yaml exists, and init overwrites nothing")
+    check_refused(done, f"{tmp_path}: Pulumi.dev.yaml exists, and nothing is overwritten")
     assert [file.name for file in tmp_path.iterdir()] == ["Pulumi.dev.yaml"]
     assert (tmp_path / "Pulumi.dev.yaml").read_text() == "mine"
 

@@ -4,9 +4,12 @@ import json
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from eksml.plan.project import Project
 
 
 def init(
@@ -24,29 +27,50 @@ def init(
       eksml init research-eu --profile research --region eu-central-1
       eksml preview research-eu
     """
+    from eksml.profiles import platform_spec
+
+    platform_spec({"profile": profile}, region=region, name=platform_name(name))
+    write_stack(name, filled("stack.yaml", {"stack": name, "profile": profile, "region": region, **_project_words()}))
+
+
+def platform_name(stack: str) -> str:
+    """The name that the platform of a new stack has: the project's, of one that is or is to be made, and its own."""
+    return f"{_project_words()['project']}-{stack}"
+
+
+def write_stack(name: str, text: str) -> None:
+    """Writes a new stack file, and a project around it where there is none; says which files. Raises InputError."""
     from eksml.cli.output import write_files
     from eksml.errors import InputError
-    from eksml.plan.project import PROJECT_FILES, project_above, read_project
-    from eksml.profiles import platform_spec
+    from eksml.plan.project import PROJECT_FILES
     from eksml.profiles.schema import stack_file_schema
 
-    project_file = project_above(Path.cwd())
-    project = read_project(project_file) if project_file else None
+    project = _project()
     directory = project.stack_directory if project else Path.cwd()
-    project_name = project.name if project else _project_name(Path.cwd())
-    platform_spec({"profile": profile}, region=region, name=f"{project_name}-{name}")
-    words = {"stack": name, "profile": profile, "region": region, "project": project_name}
-    contents = {f"Pulumi.{name}.yaml": _filled("stack.yaml", words)}
+    contents = {f"Pulumi.{name}.yaml": text}
     if not project:
-        contents |= {PROJECT_FILES[0]: _filled("project.yaml", words), "__main__.py": _filled("program.py", words)}
+        words = _project_words()
+        contents |= {PROJECT_FILES[0]: filled("project.yaml", words), "__main__.py": filled("program.py", words)}
     schema_file = directory / "stack.schema.json"
     if not schema_file.exists():
         contents[schema_file.name] = json.dumps(stack_file_schema(), indent=2, ensure_ascii=False) + "\n"
     if existing := [file_name for file_name in contents if (directory / file_name).exists()]:
-        raise InputError(f"{directory}: {', '.join(existing)} exists, and init overwrites nothing")
+        raise InputError(f"{directory}: {', '.join(existing)} exists, and nothing is overwritten")
     write_files(directory, contents)
     for file_name in contents:
         typer.echo(directory / file_name)
+
+
+def _project() -> "Project | None":
+    from eksml.plan.project import project_above, read_project
+
+    file = project_above(Path.cwd())
+    return read_project(file) if file else None
+
+
+def _project_words() -> dict[str, str]:
+    project = _project()
+    return {"project": project.name if project else _project_name(Path.cwd())}
 
 
 def _project_name(directory: Path) -> str:
@@ -55,6 +79,7 @@ def _project_name(directory: Path) -> str:
     return letters.strip("-0123456789")[:16].strip("-") or "eksml"
 
 
-def _filled(template: str, words: dict[str, str]) -> str:
+def filled(template: str, words: dict[str, str]) -> str:
+    """The text of a template."""
     text = files("eksml.cli").joinpath("templates", template).read_text(encoding="utf-8")
     return Template(text).substitute(words)

@@ -16,6 +16,7 @@ from eksml.cli.fit_training import fit_training
 from eksml.cli.init import init
 from eksml.cli.manifests import manifests
 from eksml.cli.preview import preview
+from eksml.cli.recommend import recommend
 from eksml.cli.schema import schema
 from eksml.cli.timeline import timeline
 from eksml.errors import EksmlError
@@ -58,6 +59,7 @@ app.command()(diff)
 app.command()(timeline)
 app.command()(fit)
 app.command()(fit_training)
+app.command()(recommend)
 app.command()(init)
 app.command()(schema)
 

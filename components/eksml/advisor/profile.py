@@ -1,0 +1,318 @@
+"""A whole platform from a few answers: a stack file that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+import yaml
+
+from eksml.advisor.frameworks import recommend_framework
+from eksml.advisor.inference import recommend_inference_tool
+from eksml.advisor.mlops import MlopsStack, select_mlops_stack
+from eksml.advisor.ranking import Ranking
+from eksml.advisor.requirements import (
+    FrameworkName,
+    Goal,
+    InferenceRequirements,
+    Level,
+    ModelFramework,
+    ModelType,
+    Money,
+    ProfileAnswers,
+    TeamProfile,
+    requirements_of,
+)
+from eksml.advisor.training import recommend_training_orchestrator
+from eksml.catalog import inference_engines, models
+from eksml.catalog.tools import tools
+from eksml.config_keys import PLATFORM, SECRETS
+from eksml.errors import Problem, SpecError
+from eksml.sizing import GpuMemory, Serving, ServingInstance, serving_instances, shape_of
+
+_SERVER = "language-model"
+_HEAD = "# yaml-language-server: $schema=stack.schema.json\n#\n"
+_WIDTH = 78
+_HUGGING_FACE = {"secret": "hugging-face", "key": "token"}
+# The engines that divide a model among several GPUs.
+_SHARES_GPUS = ("vllm",)
+# What a server keeps of the profile's own.
+_KEPT_OF_SERVER = ("namespace", "pool", "autoscaling", "rollout", "metrics")
+# A database that costs little, where nobody waits for it while a zone is away.
+_SMALL_DATABASE = {"kind": "rds", "instanceClass": "db.t4g.micro", "multiAz": False, "backupRetentionDays": 7}
+
+
+class Served(NamedTuple):
+    """What serves the model, and where."""
+
+    engine: str
+    instance: ServingInstance
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that share the model."""
+        return self.instance.fitted.serving.tensor_parallel
+
+
+@dataclass(frozen=True)
+class ProfileChoice:
+    """A platform that suits the answers, and why it is as it is."""
+
+    answers: ProfileAnswers
+    profile: TeamProfile
+    settings: Mapping[str, Any]
+    """What stands under `eksml:platform`."""
+    reasons: tuple[str, ...]
+    steps: tuple[str, ...]
+    """What is to be done before `pulumi up`."""
+    framework: Ranking | None
+    """The recommendation; None: the framework was given."""
+    training: Ranking
+    inference: Ranking | None
+    """The recommendation; None: no model was named."""
+    mlops: MlopsStack
+
+    def stack_file(self) -> str:
+        """The text of the stack file, with the reasons as comments."""
+        told = [*self.reasons, *(f"Before `pulumi up`: {step}" for step in self.steps)]
+        comments = [f"# {'- ' if first else '  '}{line}" for text in told for first, line in _lines(text)]
+        content = {"config": {"aws:region": self.answers.region, PLATFORM: dict(self.settings)}}
+        return "\n".join([_HEAD + comments[0], *comments[1:], yaml.safe_dump(content, sort_keys=False)])
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "question": "profile",
+            "requirements": self.answers.settings(),
+            "profile": self.profile.value,
+            "region": self.answers.region,
+            "settings": dict(self.settings),
+            "reasons": list(self.reasons),
+            "steps": list(self.steps),
+            "framework": self.framework.as_json() if self.framework else None,
+            "training": self.training.as_json(),
+            "inference": self.inference.as_json() if self.inference else None,
+            "mlops": self.mlops.as_json(),
+        }
+
+
+def recommend_profile(answers: Mapping[str, Any] | ProfileAnswers, *, name: str = "eksml") -> ProfileChoice:
+    """A platform from a few answers, whose settings are those of a valid stack file.
+
+    Arguments:
+        answers: `goal`, and what else is known: `workload`, `budget`, `team_size`, `model`, …
+        name: the platform's name, as `project-stack`.
+
+    Raises SpecError with every problem of the answers at once.
+    """
+    # They know Pulumi's SDKs, which nothing else here loads.
+    from eksml.profiles import platform_spec, profile_settings
+
+    asked = requirements_of(ProfileAnswers, answers)
+    profile, because = _profile(asked)
+    base = profile_settings(profile)
+    ranked = None if asked.framework else recommend_framework({"goal": asked.goal, "workload": asked.workload})
+    framework = asked.framework or _trained_with(ranked)
+    training = recommend_training_orchestrator({"framework": framework, "team": profile})
+    mlops = select_mlops_stack({**_of_mlops(asked), "team": profile})
+    inference, served = _served(asked, profile) if asked.model else (None, None)
+    parts = {
+        "cluster": _cluster(asked),
+        "schedule": None if asked.compliance is Level.HIGH and "schedule" in base else {},
+        "pools": _pools(asked, base, served),
+        "training": _training(training, base),
+        "notebooks": _notebooks(asked, base),
+        "tracking": _tracking(mlops, base, profile),
+        "budget": _budget(asked),
+        "servers": _servers(asked, base, served),
+    }
+    settings = {"profile": profile.value, **{key: part for key, part in parts.items() if part != {}}}
+    spec = platform_spec(settings, region=asked.region, name=name)
+    reasons = [f"{profile}: {because}.", *_choices(framework, ranked, training, mlops), *_of_server(asked, served)]
+    steps = [f"pulumi config set --secret eksml:{key} (the {SECRETS[f'eksml:{key}']})" for key in spec.secrets_needed]
+    return ProfileChoice(
+        answers=asked,
+        profile=profile,
+        settings=settings,
+        reasons=tuple(reasons),
+        steps=(*steps, *_steps_of_model(asked, settings)),
+        framework=ranked,
+        training=training,
+        inference=inference,
+        mlops=mlops,
+    )
+
+
+def _profile(asked: ProfileAnswers) -> tuple[TeamProfile, str]:
+    """The profile, and why."""
+    if asked.team:
+        return asked.team, "you asked for this profile"
+    if asked.budget is Money.MINIMAL:
+        return TeamProfile.STARTUP, "the budget is minimal, and this profile puts cost first"
+    if asked.goal is Goal.PRODUCTION:
+        return TeamProfile.PRODUCTION, "the goal is production: nothing fails because one zone does"
+    return TeamProfile.RESEARCH, f"the goal is {asked.goal}: experiments first, few people to run the platform"
+
+
+def _trained_with(ranked: Ranking | None) -> FrameworkName:
+    """The first that models are trained with; a library on top of PyTorch is PyTorch."""
+    names = [*FrameworkName]
+    return next((FrameworkName(name) for name, _ in ranked or () if name in names), FrameworkName.PYTORCH)
+
+
+def _of_mlops(asked: ProfileAnswers) -> dict[str, Any]:
+    return {name: getattr(asked, name) for name in ("budget", "team_size", "compliance", "data_must_stay")}
+
+
+def _served(asked: ProfileAnswers, profile: TeamProfile) -> tuple[Ranking, Served]:
+    """How the model is served: by the first engine, and on the cheapest instance, that holds it. Raises SpecError."""
+    ranking = recommend_inference_tool(
+        InferenceRequirements(framework=ModelFramework.PYTORCH, model_type=ModelType.LLM, team=profile)
+    )
+    for engine in (name for name, _ in ranking if name in inference_engines()):
+        serving = Serving(
+            gpu=GpuMemory("any GPU", 0.0),
+            context_length=asked.context_length,
+            concurrency=asked.requests,
+            engine=inference_engines()[engine],
+        )
+        for instance in serving_instances(shape_of(asked.model or ""), serving, asked.region):
+            if engine in _SHARES_GPUS or instance.fitted.serving.tensor_parallel == 1:
+                return ranking, Served(engine, instance)
+    text = f"{asked.model} fits on no instance of {asked.region} with this context_length and these requests"
+    raise SpecError([Problem(("model",), text)])
+
+
+def _cluster(asked: ProfileAnswers) -> dict[str, Any]:
+    return {"deletionProtection": True, "logRetentionDays": 365} if asked.compliance is Level.HIGH else {}
+
+
+def _pools(asked: ProfileAnswers, base: Mapping[str, Any], served: Served | None) -> dict[str, Any]:
+    pools: dict[str, Any] = {}
+    serving = _server_of(base)["pool"]
+    if asked.training_gpus:
+        elastic = [name for name, pool in base["pools"].items() if pool["kind"] == "karpenter"]
+        trained_on = next((name for name in elastic if name != serving), serving)
+        pools[trained_on] = {"gpuLimit": asked.training_gpus}
+    if served:
+        of_profile, chosen = base["pools"][serving], served.instance.name
+        limit = max(pools.get(serving, of_profile)["gpuLimit"], _gpus_needed(base, served))
+        types = [chosen, *(each for each in of_profile["instanceTypes"] if each != chosen)]
+        pools[serving] = {"instanceTypes": types, "gpuLimit": limit}
+    if asked.notebooks is False:
+        # A pool of GPUs that is there for notebooks alone goes with them.
+        shown = (base.get("notebooks") or {}).get("pools", ())
+        pools.update({name: None for name in shown if "accelerator" in base["pools"][name]})
+    return pools
+
+
+def _gpus_needed(base: Mapping[str, Any], served: Served) -> int:
+    """GPUs of all replicas, and of a new version beside them."""
+    server = _server_of(base)
+    replicas = server.get("autoscaling", {}).get("maxReplicas", 1)
+    return served.gpus * replicas * 2
+
+
+def _server_of(base: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next(iter(base["servers"].values()))
+
+
+def _training(ranking: Ranking, base: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = [path.partition(".")[2] for path in tools()[ranking[0][0]].settings]
+    return {name: {} for name in wanted if name not in (base.get("training") or {})}
+
+
+def _notebooks(asked: ProfileAnswers, base: Mapping[str, Any]) -> dict[str, Any] | None:
+    has = "notebooks" in base
+    if asked.notebooks is None or asked.notebooks == has:
+        return {}
+    if not asked.notebooks:
+        return None
+    return {
+        "team": next(iter(base["teams"])),
+        "pools": ["system"],
+        "authentication": {"kind": "cognito", "userPool": {"kind": "new"}},
+        "activeServers": min(asked.team_size, 2),
+    }
+
+
+def _tracking(mlops: MlopsStack, base: Mapping[str, Any], profile: TeamProfile) -> dict[str, Any]:
+    database = {"kind": "rds"} if profile is TeamProfile.PRODUCTION else _SMALL_DATABASE
+    own = {
+        "mlflow": ("mlflow", {"database": database}),
+        "wandb": ("weightsAndBiases", {"teams": list(base["teams"])}),
+    }
+    used = {mlops["tracking"], mlops["registry"]}
+    has = base.get("tracking") or {}
+    added = {key: part for tool, (key, part) in own.items() if tool in used and key not in has}
+    return {**added, **{key: None for tool, (key, _) in own.items() if tool not in used and key in has}}
+
+
+def _budget(asked: ProfileAnswers) -> dict[str, Any]:
+    if asked.monthly_usd is None:
+        return {}
+    return {"monthlyUsd": asked.monthly_usd, **({"emails": [asked.email]} if asked.email else {})}
+
+
+def _servers(asked: ProfileAnswers, base: Mapping[str, Any], served: Served | None) -> dict[str, Any]:
+    if served is None:
+        return {}
+    source: dict[str, Any] = {"kind": "hub", "model": asked.model}
+    if asked.revision:
+        source["revision"] = asked.revision
+    if _needs_token(asked.model):
+        source["token"] = _HUGGING_FACE
+    server = {
+        "kind": served.engine,
+        **{key: value for key, value in _server_of(base).items() if key in _KEPT_OF_SERVER},
+        "source": source,
+        "contextLength": asked.context_length,
+        "gpusPerNode": served.gpus,
+        "instanceType": served.instance.name,
+    }
+    return {**dict.fromkeys(base["servers"]), _SERVER: server}
+
+
+def _needs_token(model: str | None) -> bool:
+    """Whether the hub asks who it is, or no source says that it does not."""
+    return model is not None and models()[model].gated is not False
+
+
+def _choices(framework: str, ranked: Ranking | None, training: Ranking, mlops: MlopsStack) -> Iterator[str]:
+    tied = [tools()[name].title for name in ranked.ties if name != framework] if ranked else []
+    yield f"{tools()[framework].title}: {_because(ranked) if ranked else 'you asked for it'}{_or(tied)}."
+    yield f"{tools()[training[0][0]].title} for training: {_because(training)}."
+    yield f"{tools()[mlops['tracking']].title} for experiments: {mlops.reasons['tracking'].pros[0]}."
+    if mlops["registry"] != mlops["tracking"]:
+        yield f"{tools()[mlops['registry']].title} for models: {mlops.reasons['registry'].pros[0]}."
+
+
+def _because(ranking: Ranking) -> str:
+    return next(iter(ranking.reasons[ranking[0][0]].pros), "it has the highest score")
+
+
+def _or(tied: list[str]) -> str:
+    return f" (a tie with {', '.join(tied)})" if tied else ""
+
+
+def _of_server(asked: ProfileAnswers, served: Served | None) -> Iterator[str]:
+    if served:
+        usd = served.instance.usd_per_hour
+        on = f"{served.gpus} GPU{'s' if served.gpus > 1 else ''} of {served.instance.name}"
+        price = f"{usd:.2f} USD/h" if usd else "at a price that is not known"
+        holds = f"the cheapest that holds {asked.requests} requests of {asked.context_length} tokens"
+        yield f"{asked.model} by {tools()[served.engine].title} on {on}, {price}: {holds}."
+
+
+def _steps_of_model(asked: ProfileAnswers, settings: Mapping[str, Any]) -> Iterator[str]:
+    if _needs_token(asked.model):
+        namespace = settings["servers"][_SERVER]["namespace"]
+        of_token = f"kubectl create secret generic {_HUGGING_FACE['secret']} --namespace {namespace}"
+        yield f"accept the licence of {asked.model} on the hub; {of_token} --from-literal {_HUGGING_FACE['key']}=…"
+
+
+def _lines(text: str) -> Iterator[tuple[bool, str]]:
+    """The lines of a comment, and whether each is the first."""
+    return ((number == 0, line) for number, line in enumerate(wrap(text, _WIDTH - 4, break_long_words=False)))

@@ -1,0 +1,220 @@
+"""Candidates in order, with reasons for and against, who is out and why, and what would change the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, get_args, get_origin
+
+from eksml.advisor.requirements import Requirements, RequirementsType
+from eksml.advisor.weights import QuestionWeights, weighting
+from eksml.catalog.tools import tools
+from eksml.errors import SpecError
+
+_GOOD, _BAD = 0.75, 0.5
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What speaks for a tool, and what against it."""
+
+    pros: tuple[str, ...]
+    cons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A requirement that, if it were otherwise, would have another answer."""
+
+    requirement: str
+    value: Any
+    best: tuple[str, ...]
+    """What it would be; several: a tie; none: nothing would do."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A tool that may be the answer, and what is known of it."""
+
+    name: str
+    grades: Mapping[str, str]
+    """By criterion."""
+    rows: float | None = None
+    """How much the decision guides are for it, 0 to 1; None: they say nothing here."""
+    known: float | None = None
+    """Whether the team knows it, 1 or 0; None: it does not matter."""
+    pros: tuple[str, ...] = ()
+    cons: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    """Why it cannot be the answer, whatever its grades are."""
+
+
+class Ranking(list[tuple[str, float]]):
+    """Tools with their scores, 0 to 100, the best first.
+
+    Attributes:
+        question: what was asked.
+        requirements: by which requirements.
+        reasons: by tool, what speaks for and against it.
+        excluded: by tool, why it cannot be the answer.
+        ties: the tools between which there is nothing to choose, if there are several at the top.
+        changes: what would change the answer.
+        tools: what to take beside the best one.
+        notes: what else is to be known.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        requirements: Requirements,
+        scores: Sequence[tuple[str, float]],
+        *,
+        reasons: Mapping[str, Reasons],
+        excluded: Mapping[str, tuple[str, ...]],
+    ):
+        super().__init__(scores)
+        self.question = question
+        self.requirements = requirements
+        self.reasons = dict(reasons)
+        self.excluded = dict(excluded)
+        self.changes: tuple[Change, ...] = ()
+        self.tools: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> str | None:
+        """The first one; None: nothing meets the requirements."""
+        return self[0][0] if self else None
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """The best one, and all that tie with it."""
+        return tuple(name for name, score in self if self[0][1] - score <= weighting().tie_within)
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """The ones at the top between which there is nothing to choose; none where one is ahead."""
+        return self.top if len(self.top) > 1 else ()
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "question": self.question,
+            "requirements": self.requirements.settings(),
+            "best": self.best,
+            "ties": list(self.ties),
+            "ranking": [
+                {
+                    "tool": name,
+                    "title": tools()[name].title,
+                    "score": score,
+                    "pros": list(self.reasons[name].pros),
+                    "cons": list(self.reasons[name].cons),
+                }
+                for name, score in self
+            ],
+            "excluded": {name: list(reasons) for name, reasons in self.excluded.items()},
+            "tools": list(self.tools),
+            "changes": [as_json(change) for change in self.changes],
+            "notes": list(self.notes),
+        }
+
+
+def as_json(change: Change) -> dict[str, Any]:
+    """A change as plain data."""
+    value = list(change.value) if isinstance(change.value, tuple) else change.value
+    return {"requirement": change.requirement, "value": value, "best": list(change.best)}
+
+
+def rank(
+    question: str,
+    requirements: Requirements,
+    candidates: Sequence[Candidate],
+    weights: QuestionWeights,
+) -> Ranking:
+    """The candidates in order; those that tie stand in the order of the catalog.
+
+    Arguments:
+        question: what is asked.
+        requirements: by what it is judged.
+        candidates: who may be the answer.
+        weights: how much each thing counts.
+    """
+    criteria = weights.criteria_for(requirements.facts, getattr(requirements, "priorities", ()))
+    scores, reasons, excluded = list[tuple[str, float]](), dict[str, Reasons](), dict[str, tuple[str, ...]]()
+    for candidate in candidates:
+        score = _score(candidate, weights, criteria)
+        if candidate.excluded or score is None:
+            excluded[candidate.name] = candidate.excluded or ("nothing that is known speaks for it here",)
+            continue
+        scores.append((candidate.name, score))
+        reasons[candidate.name] = _reasons(candidate, criteria)
+    scores.sort(key=lambda item: -item[1])
+    return Ranking(question, requirements, scores, reasons=reasons, excluded=excluded)
+
+
+def changes_of(recommend: Callable[[RequirementsType], Ranking], requirements: RequirementsType) -> tuple[Change, ...]:
+    """What would change the answer: each requirement with each other value that it may have, one at a time."""
+    now = recommend(requirements).top
+    others = ((name, value, recommend(other).top) for name, value, other in other_requirements(requirements))
+    return tuple(Change(name, value, best) for name, value, best in others if best != now)
+
+
+def other_requirements(requirements: RequirementsType) -> Iterator[tuple[str, Any, RequirementsType]]:
+    """Each requirement with each other value that it may have: its name, the value, and all of them with it."""
+    for name, field in type(requirements).model_fields.items():
+        for value in _values(field.annotation):
+            if value != getattr(requirements, name):
+                # Some values cannot be beside the others.
+                with suppress(SpecError):
+                    yield name, value, type(requirements)(**{**dict(requirements), name: value})
+
+
+def _score(candidate: Candidate, weights: QuestionWeights, criteria: Mapping[str, float]) -> float | None:
+    graded = [name for name in criteria if name in candidate.grades and criteria[name]]
+    matrix = None
+    if graded:
+        points = sum(criteria[name] * weighting().value(name, candidate.grades[name]) for name in graded)
+        matrix = points / sum(criteria[name] for name in graded)
+    parts = ((weights.rows, candidate.rows), (weights.matrix, matrix), (weights.known, candidate.known))
+    given = [(weight, value) for weight, value in parts if value is not None and weight]
+    if not any(value for _, value in given):
+        return None
+    return round(100 * sum(weight * value for weight, value in given) / sum(weight for weight, _ in given), 1)
+
+
+def _reasons(candidate: Candidate, criteria: Mapping[str, float]) -> Reasons:
+    graded = sorted(
+        (name for name in criteria if name in candidate.grades and criteria[name]), key=criteria.__getitem__
+    )
+    values = {name: weighting().value(name, candidate.grades[name]) for name in reversed(graded)}
+    told = {name: f"{in_words(name)}: {_grade(candidate.grades[name])}" for name in values}
+    pros = [told[name] for name, value in values.items() if value >= _GOOD]
+    cons = [told[name] for name, value in values.items() if value <= _BAD]
+    return Reasons((*candidate.pros, *pros), (*candidate.cons, *cons))
+
+
+def in_words(name: str) -> str:
+    """The name of a criterion or requirement as it stands in a sentence."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).replace("_", " ")
+
+
+def _grade(grade: str) -> str:
+    return f"{grade} of 5 stars" if grade.isdigit() else grade
+
+
+def _values(annotation: Any) -> Iterator[Any]:
+    """Every value that a requirement may have; of a list each one alone; none of a number."""
+    if get_origin(annotation) is Annotated:
+        yield from _values(get_args(annotation)[0])
+    elif annotation is bool:
+        yield from (False, True)
+    elif isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        yield from annotation
+    elif get_origin(annotation) is tuple:
+        yield from ((value,) for value in _values(get_args(annotation)[0]))
+    else:
+        for member in get_args(annotation):
+            yield from (None,) if member is type(None) else _values(member)
