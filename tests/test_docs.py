@@ -143,6 +143,7 @@ def test_every_program_runs(page: Path) -> None:
     ("page", "maker", "function"),
     [
         ("reference.md", "make_reference.py", "reference"),
+        ("choosing.md", "make_choosing.py", "page"),
         ("metrics.md", "make_metrics.py", "page"),
         ("serving.md", "make_serving.py", "page"),
         ("training.md", "make_training.py", "page"),

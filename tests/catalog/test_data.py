@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from eksml import catalog
+from eksml.catalog.decisions import decisions
+from eksml.catalog.tools import tool_categories, tools
 
 FILES = sorted(path.name for path in files("eksml.catalog").iterdir() if path.name.endswith((".yaml", ".json")))
 
@@ -95,6 +97,7 @@ def test_every_sourced_entry_names_its_source_and_the_day_it_was_read() -> None:
             for name, thing in catalog.prices().items()
             for region, entry in thing.regions.items()
         },
+        **{f"tool {name}": tool.upstream for name, tool in tools().items()},
         **{f"replacement of {name}": entry for name, entry in catalog.replacements().items()},
         "vpc endpoints": catalog.vpc_endpoints(),
         "Xid errors": catalog.xid_errors(),
@@ -116,6 +119,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "charts.yaml": catalog.charts,
         "cold_starts.yaml": catalog.cold_starts,
         "databases.yaml": lambda: catalog.databases().instance_classes,
+        "decisions.yaml": lambda: decisions().frameworks,
         "durations.yaml": catalog.durations,
         "engines.yaml": catalog.engines,
         "eks_addons.yaml": catalog.eks_addons,
@@ -133,6 +137,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "rds_certificates.json": lambda: catalog.rds_certificates("us-west-2"),
         "regions.yaml": catalog.regions,
         "replacements.yaml": catalog.replacements,
+        "tools.yaml": lambda: tools() and tool_categories(),
         "training_memory.yaml": catalog.training_memory,
         "vpc_endpoints.yaml": catalog.vpc_endpoints,
         "xid_errors.yaml": catalog.xid_errors,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from eksml.advisor.ranking import Candidate, Ranking, changes_of, in_words, rank
+from eksml.advisor.ranking import Candidate, Ranking, changes_of, rank
 from eksml.advisor.requirements import FrameworkRequirements, Goal, requirements_of
 from eksml.advisor.weights import weighting
 from eksml.catalog.decisions import DecisionRow, decisions, rows_that_hold
@@ -33,7 +33,7 @@ def _ranked(asked: FrameworkRequirements) -> Ranking:
     candidates = [_candidate(name, tool, asked, rows) for name, tool in choices.items()]
     ranking = rank("framework", asked, candidates, weighting().framework)
     ranking.tools = tuple(tool for tool in _beside(ranking.top, rows) if tool not in ranking.top)
-    of_top = (tools()[name].note for name in ranking.top)
+    of_top = (f"{tool.title}: {tool.note}" for tool in map(tools().__getitem__, ranking.top) if tool.note)
     ranking.notes = tuple(dict.fromkeys(note for note in (*(row.corrected for row in rows), *of_top) if note))
     return ranking
 
@@ -47,9 +47,7 @@ def _candidate(name: str, tool: Tool, asked: FrameworkRequirements, rows: list[D
         rows=sum(_support(name, row) for row in rows) / len(rows) if rows else None,
         known=None if asked.team_knows is None else float(asked.team_knows == name),
         pros=tuple(row.because for row in rows if name in row.primary),
-        cons=tuple(
-            f"today {in_words(name)} is {each.value}: {each.because}" for name, each in choice.corrected.items()
-        ),
+        remarks={name: each.because for name, each in choice.corrected.items()},
         excluded=tuple(_impossible(choice, asked)),
     )
 

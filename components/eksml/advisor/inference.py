@@ -53,10 +53,10 @@ def _candidate(name: str, tool: Tool, asked: InferenceRequirements) -> Candidate
 def _impossible(choice: EngineChoice, asked: InferenceRequirements) -> Iterable[str]:
     if not {asked.framework, _ALL} & {*choice.frameworks}:
         text = f"it serves models of {listed(choice.frameworks)}, not of {asked.framework}"
-        yield f"{text}{_corrected(choice, 'frameworks')}"
+        yield f"{text}{_corrected(choice, 'frameworks', asked.framework, choice.rating.frameworks)}"
     if not {asked.model_type, _ALL} & {*choice.model_types}:
         text = f"it serves models of type {listed(choice.model_types)}, not {asked.model_type}"
-        yield f"{text}{_corrected(choice, 'modelTypes')}"
+        yield f"{text}{_corrected(choice, 'modelTypes', asked.model_type, choice.rating.model_types)}"
     value = weighting().value
     performance = choice.grades["performance"]
     if value("performance", performance) < value("performance", asked.min_performance):
@@ -71,6 +71,7 @@ def _impossible(choice: EngineChoice, asked: InferenceRequirements) -> Iterable[
         yield "it runs on CPUs only"
 
 
-def _corrected(choice: EngineChoice, field: Any) -> str:
+def _corrected(choice: EngineChoice, field: Any, asked: str, documents: tuple[str, ...]) -> str:
+    """Why it does not, where the documents say that it does."""
     corrected = choice.corrected.get(field)
-    return f". {corrected.because}" if corrected else ""
+    return f" ({corrected.because.rstrip('.')})" if corrected and {asked, _ALL} & {*documents} else ""

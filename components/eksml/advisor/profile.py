@@ -27,6 +27,7 @@ from eksml.advisor.requirements import (
 )
 from eksml.advisor.training import recommend_training_orchestrator
 from eksml.catalog import inference_engines, models
+from eksml.catalog.decisions import decisions
 from eksml.catalog.tools import tools
 from eksml.config_keys import PLATFORM, SECRETS
 from eksml.errors import Problem, SpecError
@@ -114,7 +115,7 @@ def recommend_profile(answers: Mapping[str, Any] | ProfileAnswers, *, name: str 
     profile, because = _profile(asked)
     base = profile_settings(profile)
     ranked = None if asked.framework else recommend_framework({"goal": asked.goal, "workload": asked.workload})
-    framework = asked.framework or _trained_with(ranked)
+    framework = asked.framework or _trained_with(ranked, decisions().teams[profile].framework)
     training = recommend_training_orchestrator({"framework": framework, "team": profile})
     mlops = select_mlops_stack({**_of_mlops(asked), "team": profile})
     inference, served = _served(asked, profile) if asked.model else (None, None)
@@ -130,7 +131,12 @@ def recommend_profile(answers: Mapping[str, Any] | ProfileAnswers, *, name: str 
     }
     settings = {"profile": profile.value, **{key: part for key, part in parts.items() if part != {}}}
     spec = platform_spec(settings, region=asked.region, name=name)
-    reasons = [f"{profile}: {because}.", *_choices(framework, ranked, training, mlops), *_of_server(asked, served)]
+    reasons = [
+        f"{profile}: {because}.",
+        *_choices(framework, ranked, training, mlops),
+        *_of_server(asked, served),
+        *_of_budget(asked, base),
+    ]
     steps = [f"pulumi config set --secret eksml:{key} (the {SECRETS[f'eksml:{key}']})" for key in spec.secrets_needed]
     return ProfileChoice(
         answers=asked,
@@ -156,8 +162,10 @@ def _profile(asked: ProfileAnswers) -> tuple[TeamProfile, str]:
     return TeamProfile.RESEARCH, f"the goal is {asked.goal}: experiments first, few people to run the platform"
 
 
-def _trained_with(ranked: Ranking | None) -> FrameworkName:
-    """The first that models are trained with; a library on top of PyTorch is PyTorch."""
+def _trained_with(ranked: Ranking | None, favourite: str) -> FrameworkName:
+    """The first that models are trained with, of a tie the team's; a library on top of PyTorch is PyTorch."""
+    if ranked and favourite in ranked.top:
+        return FrameworkName(favourite)
     names = [*FrameworkName]
     return next((FrameworkName(name) for name, _ in ranked or () if name in names), FrameworkName.PYTORCH)
 
@@ -205,6 +213,8 @@ def _pools(asked: ProfileAnswers, base: Mapping[str, Any], served: Served | None
         # A pool of GPUs that is there for notebooks alone goes with them.
         shown = (base.get("notebooks") or {}).get("pools", ())
         pools.update({name: None for name in shown if "accelerator" in base["pools"][name]})
+    if asked.notebooks and "notebooks" not in base:
+        pools["system"] = {"size": base["pools"]["system"]["size"] + 1}
     return pools
 
 
@@ -282,15 +292,18 @@ def _needs_token(model: str | None) -> bool:
 
 def _choices(framework: str, ranked: Ranking | None, training: Ranking, mlops: MlopsStack) -> Iterator[str]:
     tied = [tools()[name].title for name in ranked.ties if name != framework] if ranked else []
-    yield f"{tools()[framework].title}: {_because(ranked) if ranked else 'you asked for it'}{_or(tied)}."
-    yield f"{tools()[training[0][0]].title} for training: {_because(training)}."
+    because = _because(ranked, framework) if ranked else "you asked for it"
+    yield f"{tools()[framework].title}: {because}{_or(tied)}."
+    yield f"{tools()[training[0][0]].title} for training: {_because(training, training[0][0])}."
     yield f"{tools()[mlops['tracking']].title} for experiments: {mlops.reasons['tracking'].pros[0]}."
     if mlops["registry"] != mlops["tracking"]:
         yield f"{tools()[mlops['registry']].title} for models: {mlops.reasons['registry'].pros[0]}."
 
 
-def _because(ranking: Ranking) -> str:
-    return next(iter(ranking.reasons[ranking[0][0]].pros), "it has the highest score")
+def _because(ranking: Ranking, name: str) -> str:
+    # A library may be first that stands on top of what is trained with.
+    of_name = ranking.reasons.get(name, ranking.reasons[ranking[0][0]])
+    return next(iter(of_name.pros), "it has the highest score")
 
 
 def _or(tied: list[str]) -> str:
@@ -304,6 +317,13 @@ def _of_server(asked: ProfileAnswers, served: Served | None) -> Iterator[str]:
         price = f"{usd:.2f} USD/h" if usd else "at a price that is not known"
         holds = f"the cheapest that holds {asked.requests} requests of {asked.context_length} tokens"
         yield f"{asked.model} by {tools()[served.engine].title} on {on}, {price}: {holds}."
+
+
+def _of_budget(asked: ProfileAnswers, base: Mapping[str, Any]) -> Iterator[str]:
+    budget = base.get("budget") or {}
+    if budget.get("onExceed") == "fail":
+        usd = asked.monthly_usd or budget["monthlyUsd"]
+        yield f"A budget of {usd:,} USD a month, above which a preview fails: monthly_usd changes it."
 
 
 def _steps_of_model(asked: ProfileAnswers, settings: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, get_args, get_origin
 
@@ -47,6 +47,8 @@ class Candidate:
     """Whether the team knows it, 1 or 0; None: it does not matter."""
     pros: tuple[str, ...] = ()
     cons: tuple[str, ...] = ()
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    """By criterion, why its grade is not the documents'."""
     excluded: tuple[str, ...] = ()
     """Why it cannot be the answer, whatever its grades are."""
 
@@ -164,8 +166,8 @@ def changes_of(recommend: Callable[[RequirementsType], Ranking], requirements: R
 
 def other_requirements(requirements: RequirementsType) -> Iterator[tuple[str, Any, RequirementsType]]:
     """Each requirement with each other value that it may have: its name, the value, and all of them with it."""
-    for name, field in type(requirements).model_fields.items():
-        for value in _values(field.annotation):
+    for name, info in type(requirements).model_fields.items():
+        for value in _values(info.annotation):
             if value != getattr(requirements, name):
                 # Some values cannot be beside the others.
                 with suppress(SpecError):
@@ -190,7 +192,8 @@ def _reasons(candidate: Candidate, criteria: Mapping[str, float]) -> Reasons:
         (name for name in criteria if name in candidate.grades and criteria[name]), key=criteria.__getitem__
     )
     values = {name: weighting().value(name, candidate.grades[name]) for name in reversed(graded)}
-    told = {name: f"{in_words(name)}: {_grade(candidate.grades[name])}" for name in values}
+    remarks = {name: f" ({remark.rstrip('.')})" for name, remark in candidate.remarks.items()}
+    told = {name: f"{in_words(name)}: {_grade(candidate.grades[name])}{remarks.get(name, '')}" for name in values}
     pros = [told[name] for name, value in values.items() if value >= _GOOD]
     cons = [told[name] for name, value in values.items() if value <= _BAD]
     return Reasons((*candidate.pros, *pros), (*candidate.cons, *cons))

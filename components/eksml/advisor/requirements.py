@@ -129,7 +129,7 @@ class FrameworkCriterion(StrEnum):
     KUBERNETES_INTEGRATION = "kubernetesIntegration"
     HARDWARE_SUPPORT = "hardwareSupport"
     DEBUGGING = "debugging"
-    MOBILE_EDGE = "mobileEdge"
+    MOBILE_AND_EDGE = "mobileAndEdge"
     MLOPS_ECOSYSTEM = "mlopsEcosystem"
     TRAINING_SPEED = "trainingSpeed"
     INFERENCE_SPEED = "inferenceSpeed"

@@ -178,7 +178,7 @@ def _show(ranking: "Ranking", console: "Console") -> None:
         _print(console, f"A tie, there is nothing to choose between them: {titles}.")
     if ranking:
         table = Table(box=None, pad_edge=False)
-        for heading in ("name", "", "score", "maintained"):
+        for heading in ("name", "tool", "score", "upstream"):
             table.add_column(heading, justify="right" if heading == "score" else "left")
         for name, score in ranking:
             upstream = tools()[name].upstream
