@@ -138,7 +138,16 @@ SETTINGS = some(
     ),
     pools=POOLS,
     teams=TEAMS,
-    gateway=st.sampled_from([None, {}, {"externalDns": {"hostedZones": ["Z0123456789"]}}, {"externalDns": {}}]),
+    gateway=st.sampled_from(
+        [
+            None,
+            {},
+            {"externalDns": {"hostedZones": ["Z0123456789"]}},
+            {"externalDns": {}},
+            {"entry": {"host": "*.ml.example.com", "tls": {"kind": "hostedZone", "zoneId": "Z0123456789"}}},
+            {"entry": {}},
+        ]
+    ),
     storage=some(
         bucketMounts=st.sampled_from([None, {}, {"x": 1}]),
         efs=some(throughputMode=st.sampled_from(["elastic", "provisioned"]), provisionedMibps=st.integers(1, 9)),

@@ -67,7 +67,16 @@ def test_every_component_and_every_spec_is_public() -> None:
         found = {kind for kind in base.__subclasses__() if kind.__module__.startswith("eksml.")}
         return {kind.__name__ for kind in found}.union(*(below(kind) for kind in found))
 
-    bases = {"AnyFrameworkSpec", "AutoscalingSpec", "BoundedAutoscalingSpec", "PoolSpec"}
+    bases = {
+        "AnyFrameworkSpec",
+        "Assumed",
+        "AutoscalingSpec",
+        "BoundedAutoscalingSpec",
+        "Entry",
+        "LoadBalancerSpec",
+        "PoolSpec",
+        "ProviderAuthentication",
+    }
     assert (below(Component) | below(Spec)) - bases <= {name for names in eksml._PUBLIC.values() for name in names}
 
 

@@ -289,6 +289,9 @@ def run_name() -> str:
 class _MLflow:
     def __init__(self, settings: dict[str, Any], run: str | None):
         self._mlflow = importlib.import_module("mlflow")
+        if run is None and (experiment := os.environ.get("MLFLOW_EXPERIMENT_NAME")):
+            # The client would do it by itself, but fail where several workers begin at once.
+            self._mlflow.set_experiment(experiment)
         self.run = self._mlflow.start_run(run_id=run, run_name=None if run else run_name()).info.run_id
         if run is None:
             self._mlflow.log_params(settings)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from eksml.cluster.pod_identity import ServiceAccountSpec as ServiceAccountSpec
     from eksml.cluster.secrets_store import SecretsStore as SecretsStore
     from eksml.cluster.secrets_store import SecretsStoreSpec as SecretsStoreSpec
+    from eksml.costs.assumptions import Assumptions as Assumptions
+    from eksml.costs.frameworks import FrameworkAssumptions as FrameworkAssumptions
+    from eksml.costs.frameworks import FrameworkWorkload as FrameworkWorkload
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -36,18 +39,28 @@ if TYPE_CHECKING:
     from eksml.network.authentication import JsonWebToken as JsonWebToken
     from eksml.network.authentication import JwtClaim as JwtClaim
     from eksml.network.authentication import OpenIdConnect as OpenIdConnect
+    from eksml.network.entry import EntryHandles as EntryHandles
+    from eksml.network.entry import EntrySpec as EntrySpec
+    from eksml.network.entry import PlatformEntry as PlatformEntry
+    from eksml.network.entry import ServiceRoutes as ServiceRoutes
+    from eksml.network.entry import ServiceRoutesSpec as ServiceRoutesSpec
+    from eksml.network.entry import entry_policy as entry_policy
+    from eksml.network.entry import service_routes as service_routes
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
+    from eksml.network.exposure import ExposureSpec as ExposureSpec
+    from eksml.network.exposure import exposure_objects as exposure_objects
+    from eksml.network.exposure import exposure_problems as exposure_problems
     from eksml.network.external_dns import DnsPolicy as DnsPolicy
     from eksml.network.external_dns import ExternalDns as ExternalDns
     from eksml.network.external_dns import ExternalDnsSpec as ExternalDnsSpec
     from eksml.network.gateway import GatewayControllers as GatewayControllers
     from eksml.network.gateway import GatewaySpec as GatewaySpec
+    from eksml.network.load_balancer import AccessLogs as AccessLogs
+    from eksml.network.load_balancer import CertificateTls as CertificateTls
+    from eksml.network.load_balancer import HostedZoneTls as HostedZoneTls
+    from eksml.network.load_balancer import Scheme as Scheme
     from eksml.network.load_balancer_controller import LoadBalancerController as LoadBalancerController
     from eksml.network.load_balancer_controller import LoadBalancerControllerSpec as LoadBalancerControllerSpec
-    from eksml.network.team_gateway import AccessLogs as AccessLogs
-    from eksml.network.team_gateway import CertificateTls as CertificateTls
-    from eksml.network.team_gateway import HostedZoneTls as HostedZoneTls
-    from eksml.network.team_gateway import Scheme as Scheme
     from eksml.network.team_gateway import TeamGateway as TeamGateway
     from eksml.network.team_gateway import TeamGatewaySpec as TeamGatewaySpec
     from eksml.network.vpc import NatGateways as NatGateways
@@ -70,9 +83,41 @@ if TYPE_CHECKING:
     from eksml.nodes.placement import PlacementSpec as PlacementSpec
     from eksml.nodes.pool import Accelerator as Accelerator
     from eksml.nodes.pool import AmiFamily as AmiFamily
+    from eksml.nodes.schedule import Schedule as Schedule
+    from eksml.nodes.schedule import ScheduleSpec as ScheduleSpec
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.notebooks.authentication import CognitoAuthentication as CognitoAuthentication
+    from eksml.notebooks.authentication import DummyAuthentication as DummyAuthentication
+    from eksml.notebooks.authentication import ExistingUserPoolSpec as ExistingUserPoolSpec
+    from eksml.notebooks.authentication import GitHubAuthentication as GitHubAuthentication
+    from eksml.notebooks.authentication import OpenIdConnectAuthentication as OpenIdConnectAuthentication
+    from eksml.notebooks.jupyterhub import EbsHome as EbsHome
+    from eksml.notebooks.jupyterhub import EfsHome as EfsHome
+    from eksml.notebooks.jupyterhub import JupyterHub as JupyterHub
+    from eksml.notebooks.jupyterhub import JupyterHubSpec as JupyterHubSpec
+    from eksml.notebooks.profiles import NotebookProfile as NotebookProfile
+    from eksml.notebooks.user_pool import NewUserPoolSpec as NewUserPoolSpec
+    from eksml.notebooks.user_pool import SecondFactor as SecondFactor
+    from eksml.notebooks.user_pool import UserPool as UserPool
+    from eksml.observability.alerts import Alerts as Alerts
+    from eksml.observability.alerts import AlertsSpec as AlertsSpec
+    from eksml.observability.alerts import EmailReceiver as EmailReceiver
+    from eksml.observability.alerts import PagerDutyReceiver as PagerDutyReceiver
+    from eksml.observability.alerts import SlackReceiver as SlackReceiver
+    from eksml.observability.budget import Budget as Budget
+    from eksml.observability.budget import BudgetSpec as BudgetSpec
+    from eksml.observability.budget import OnExceed as OnExceed
+    from eksml.observability.grafana import Grafana as Grafana
+    from eksml.observability.grafana import GrafanaSignIn as GrafanaSignIn
+    from eksml.observability.grafana import GrafanaSpec as GrafanaSpec
+    from eksml.observability.logs import CloudWatchLogs as CloudWatchLogs
+    from eksml.observability.logs import CloudWatchLogsSpec as CloudWatchLogsSpec
+    from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec as AmazonManagedPrometheusSpec
+    from eksml.observability.managed_prometheus import RemoteWrite as RemoteWrite
+    from eksml.observability.objectives import MeasuredServer as MeasuredServer
+    from eksml.observability.objectives import ServerObjective as ServerObjective
     from eksml.observability.observability import Observability as Observability
     from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
     from eksml.observability.prometheus import Prometheus as Prometheus
@@ -101,9 +146,6 @@ if TYPE_CHECKING:
     from eksml.serving.cert_manager import CertManagerSpec as CertManagerSpec
     from eksml.serving.cold_start import ColdStart as ColdStart
     from eksml.serving.cold_start import cold_start as cold_start
-    from eksml.serving.exposure import ExposureSpec as ExposureSpec
-    from eksml.serving.exposure import exposure_objects as exposure_objects
-    from eksml.serving.exposure import exposure_problems as exposure_problems
     from eksml.serving.hugging_face import HuggingFaceSpec as HuggingFaceSpec
     from eksml.serving.keda import Keda as Keda
     from eksml.serving.keda import KedaHttpAddOnSpec as KedaHttpAddOnSpec
@@ -200,9 +242,18 @@ if TYPE_CHECKING:
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
     from eksml.tracking.mlflow import Mlflow as Mlflow
     from eksml.tracking.mlflow_spec import ArtifactsSpec as ArtifactsSpec
-    from eksml.tracking.mlflow_spec import BasicAuthentication as BasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowBasicAuthentication as MlflowBasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowEntryAuthentication as MlflowEntryAuthentication
     from eksml.tracking.mlflow_spec import MlflowSpec as MlflowSpec
-    from eksml.tracking.mlflow_spec import OpenIdConnectAuthentication as OpenIdConnectAuthentication
+    from eksml.tracking.tensorboard import TensorBoard as TensorBoard
+    from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
+    from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
+    from eksml.tracking.tensorboard import tensor_board_problems as tensor_board_problems
+    from eksml.tracking.tracking import Tracking as Tracking
+    from eksml.tracking.tracking import TrackingSpec as TrackingSpec
+    from eksml.tracking.weights_and_biases import WeightsAndBiases as WeightsAndBiases
+    from eksml.tracking.weights_and_biases import WeightsAndBiasesSpec as WeightsAndBiasesSpec
+    from eksml.tracking.weights_and_biases import weights_and_biases_problems as weights_and_biases_problems
     from eksml.training.code import ConfigMapCode as ConfigMapCode
     from eksml.training.code import GitCode as GitCode
     from eksml.training.code import ImageCode as ImageCode
@@ -241,6 +292,7 @@ if TYPE_CHECKING:
     from eksml.training.training_job import TrainingJob as TrainingJob
     from eksml.training.training_operator import TrainingOperator as TrainingOperator
     from eksml.training.training_operator import TrainingOperatorSpec as TrainingOperatorSpec
+    from eksml.weekly_hours import WeeklyHours as WeeklyHours
     from eksml.workload import Workload as Workload
 
 # A test holds this list equal to the imports above, which only type checkers and editors read.
@@ -255,21 +307,27 @@ _PUBLIC = {
     "eksml.cluster.new_cluster": ("NewCluster", "NewClusterSpec", "UpgradePolicy"),
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.cluster.secrets_store": ("SecretsStore", "SecretsStoreSpec"),
+    "eksml.costs.assumptions": ("Assumptions",),
+    "eksml.costs.frameworks": ("FrameworkAssumptions", "FrameworkWorkload"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
+    "eksml.network.entry": (
+        "EntryHandles",
+        "EntrySpec",
+        "PlatformEntry",
+        "ServiceRoutes",
+        "ServiceRoutesSpec",
+        "entry_policy",
+        "service_routes",
+    ),
     "eksml.network.existing_vpc": ("ExistingVpcSpec",),
+    "eksml.network.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.network.external_dns": ("DnsPolicy", "ExternalDns", "ExternalDnsSpec"),
     "eksml.network.gateway": ("GatewayControllers", "GatewaySpec"),
+    "eksml.network.load_balancer": ("AccessLogs", "CertificateTls", "HostedZoneTls", "Scheme"),
     "eksml.network.load_balancer_controller": ("LoadBalancerController", "LoadBalancerControllerSpec"),
-    "eksml.network.team_gateway": (
-        "AccessLogs",
-        "CertificateTls",
-        "HostedZoneTls",
-        "Scheme",
-        "TeamGateway",
-        "TeamGatewaySpec",
-    ),
+    "eksml.network.team_gateway": ("TeamGateway", "TeamGatewaySpec"),
     "eksml.network.vpc": ("NatGateways", "NewVpcSpec", "Vpc"),
     "eksml.nodes.karpenter": ("Karpenter", "KarpenterSpec"),
     "eksml.nodes.karpenter_pool": ("CapacityType", "Consolidation", "KarpenterPool", "KarpenterPoolSpec"),
@@ -277,7 +335,24 @@ _PUBLIC = {
     "eksml.nodes.node_role": ("NodeRole", "NodeRoleSpec"),
     "eksml.nodes.placement": ("PlacementSpec",),
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
+    "eksml.nodes.schedule": ("Schedule", "ScheduleSpec"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.notebooks.authentication": (
+        "CognitoAuthentication",
+        "DummyAuthentication",
+        "ExistingUserPoolSpec",
+        "GitHubAuthentication",
+        "OpenIdConnectAuthentication",
+    ),
+    "eksml.notebooks.jupyterhub": ("EbsHome", "EfsHome", "JupyterHub", "JupyterHubSpec"),
+    "eksml.notebooks.profiles": ("NotebookProfile",),
+    "eksml.notebooks.user_pool": ("NewUserPoolSpec", "SecondFactor", "UserPool"),
+    "eksml.observability.alerts": ("Alerts", "AlertsSpec", "EmailReceiver", "PagerDutyReceiver", "SlackReceiver"),
+    "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
+    "eksml.observability.grafana": ("Grafana", "GrafanaSignIn", "GrafanaSpec"),
+    "eksml.observability.logs": ("CloudWatchLogs", "CloudWatchLogsSpec"),
+    "eksml.observability.managed_prometheus": ("AmazonManagedPrometheusSpec", "RemoteWrite"),
+    "eksml.observability.objectives": ("MeasuredServer", "ServerObjective"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform",),
@@ -298,7 +373,6 @@ _PUBLIC = {
     ),
     "eksml.serving.cert_manager": ("CertManager", "CertManagerSpec"),
     "eksml.serving.cold_start": ("ColdStart", "cold_start"),
-    "eksml.serving.exposure": ("ExposureSpec", "exposure_objects", "exposure_problems"),
     "eksml.serving.hugging_face": ("HuggingFaceSpec",),
     "eksml.serving.keda": ("Keda", "KedaHttpAddOnSpec", "KedaSpec"),
     "eksml.serving.kserve": ("KServe", "KServeSpec"),
@@ -351,7 +425,15 @@ _PUBLIC = {
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.tracking.mlflow": ("Mlflow",),
-    "eksml.tracking.mlflow_spec": ("ArtifactsSpec", "BasicAuthentication", "MlflowSpec", "OpenIdConnectAuthentication"),
+    "eksml.tracking.mlflow_spec": (
+        "ArtifactsSpec",
+        "MlflowBasicAuthentication",
+        "MlflowEntryAuthentication",
+        "MlflowSpec",
+    ),
+    "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
+    "eksml.tracking.tracking": ("Tracking", "TrackingSpec"),
+    "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),
     "eksml.training.hyperparameter_search": (
@@ -374,6 +456,7 @@ _PUBLIC = {
     "eksml.training.trainer_training": ("TrainerTraining", "TrainerTrainingSpec"),
     "eksml.training.training_job": ("TrainingJob",),
     "eksml.training.training_operator": ("TrainingOperator", "TrainingOperatorSpec"),
+    "eksml.weekly_hours": ("WeeklyHours",),
     "eksml.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -20,6 +20,8 @@ _WANTED = {
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing_size": "a smaller number",
+    "float_type": "a number",
+    "finite_number": "a number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "string_type": "text",

@@ -85,6 +85,7 @@ CHECKS: dict[str, CheckInfo] = {
     "metric-exported": CheckInfo(
         _ERROR, "Replicas that follow what nobody measures stay as they are, and no version is ever judged."
     ),
+    "dashboard-measured": CheckInfo(_WARNING, "A panel whose metric nobody exports stays empty."),
     "sleeper-wakes": CheckInfo(_ERROR, "What sleeps and is measured only while it runs never wakes."),
     "hold-fits-idle-timeout": CheckInfo(
         _WARNING, "A request that is held for longer than the load balancer waits gets no answer."
@@ -94,7 +95,8 @@ CHECKS: dict[str, CheckInfo] = {
         _ERROR, "A Kubernetes object without its cluster's provider lands in any cluster."
     ),
     "reference-exists": CheckInfo(
-        _ERROR, "An object whose kind, namespace, storage or service account is not there is refused or waits."
+        _ERROR,
+        "What names a kind, namespace, storage, account or MLflow that is not there is refused, or does not work.",
     ),
     "secret-exists": CheckInfo(_WARNING, "A pod does not start before the secrets that it reads are there."),
     "config-map-exists": CheckInfo(_WARNING, "A pod does not start before the ConfigMaps that it reads are there."),
@@ -109,5 +111,6 @@ CHECKS: dict[str, CheckInfo] = {
     "name-fits": CheckInfo(_ERROR, "AWS and Kubernetes refuse names that are too long, after ten minutes of work."),
     "one-of-a-name": CheckInfo(_ERROR, "Kubernetes refuses a second object of a kind, namespace and name."),
     "tagged": CheckInfo(_WARNING, "What has no tag is found on no bill."),
+    "within-budget": CheckInfo(_ERROR, "A bill is a surprise only to those who did not look before."),
     "waiver-used": CheckInfo(_WARNING, "A waiver that allows nothing today hides what goes wrong tomorrow."),
 }

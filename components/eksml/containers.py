@@ -25,7 +25,7 @@ def pod_security(user_id: int) -> dict[str, Any]:
 
 
 def environment(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Environment variables of a container, each a value or a key of a Secret."""
+    """Environment variables of a container, each a value, a key of a Secret, or where else the value is from."""
     return [{"name": variable, **_value(value)} for variable, value in variables.items()]
 
 
@@ -38,4 +38,6 @@ def shared_memory(memory_gib: int) -> dict[str, Any]:
 
 
 def _value(value: Any) -> dict[str, Any]:
-    return value.as_value() if isinstance(value, SecretKey) else {"value": value}
+    if isinstance(value, SecretKey):
+        return value.as_value()
+    return dict(value) if isinstance(value, Mapping) else {"value": value}

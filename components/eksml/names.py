@@ -28,9 +28,11 @@ MIGRATION_TO_LABEL = "migration-to"
 SERVER_GROUP_LABEL = "eksml.dev/server-group"
 """On all pods of a model server whose copies take several nodes each, those too that answer nobody: its name."""
 
-TEAM_GATEWAY = "entry"
-"""In a team's namespace: the Gateway by which its model servers are reached, its listener for them, and the
-ListenerRuleConfiguration that each of their routes names."""
+ENTRY = "entry"
+"""The Gateway of an entry and its listener for routes; in a team's namespace also the ListenerRuleConfiguration that
+each of its routes names."""
+ENTRY_NAMESPACE = "entry"
+"""The platform's own entry, by which people reach its services."""
 GATEWAY_CLASS = "aws-alb"
 """The class of Gateways that the AWS load balancer controller makes Application Load Balancers for."""
 GATEWAY_API_VERSION = "gateway.networking.k8s.io/v1"
@@ -48,12 +50,30 @@ OBSERVABILITY_NAMESPACE = "observability"
 """Prometheus and what else measures the platform runs here."""
 PROMETHEUS_URL = "http://prometheus-operated.observability.svc:9090"
 """The Service that its operator makes for the pods of every Prometheus."""
+PROMETHEUS_SERVICE_ACCOUNT = "prometheus"
+MONITORING_API_VERSION = "monitoring.coreos.com/v1"
+RUNBOOKS_URL = "https://github.com/eksml/eksml/blob/main/docs/runbooks"
+"""Where alerts lead, by the alert's name and .md, unless a stack file says otherwise."""
 
 MLFLOW_NAMESPACE = "mlflow"
-MLFLOW_URL = "http://mlflow.mlflow.svc:5000"
-"""Where MLflow answers inside the cluster: runs are tracked and models registered there."""
+MLFLOW_PORT = 5000
+MLFLOW_URL = f"http://mlflow.{MLFLOW_NAMESPACE}.svc:{MLFLOW_PORT}"
+"""Where MLflow answers inside the cluster."""
 MLFLOW_SECRET = "mlflow"
 """In the namespace of a team: its user of MLflow, by the keys username and password."""
+
+WANDB = "wandb"
+WANDB_API_KEY = "api-key"
+"""In the namespace of a team that reports to Weights & Biases: the Secret with the key, the ConfigMap of settings."""
+
+TENSORBOARD_LABEL = "eksml.dev/tensorboard"
+"""On every pod of a TensorBoard and all that belongs to it: its name."""
+
+NOTEBOOK_NAMESPACE = "jupyterhub"
+NOTEBOOK_SERVICE = "proxy-public"
+"""JupyterHub and all notebooks run here; people reach both by this Service, on port 80."""
+NOTEBOOK_SERVICE_ACCOUNT = "notebook"
+"""There: notebooks have its rights in AWS."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -91,6 +111,9 @@ GPU_NAMESPACE = "nvidia"
 
 KUEUE_NAMESPACE = "kueue-system"
 
+SCHEDULE_NAMESPACE = "working-hours"
+"""What takes Karpenter's nodes away when the working day ends."""
+
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
 POD_SECURITY_WARN_LABEL = "pod-security.kubernetes.io/warn"
 
@@ -100,6 +123,11 @@ PLATFORM_NAMESPACE_VALUE = "platform"
 
 TEAM_LABEL = "eksml.dev/team"
 """On the namespace of a team and all that the platform makes in it: the team's name."""
+
+PLATFORM_TAG = "eksml:platform"
+TEAM_TAG = "eksml:team"
+"""On everything in AWS: the platform's name; on what a team has of its own also the team's, as TEAM_LABEL says it in
+Kubernetes."""
 
 TEAM_SERVICE_ACCOUNT = "workload"
 """In every team's namespace: pods with it have the team's rights in AWS."""
@@ -130,6 +158,8 @@ COLD_START_ANNOTATION = "eksml.dev/cold-start"
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
 KARPENTER_POOL_LABEL = "karpenter.sh/nodepool"
 KARPENTER_CAPACITY_TYPE_LABEL = "karpenter.sh/capacity-type"
+EKS_CAPACITY_TYPE_LABEL = "eks.amazonaws.com/capacityType"
+"""On the nodes of a managed group: ON_DEMAND, SPOT or CAPACITY_BLOCK."""
 INSTANCE_TYPE_LABEL = "node.kubernetes.io/instance-type"
 ARCHITECTURE_LABEL = "kubernetes.io/arch"
 OPERATING_SYSTEM_LABEL = "kubernetes.io/os"

@@ -53,6 +53,21 @@ class PlatformReference:
         """AWS region of the platform; None on a cluster by its kubeconfig."""
         return self.required("region") if self._name else None
 
+    @property
+    def tracking_uri(self) -> pulumi.Output[str | None] | None:
+        """Address of the platform's MLflow, None within where it has none; None on a cluster by its kubeconfig."""
+        return self._stack.get_output("trackingUri") if self._stack else None
+
+    @property
+    def for_jobs(self) -> dict[str, Any]:
+        """What a training job is given of its platform, beside its Spec: `NativeTraining(name, spec, **for_jobs)`."""
+        return {
+            "bucket": self.model_bucket,
+            "region": self.region,
+            "tracking_uri": self.tracking_uri,
+            "opts": self.opts,
+        }
+
     def required(self, export: str) -> pulumi.Output[Any]:
         """What the platform exports under a name. Without it the program ends and says which platform lacks it."""
         if self._stack is None:

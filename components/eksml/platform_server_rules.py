@@ -11,8 +11,9 @@ from pydantic.alias_generators import to_snake
 
 from eksml.errors import Problem, nearest
 from eksml.names import GPU_RESOURCE
+from eksml.network.exposure import ExposureSpec, exposure_problems
 from eksml.nodes.sharing import Mps, TimeSlicing
-from eksml.serving.exposure import exposure_problems
+from eksml.paths import Path
 from eksml.serving.model_source import BucketSource
 from eksml.tenancy.quotas import CPU, shares_of
 
@@ -29,7 +30,11 @@ def server_problems(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _name_problems(spec)
     yield from _prefix_problems(spec)
     yield from _room_problems(spec)
-    exposures = {name: (server.namespace, server.exposure) for name, server in spec.servers.items()}
+    exposures: dict[Path, tuple[str, ExposureSpec | None]] = {
+        ("servers", name): (server.namespace, server.exposure) for name, server in spec.servers.items()
+    }
+    for team, board in (spec.tracking.tensor_boards if spec.tracking else {}).items():
+        exposures["tracking", "tensorBoards", team] = (team, board.exposure)
     yield from exposure_problems(exposures, {name: team.gateway for name, team in spec.teams.items()})
 
 

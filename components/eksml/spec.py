@@ -223,6 +223,11 @@ HostName = Annotated[str, pattern(rf"^{_LABEL}(\.{_LABEL})+$", "a host name in l
 HostPattern = Annotated[
     str, pattern(rf"^(\*\.)?{_LABEL}(\.{_LABEL})+$", "a host name in lower case, or *.DOMAIN for all below a domain")
 ]
+HostDomain = Annotated[
+    str, pattern(rf"^\*\.{_LABEL}(\.{_LABEL})+$", "*.DOMAIN in lower case, for all names below a domain")
+]
+EmailAddress = Annotated[str, pattern(r"^[^\s@]+@[^\s@]+\.[^\s@]+$", "an e-mail address")]
+TopicArn = Annotated[str, pattern(r"^arn:aws[a-z-]*:sns:\S+:\d{12}:\S+$", "the ARN of an SNS topic, arn:aws:sns:…")]
 HttpsUrl = Annotated[str, pattern(r"^https://[^\s/]+(/\S*)?$", "an address that begins with https://")]
 UrlPath = Annotated[
     str, pattern(r"^(/[A-Za-z0-9._~-]+)+$", "a path that begins with / and does not end with one, such as /llama")
@@ -264,6 +269,7 @@ RelativePath = Annotated[
     pattern(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", "a path of letters, digits and ._-/, not beginning with /"),
     AfterValidator(_downwards),
 ]
+Port = Annotated[int, Field(strict=True, ge=1, le=65_535)]
 ObjectName = Annotated[
     str,
     pattern(

@@ -19,6 +19,11 @@ PREVIEW = [EKSML, "preview", "research"]
 PAIRS = {
     "eksml preview research": (PREVIEW, [PYTHON, "tests/benchmarks/bare_program.py"], 1.5),
     "eksml --help": ([EKSML, "--help"], [PYTHON, "-c", "import typer, rich"], 1.5),
+    "eksml fit": (
+        [EKSML, "fit", "Qwen/Qwen2.5-7B-Instruct"],
+        [PYTHON, "-c", "import typer, rich.console, pydantic; pydantic.BaseModel"],
+        1.5,
+    ),
 }
 MOST_MEMORY_MIB = 250
 

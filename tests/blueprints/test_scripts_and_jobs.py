@@ -122,7 +122,8 @@ def test_what_a_script_cannot_do_without_is_set(blueprint: str, profile: str) ->
 @EVERY_JOB
 def test_what_a_job_says_to_its_script_is_read(blueprint: str, profile: str) -> None:
     """Other variables are those of frameworks and libraries, which the catalog gives with a source."""
-    ours = {"RUN_NAME", "CHECKPOINT_DIR", "LOG_DIR", "DATA_DIR", "STUDY_URL", "STUDY_NAME", "MLFLOW_TRACKING_URI"}
+    ours = {"RUN_NAME", "CHECKPOINT_DIR", "LOG_DIR", "DATA_DIR", "STUDY_URL", "STUDY_NAME"}
+    ours |= {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "WANDB_API_KEY"}
     assert told(blueprint, profile) & ours <= set(read_by(blueprint))
 
 

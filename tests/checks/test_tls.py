@@ -9,10 +9,9 @@ import pulumi_kubernetes as k8s
 import pytest
 
 from eksml.checks import run_checks
+from eksml.network.exposure import Backend, ExposureSpec, exposure_objects
 from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
 from eksml.plan import Plan, Resource
-from eksml.serving.autoscaling import Backend
-from eksml.serving.exposure import ExposureSpec, exposure_objects
 from eksml.spec import parse
 from network.test_team_gateway import LOGIN, TLS, TOKEN
 from programs import recorded

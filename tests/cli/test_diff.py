@@ -29,7 +29,7 @@ def test_a_plan_of_before_is_compared_with_the_stack_of_now_and_replacements_com
         "diff", str(GOLDEN / "startup" / "plan.json"), "startup", "--set", "network.cidr=10.9.0.0/16", "--json"
     )
     content = json.loads(done.stdout)
-    assert (done.returncode, list(content)) == (0, ["before", "after", "counts", "changes", "notes"])
+    assert (done.returncode, list(content)) == (0, ["before", "after", "counts", "changes", "notes", "cost"])
     kinds = [(change["kind"], change["stateful"]) for change in content["changes"]]
     assert kinds[0] == ("replaced", True)
     assert kinds == sorted(

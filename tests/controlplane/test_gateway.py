@@ -16,13 +16,15 @@ from controlplane.test_operators import SYSTEM_NODE, UNTAINTED
 from eksml import names
 from eksml.checks.workloads import workloads_of
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.authentication import OpenIdConnect
+from eksml.network.entry import EntryHandles, EntrySpec, PlatformEntry, ServiceRoutesSpec, entry_policy, service_routes
+from eksml.network.exposure import ExposureSpec, exposure_objects
 from eksml.network.external_dns import ExternalDnsSpec
 from eksml.network.gateway import GatewayControllers, GatewaySpec
 from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
 from eksml.plan import Plan
 from eksml.plan.manifests import objects
 from eksml.serving.autoscaling import HttpAutoscaling, backend, interceptor_grant
-from eksml.serving.exposure import ExposureSpec, exposure_objects
 from eksml.spec import parse
 from network.test_team_gateway import LOGIN, TLS, TOKEN
 from programs import recorded
@@ -45,6 +47,16 @@ def entry(name: str) -> Plan:
         namespace = k8s.core.v1.Namespace("namespace", metadata={"name": TEAM}, opts=opts)
         inside = pulumi.ResourceOptions(providers=[provider], depends_on=[namespace])
         TeamGateway("lab", parse(TeamGatewaySpec, ENTRIES[name]), team=TEAM, tags={"team": TEAM}, opts=inside)
+
+    return recorded(program)
+
+
+@cache
+def platform_entry() -> Plan:
+    def program() -> None:
+        provider = k8s.Provider("cluster", kubeconfig="{}")
+        spec = parse(EntrySpec, {"host": "*.ml.example.com", "tls": TLS, "sourceRanges": ["10.1.0.0/16"]})
+        PlatformEntry("lab", spec, tags={"team": TEAM}, opts=pulumi.ResourceOptions(providers=[provider]))
 
     return recorded(program)
 
@@ -102,6 +114,48 @@ def test_a_route_to_a_server_that_sleeps_is_admitted_and_what_lets_it_lead_to_an
     assert [cluster.create(item)["kind"] for item in (namespace, grant, route)][1:] == ["ReferenceGrant", "HTTPRoute"]
 
 
+def test_the_platforms_entry_and_a_service_behind_it_are_admitted(cluster: Client) -> None:
+    labels = {names.PLATFORM_NAMESPACE_LABEL: names.PLATFORM_NAMESPACE_VALUE}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mlflow", "labels": labels}}
+    backend, handles = (
+        ServiceRoutesSpec(namespace="mlflow", service="mlflow", port=5000, health_path="/health"),
+        EntryHandles("ml.example.com"),
+    )
+    made = service_routes("mlflow", backend, handles, authentication=parse(OpenIdConnect, LOGIN))
+    made.append(entry_policy("mlflow", {"app": "mlflow"}, 5000, ("10.0.224.0/22",)))
+    items: list[dict[str, Any]] = [*objects(platform_entry()), namespace, *whole(made, "mlflow")]
+    crds.install(cluster, items)
+    admitted = [cluster.create(item)["kind"] for item in items]
+    assert {"Gateway", "HTTPRoute", "ListenerRuleConfiguration", "NetworkPolicy"} <= set(admitted)
+    (gateway,) = (item for item in items if item["kind"] == "Gateway")
+    selector = gateway["spec"]["listeners"][0]["allowedRoutes"]["namespaces"]["selector"]["matchLabels"]
+    taken = [
+        each for each in cluster.all_of("v1", "Namespace") if selector.items() <= each["metadata"]["labels"].items()
+    ]
+    assert [each["metadata"]["name"] for each in taken] == ["mlflow"]
+
+
+def test_of_a_service_behind_a_login_the_controller_reads_that_secret_alone(cluster: Client) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mlflow"}}
+    backend, handles = (
+        ServiceRoutesSpec(namespace="mlflow", service="mlflow", port=5000, health_path="/health"),
+        EntryHandles("ml.example.com"),
+    )
+    made = service_routes("mlflow", backend, handles, authentication=parse(OpenIdConnect, LOGIN))
+    rights = [each for each in whole(made, "mlflow") if each["kind"] in ("Role", "RoleBinding")]
+    secrets = [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "mlflow"}}
+        for name in ("login", "database")
+    ]
+    for item in (namespace, *rights, *secrets):
+        cluster.create(item)
+    account = f"system:serviceaccount:{names.SYSTEM_NAMESPACE}:{names.LOAD_BALANCER_CONTROLLER_SERVICE_ACCOUNT}"
+    controller = cluster.as_user(account)
+    assert controller.get(secrets[0])["metadata"]["name"] == "login"
+    with pytest.raises(RefusedError, match="cannot get resource"):
+        controller.get(secrets[1])
+
+
 def test_the_class_of_gateways_is_admitted(cluster: Client) -> None:
     made = objects(controllers())
     crds.install(cluster, made)
@@ -117,8 +171,8 @@ def test_a_member_makes_routes_but_lets_nobody_in_who_is_not_let_through(cluster
     with pytest.raises(RefusedError, match="has the filter ExtensionRef to the ListenerRuleConfiguration entry"):
         member.create(open_to_all)
     with pytest.raises(RefusedError, match="names the listener of its Gateway, sectionName: entry"):
-        member.create({**route, "spec": {**route["spec"], "parentRefs": [{"name": names.TEAM_GATEWAY}]}})
-    elsewhere = [{"name": names.TEAM_GATEWAY, "sectionName": "redirect"}]
+        member.create({**route, "spec": {**route["spec"], "parentRefs": [{"name": names.ENTRY}]}})
+    elsewhere = [{"name": names.ENTRY, "sectionName": "redirect"}]
     with pytest.raises(RefusedError, match="names the listener of its Gateway, sectionName: entry"):
         member.create({**route, "spec": {**route["spec"], "parentRefs": elsewhere}})
     assert member.create(route)["kind"] == "HTTPRoute"
@@ -129,7 +183,7 @@ def test_a_member_changes_neither_the_entry_nor_who_is_let_through(cluster: Clie
     member = member_of(cluster, TEAM)
     of_entry = ("Gateway", "LoadBalancerConfiguration", "ListenerRuleConfiguration")
     for item in (each for each in objects(entry("token")) if each["kind"] in of_entry):
-        assert member.get(item)["metadata"]["name"] == names.TEAM_GATEWAY
+        assert member.get(item)["metadata"]["name"] == names.ENTRY
         with pytest.raises(RefusedError, match="cannot delete resource"):
             member.delete(item)
         with pytest.raises(RefusedError, match="cannot create resource"):

@@ -14,8 +14,8 @@ from controlplane.test_stacks import name_of, simulated
 from eksml import names
 from eksml.checks.nodes import nodes_of
 from eksml.checks.workloads import workloads_of
+from eksml.network.exposure import ExposureSpec
 from eksml.plan.manifests import objects
-from eksml.serving.exposure import ExposureSpec
 from eksml.serving.model_source import BucketSource, HubSource
 from eksml.serving.populate import Populate
 from programs import stack_plan

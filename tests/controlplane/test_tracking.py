@@ -1,37 +1,34 @@
-"""MLflow on a real control plane."""
+"""Trackers on a real control plane: what they make is admitted, and TensorBoard lands where a team may run it."""
 
 import pytest
 
 from controlplane import crds
 from controlplane.client import Client
-from controlplane.scheduling import add_nodes, placements
-from controlplane.test_operators import SYSTEM_NODE, UNTAINTED
+from controlplane.scheduling import add_nodes, placements, schedulable
+from controlplane.test_stacks import name_of, simulated
 from eksml import names
-from eksml.checks.workloads import workloads_of
+from eksml.checks.nodes import nodes_of
 from eksml.plan.manifests import objects
-from tracking.mlflow_program import LOGIN, mlflow
+from programs import stack_plan
+from tracking.boards import board, pod
+from tracking.test_weights_and_biases import tracked
 
 pytestmark = pytest.mark.controlplane
+EXPOSED = {"pathPrefix": "/tensorboard"}
 
 
-@pytest.mark.parametrize("authentication", [{"kind": "basic"}, LOGIN], ids=["basic", "openIdConnect"])
-def test_its_objects_are_admitted_and_its_pods_are_restricted(cluster: Client, authentication: dict[str, str]) -> None:
-    registered = objects(mlflow(replicas=2, authentication=authentication, arguments={"is_measured": True}))
-    crds.install(cluster, registered)
-    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
-    made = [cluster.create(item)["kind"] for item in registered]
-    assert {"SecretProviderClass", "PodMonitor", "PodDisruptionBudget", "NetworkPolicy"} <= set(made)
-    for each in workloads_of(mlflow(replicas=2, authentication=authentication)):
-        pod = {"name": each.name.replace("/", "-").lower(), "namespace": names.MLFLOW_NAMESPACE}
-        cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": each.pod})
+def test_what_trackers_make_is_admitted(cluster: Client) -> None:
+    made = [*objects(board(exposure=EXPOSED, pool="system")), *objects(tracked(entity="lab"))]
+    crds.install(cluster, made)
+    for namespace in ("vision", "speech"):
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    assert [cluster.create(item)["kind"] for item in made] == [item["kind"] for item in made]
 
 
-def test_its_pods_keep_off_gpu_nodes(cluster: Client) -> None:
-    add_nodes(cluster, [UNTAINTED])
-    pods = [
-        {"name": each.name, "spec": {**each.pod, "serviceAccountName": "default"}} for each in workloads_of(mlflow())
-    ]
-    assert len(pods) == 2
-    assert all("didn't match Pod's node affinity" in reason for reason in placements(cluster, pods).values())
-    add_nodes(cluster, [SYSTEM_NODE])
-    assert set(placements(cluster, pods).values()) == {"system"}
+@pytest.mark.parametrize("stack", ["research", "production", "startup"])
+def test_the_pod_of_a_tensorboard_lands_on_a_node_without_gpus(stack: str, cluster: Client) -> None:
+    nodes = nodes_of(stack_plan(stack))
+    add_nodes(cluster, [simulated(node) for node in nodes])
+    pools = {name_of(node): node.labels[names.POOL_LABEL] for node in nodes}
+    spec = schedulable(pod(board()))
+    assert pools.get(placements(cluster, [{"name": "tensorboard", "spec": spec}])["tensorboard"]) == "system"

@@ -78,7 +78,7 @@ def test_routes_find_it_by_the_same_name_with_tls_and_without() -> None:
     for settings, protocol, port in (({}, "HTTP", 80), ({"tls": TLS}, "HTTPS", 443)):
         made = one(gateway(**settings), GATEWAY).inputs
         listener = made["spec"]["listeners"][0]
-        assert made["metadata"]["name"] == listener["name"] == names.TEAM_GATEWAY
+        assert made["metadata"]["name"] == listener["name"] == names.ENTRY
         assert (listener["protocol"], listener["port"]) == (protocol, port)
 
 

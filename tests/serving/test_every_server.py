@@ -10,10 +10,10 @@ from crds import check_admitted
 from eksml import names
 from eksml.catalog import engines, images
 from eksml.errors import SpecError
+from eksml.network.exposure import ExposureSpec
 from eksml.plan import Plan
 from eksml.plan.diff import Kind, diff
 from eksml.secret_key import SecretKey
-from eksml.serving.exposure import ExposureSpec
 from eksml.serving.model_source import BucketSource, ClaimSource, HubSource
 from eksml.storage.volumes import ClaimVolume
 from programs import names_of, one

@@ -9,11 +9,10 @@ import pytest
 
 from eksml.catalog import images, rds_certificates, regions
 from eksml.errors import SpecError
-from eksml.kubernetes_object import KubernetesObject
 from eksml.plan import Plan
 from eksml.plan.manifests import objects
 from eksml.spec import parse
-from eksml.tracking.mlflow_spec import MlflowSpec, OpenIdConnectAuthentication, mlflow_problems
+from eksml.tracking.mlflow_spec import MlflowEntryAuthentication, MlflowSpec, mlflow_problems
 from programs import needs, one
 from refusals import check_problems, problems
 from tracking.mlflow_program import ADMIN_PASSWORD, CLIENT_SECRET, EXISTING, LOGIN, SECRET_ARN, mlflow
@@ -141,7 +140,7 @@ def test_with_an_identity_provider_it_has_no_users_and_the_load_balancer_a_secre
     assert "--app-name" not in container(plan)["args"]
     assert [item["metadata"]["name"] for item in objects(plan) if item["kind"] == "Secret"] == ["mlflow-login"]
     authentication = parse(MlflowSpec, {"database": EXISTING, "authentication": LOGIN}).authentication
-    assert isinstance(authentication, OpenIdConnectAuthentication)
+    assert isinstance(authentication, MlflowEntryAuthentication)
     login = authentication.login
     assert login.secret == "mlflow-login"
     assert login.issuer == LOGIN["issuer"]
@@ -157,13 +156,10 @@ def test_it_answers_to_its_service_a_port_forward_and_its_host_only() -> None:
     assert "--cors-allowed-origins" not in container(mlflow())["args"]
 
 
-def test_behind_an_entry_it_has_its_routes_and_an_address() -> None:
-    route = KubernetesObject("gateway.networking.k8s.io/v1", "HTTPRoute", "mlflow", {"spec": {}})
-    plan = mlflow(arguments={"host": "mlflow.example.com", "routes": [route]})
+def test_behind_an_entry_it_has_an_address() -> None:
+    plan = mlflow(arguments={"host": "mlflow.example.com"})
     assert plan.exports["access"]["url"] == "https://mlflow.example.com"
     assert "command" not in plan.exports["access"]
-    made = one(plan, "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute").inputs
-    assert made["metadata"]["namespace"] == "mlflow"
 
 
 def test_a_database_of_rds_is_known_by_its_certificate() -> None:
@@ -229,7 +225,7 @@ def test_teams_the_platform_and_load_balancers_reach_it_and_nobody_else() -> Non
 def test_its_metrics_are_read_where_there_is_a_prometheus() -> None:
     monitor = "kubernetes:monitoring.coreos.com/v1:PodMonitor"
     assert mlflow().of_type(monitor) == []
-    plan = mlflow(arguments={"is_measured": True})
+    plan = mlflow(arguments={"has_prometheus": True})
     assert one(plan, monitor).inputs["spec"]["podMetricsEndpoints"] == [{"port": "metrics"}]
     assert {"name": "metrics", "containerPort": 9090} in container(plan)["ports"]
 

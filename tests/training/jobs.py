@@ -53,7 +53,7 @@ KINDS = {
 }
 
 
-def job(kind: str, *, bucket: str | None = None, tracking_uri: str | None = None, **settings: Any) -> Plan:
+def job(kind: str, *, bucket: str | None = None, tracking_uri: Any = None, **settings: Any) -> Plan:
     """The Plan of one job in a bare program."""
     component, spec_type, own, _ = KINDS[kind]
     spec = spec_type(**{**JOB, **own, **settings})

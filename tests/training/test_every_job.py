@@ -5,12 +5,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 from crds import check_admitted
 from eksml import names
 from eksml.errors import SpecError
 from eksml.plan.diff import Kind, diff
+from eksml.plan.recorder import RecordingError
 from eksml.secret_key import SecretKey
 from eksml.storage.volumes import ClaimVolume, FileSystemVolume, S3Volume
 from eksml.training.code import ConfigMapCode, GitCode, ImageCode
@@ -202,9 +204,46 @@ def test_a_bucket_that_nobody_names_is_told_before_anything_is_made() -> None:
 
 
 @EVERY_KIND
-def test_it_reports_to_the_tracker_when_there_is_one(kind: str) -> None:
-    assert environment(job(kind, tracking_uri="http://mlflow"), kind)["MLFLOW_TRACKING_URI"] == "http://mlflow"
-    assert "MLFLOW_TRACKING_URI" not in environment(job(kind), kind)
+def test_it_reports_to_the_platforms_mlflow_as_its_team(kind: str) -> None:
+    found = environment(job(kind, trackers=("mlflow",)), kind)
+    assert found["MLFLOW_TRACKING_URI"] == names.MLFLOW_URL
+    assert found["MLFLOW_TRACKING_USERNAME"]["secretKeyRef"]["key"] == "username"
+    assert found["MLFLOW_TRACKING_PASSWORD"]["secretKeyRef"] == {"name": "mlflow", "key": "password", "optional": True}
+    assert found["MLFLOW_EXPERIMENT_NAME"] == "vision/resnet"
+
+
+@EVERY_KIND
+def test_or_to_another_one(kind: str) -> None:
+    plan = job(kind, trackers=("mlflow",), tracking_uri="http://mlflow")
+    assert environment(plan, kind)["MLFLOW_TRACKING_URI"] == "http://mlflow"
+
+
+@EVERY_KIND
+def test_it_reports_to_weights_and_biases_with_the_key_and_settings_of_its_team(kind: str) -> None:
+    found = environment(job(kind, trackers=("weightsAndBiases",)), kind)
+    assert found["WANDB_API_KEY"] == {"secretKeyRef": {"name": "wandb", "key": "api-key"}}
+    for variable in ("WANDB_ENTITY", "WANDB_PROJECT", "WANDB_BASE_URL"):
+        assert found[variable] == {"configMapKeyRef": {"name": "wandb", "key": variable, "optional": True}}
+    writable = [each["mountPath"] for each in containers(job(kind), kind)[0]["volumeMounts"] if "readOnly" not in each]
+    assert found["WANDB_DIR"] in writable
+
+
+@EVERY_KIND
+def test_it_reports_to_no_tracker_unasked(kind: str) -> None:
+    found = environment(job(kind, tracking_uri="http://mlflow"), kind)
+    assert [variable for variable in found if variable.startswith(("MLFLOW", "WANDB"))] == []
+
+
+def test_a_tracker_that_the_platform_does_not_have_is_told() -> None:
+    with pytest.raises(RecordingError, match="trackers: mlflow given, but the platform has none: give it"):
+        job("native", trackers=("mlflow",), tracking_uri=pulumi.Output.from_input(None))
+
+
+def test_the_keys_of_trackers_do_not_stand_in_an_environment() -> None:
+    with pytest.raises(SpecError, match=r"environment\.WANDB_API_KEY: given, but it is a secret: name its Secret"):
+        job("native", environment={"WANDB_API_KEY": "0123"})
+    with pytest.raises(SpecError, match=r"trackers\[1\]: 'mlflow' is listed twice"):
+        job("native", trackers=("mlflow", "mlflow"))
 
 
 @EVERY_KIND

@@ -221,9 +221,15 @@ def test_workers_of_a_search_share_one_study_whose_address_is_secret() -> None:
 
 
 def test_workers_of_a_search_can_be_agents_of_a_sweep() -> None:
-    sweep = WandbSweep(api_key=SecretKey(secret="wandb", key="key"), sweep="me/vision/abc123")  # noqa: S106
-    command = containers(job("search", search=sweep, trials=21), "search")[0]["command"]
-    assert command == ["wandb", "agent", "--count=11", "me/vision/abc123"]
+    plan = job("search", search=WandbSweep(sweep="me/vision/abc123"), trials=21)
+    assert containers(plan, "search")[0]["command"] == ["wandb", "agent", "--count=11", "me/vision/abc123"]
+    assert environment(plan, "search")["WANDB_API_KEY"] == {"secretKeyRef": {"name": "wandb", "key": "api-key"}}
+
+
+def test_the_key_of_a_sweep_can_be_another_one() -> None:
+    sweep = WandbSweep(api_key=SecretKey(secret="own", key="key"), sweep="me/vision/abc123")  # noqa: S106
+    found = environment(job("search", search=sweep, trackers=("weightsAndBiases",)), "search")
+    assert found["WANDB_API_KEY"] == {"secretKeyRef": {"name": "own", "key": "key"}}
 
 
 def test_a_time_limit_and_retries_reach_every_kind() -> None:

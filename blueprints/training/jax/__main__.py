@@ -7,4 +7,4 @@ from eksml import JaxTraining, JaxTrainingSpec, PlatformReference, files_of, wor
 here = Path(__file__).parent
 platform = PlatformReference()
 spec = workload_spec(JaxTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
-JaxTraining("fashion-mnist", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
+JaxTraining("fashion-mnist", spec, **platform.for_jobs)

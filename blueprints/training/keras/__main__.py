@@ -7,4 +7,4 @@ from eksml import NativeTraining, NativeTrainingSpec, PlatformReference, files_o
 here = Path(__file__).parent
 platform = PlatformReference()
 spec = workload_spec(NativeTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
-NativeTraining("mnist-keras", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
+NativeTraining("mnist-keras", spec, **platform.for_jobs)

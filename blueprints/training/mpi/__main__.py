@@ -8,4 +8,4 @@ here = Path(__file__).parent
 platform = PlatformReference()
 scripts = [here / "train.py", here / "all_reduce_bandwidth.py", here.parent / "training_run.py"]
 spec = workload_spec(MpiTrainingSpec, code=files_of(*scripts))
-MpiTraining("mpi", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
+MpiTraining("mpi", spec, **platform.for_jobs)

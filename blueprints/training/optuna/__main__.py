@@ -7,4 +7,4 @@ from eksml import HyperparameterSearch, HyperparameterSearchSpec, PlatformRefere
 here = Path(__file__).parent
 platform = PlatformReference()
 spec = workload_spec(HyperparameterSearchSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
-HyperparameterSearch("optuna", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
+HyperparameterSearch("optuna", spec, **platform.for_jobs)

@@ -7,4 +7,4 @@ from eksml import PlatformReference, PyTorchTraining, PyTorchTrainingSpec, files
 here = Path(__file__).parent
 platform = PlatformReference()
 spec = workload_spec(PyTorchTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
-PyTorchTraining("vit-deepspeed", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
+PyTorchTraining("vit-deepspeed", spec, **platform.for_jobs)

@@ -7,4 +7,4 @@ from eksml import PlatformReference, RayTraining, RayTrainingSpec, files_of, wor
 here = Path(__file__).parent
 platform = PlatformReference()
 spec = workload_spec(RayTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
-RayTraining("ray-train", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
+RayTraining("ray-train", spec, **platform.for_jobs)

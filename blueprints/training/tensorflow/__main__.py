@@ -7,4 +7,4 @@ from eksml import PlatformReference, TensorFlowTraining, TensorFlowTrainingSpec,
 here = Path(__file__).parent
 platform = PlatformReference()
 spec = workload_spec(TensorFlowTrainingSpec, code=files_of(here / "train.py", here.parent / "training_run.py"))
-TensorFlowTraining("mnist-tf", spec, bucket=platform.model_bucket, region=platform.region, opts=platform.opts)
+TensorFlowTraining("mnist-tf", spec, **platform.for_jobs)

@@ -48,11 +48,24 @@ from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomization
 from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
 from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
+from eksml.catalog.prices import (
+    PricedThing,
+    RegionalPrice,
+    SpotPrice,
+    SpotRange,
+    free_types,
+    price,
+    prices,
+    spot_prices,
+    spot_range,
+    unseen_prices,
+)
 from eksml.catalog.rds_certificates import rds_certificates
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
+from eksml.catalog.xid_errors import XidErrors, xid_errors
 
 __all__ = [
     "AddonWorkload",
@@ -90,19 +103,24 @@ __all__ = [
     "OverlayWorkload",
     "PodSize",
     "Precision",
+    "PricedThing",
     "Rate",
     "Rating",
     "ReadRate",
     "Region",
+    "RegionalPrice",
     "Replacement",
     "Signal",
     "Span",
+    "SpotPrice",
+    "SpotRange",
     "TrainingMemory",
     "Transformer",
     "Variable",
     "VpcEndpoints",
     "WeightSource",
     "WholeStack",
+    "XidErrors",
     "ami_families",
     "chart_values",
     "charts",
@@ -118,6 +136,7 @@ __all__ = [
     "exporters",
     "for_pods",
     "frameworks",
+    "free_types",
     "gpus",
     "image_of",
     "images",
@@ -131,16 +150,22 @@ __all__ = [
     "orchestrators",
     "partition",
     "precisions",
+    "price",
     "priced_regions",
+    "prices",
     "rds_certificates",
     "regions",
     "replacement",
     "replacements",
     "series_in",
     "service_account",
+    "spot_prices",
+    "spot_range",
     "today",
     "training_memory",
+    "unseen_prices",
     "usable_kubernetes_versions",
     "vpc_endpoints",
     "whole_stacks",
+    "xid_errors",
 ]

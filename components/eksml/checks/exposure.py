@@ -88,6 +88,7 @@ _ENCRYPTION_FIELDS = {
 
 
 _LOAD_BALANCERS = tuple(f"aws:{module}/loadBalancer:LoadBalancer" for module in ("lb", "alb", "elb"))
+_ENTRIES = ("eksml:network:TeamGateway", "eksml:network:PlatformEntry")
 _SCHEME = "service.beta.kubernetes.io/aws-load-balancer-scheme"
 _INTERNAL = "service.beta.kubernetes.io/aws-load-balancer-internal"
 _INGRESS_SCHEME = "alb.ingress.kubernetes.io/scheme"
@@ -114,7 +115,7 @@ def _is_public(kind: str, item: Mapping[str, Any]) -> bool:
 def _is_opened(resource: Resource, plan: Plan) -> bool:
     """Whether a Spec says in so many words that the internet reaches it, which refuses to without TLS and more."""
     owner = plan.by_urn.get(resource.parent or "")
-    spec = owner.inputs.get("spec") or {} if owner and owner.type == "eksml:network:TeamGateway" else {}
+    spec = owner.inputs.get("spec") or {} if owner and owner.type in _ENTRIES else {}
     return spec.get("scheme") == "internetFacing"
 
 

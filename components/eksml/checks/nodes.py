@@ -36,6 +36,8 @@ class Node:
     """The disk of its pods; None: not known."""
     most: int | None
     """The most nodes of this type that the pool can have; None: as many as it likes."""
+    ebs_gib: float = 0
+    """The size of its EBS disks, in GiB, as far as it is known."""
 
     @property
     def allocatable(self) -> dict[str, int]:
@@ -156,6 +158,7 @@ def _nodes(template: _Template) -> Iterator[Node]:
             efa=fact.efa_interfaces if template.has_efa else 0,
             disk_mib=instance_store or template.volumes.get(ami_families()[family].pod_device),
             most=template.most,
+            ebs_gib=sum(template.volumes.values()) / 1024,
         )
 
 

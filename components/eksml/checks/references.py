@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from eksml import names
 from eksml.catalog import charts, eks_addons, kustomizations
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
@@ -21,7 +22,7 @@ _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 def reference_exists(plan: Plan) -> Iterator[Found]:
-    """The kind, namespace, storage and service account of each object exist, where the Plan makes the whole cluster."""
+    """What each object names exists, where the Plan makes the whole cluster: kinds, namespaces, storage, accounts."""
     if not has_all_nodes(plan):
         return
     for resource in plan.resources:
@@ -36,6 +37,9 @@ def reference_exists(plan: Plan) -> Iterator[Found]:
             yield Found(workload.resource, f"{workload.name}: {text}")
         for volume in workload.pod.get("volumes") or ():
             yield from (Found(workload.resource, f"{workload.name}: {text}") for text in _lost_driver(volume, plan))
+        if _reports_to_mlflow(workload.pod) and names.MLFLOW_NAMESPACE not in _namespaces(plan):
+            text = "reports to MLflow, which this platform does not have: give tracking.mlflow"
+            yield Found(workload.resource, f"{workload.name} {text}")
 
 
 def secret_exists(plan: Plan) -> Iterator[Found]:
@@ -57,6 +61,8 @@ def claim_exists(plan: Plan) -> Iterator[Found]:
 _SECRETS = (("secretKeyRef", "name"), ("secretRef", "name"), ("secret", "secretName"), ("secret", "name"))
 _CONFIG_MAPS = (("configMapKeyRef", "name"), ("configMapRef", "name"), ("configMap", "name"))
 _CLAIMS = (("persistentVolumeClaim", "claimName"),)
+# By the name of what a platform makes for its teams: the setting that does.
+_MADE_BY = {names.WANDB: "tracking.weightsAndBiases makes it for its teams"}
 # Kubernetes makes it in every namespace.
 _CLUSTER_CERTIFICATES = "kube-root-ca.crt"
 
@@ -68,7 +74,8 @@ def _missing(plan: Plan, kind: str, needs: str, keys: Iterable[tuple[str, str]])
         made = _made(plan, kind).get(namespace, set())
         for name in sorted(_named(workload.pod, keys) - made - {_CLUSTER_CERTIFICATES}):
             if not _is_unseen(name, namespace, plan):
-                yield Found(workload.resource, f"{workload.name} {needs} {name} in {namespace}: make it first")
+                advice = _MADE_BY.get(name, "make it first")
+                yield Found(workload.resource, f"{workload.name} {needs} {name} in {namespace}: {advice}")
 
 
 @lru_cache(maxsize=4)
@@ -83,6 +90,12 @@ def _made(plan: Plan, kind: str) -> Mapping[str, set[str]]:
 def _is_unseen(name: str, namespace: str, plan: Plan) -> bool:
     """Whether it may be there all the same: its name is not known yet, or a chart makes what it likes beside it."""
     return UNKNOWN in (name, namespace) or namespace in chart_namespaces(plan)
+
+
+def _reports_to_mlflow(pod: Mapping[str, Any]) -> bool:
+    """Whether a container of a pod is told of the platform's own MLflow."""
+    variables = [variable for container in pod.get("containers") or () for variable in container.get("env") or ()]
+    return any(variable.get("value") == names.MLFLOW_URL for variable in variables)
 
 
 def _namespace_of(resource: Resource) -> str:

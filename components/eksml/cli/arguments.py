@@ -51,7 +51,11 @@ def plan_of(target: str | None, stack: str | None, settings: list[str] | None, p
     if platform and target and platform in stacks_of(Path(target)):
         # What suits that platform is in a stack file of its name.
         stack = stack or platform
-    found = find_stack(target, stack).on_platform(platform).with_settings(_parsed(settings or []))
+    found = (
+        find_stack(target, stack)
+        .on_platform(platform)
+        .with_settings(values_of(settings or [], "--set", "pools.train.gpuLimit=8"))
+    )
     with working(f"Running the program of {found.name}, offline"):
         # The SDKs of the providers take seconds to load, so not before the arguments are known to be good.
         from eksml.plan.recorder import record
@@ -59,14 +63,36 @@ def plan_of(target: str | None, stack: str | None, settings: list[str] | None, p
         return record(found)
 
 
-def _parsed(settings: list[str]) -> dict[str, object]:
+def plan_or_file(
+    target: str, stack: str | None, settings: list[str] | None, platform: str | None = None
+) -> "tuple[Plan, bool]":
+    """The Plan of a stack, a folder or a file, and whether the engine wrote it."""
+    from eksml.errors import InputError
+    from eksml.plan.plan_file import read_plan_file
+
+    if not is_file(target):
+        return plan_of(target, stack, settings, platform), False
+    if settings:
+        raise InputError(f"--set: {target} is a file, which cannot be run with other settings")
+    return read_plan_file(Path(target))
+
+
+def is_file(target: str) -> bool:
+    """Whether it is a file, or a pipe as in `eksml diff <(…) research`."""
+    path = Path(target)
+    return path.suffix == ".json" or (path.exists() and not path.is_dir())
+
+
+def values_of(settings: list[str], option: str, example: str) -> dict[str, object]:
+    """The values of an option of the form NAME=VALUE that is given any number of times; each is YAML."""
     from eksml.errors import InputError
     from eksml.plan.project import parse_yaml
 
     values: dict[str, object] = {}
     for setting in settings:
-        path, equals, value = setting.partition("=")
+        name, equals, value = setting.partition("=")
         if not equals:
-            raise InputError(f"--set {setting}: must be PATH=VALUE, such as pools.train.gpuLimit=8")
-        values[path] = parse_yaml(value, f"--set {path}")
+            form = "PATH=VALUE" if option == "--set" else "NAME=VALUE"
+            raise InputError(f"{option} {setting}: must be {form}, such as {example}")
+        values[name] = parse_yaml(value, f"{option} {name}")
     return values

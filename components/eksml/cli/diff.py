@@ -1,15 +1,11 @@
 """`eksml diff`: what changes between two stacks, or before and after an edit."""
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from eksml.cli.arguments import AsJson, Settings, StackName, plan_of
-
-if TYPE_CHECKING:
-    from eksml.plan import Plan
+from eksml.cli.arguments import AsJson, Settings, StackName, plan_or_file
 
 _METAVAR = "STACK|DIR|FILE"
 
@@ -33,8 +29,9 @@ def diff(
 ) -> None:
     """Show what changes between two stacks, or before and after an edit.
 
-    Replacements of what holds state come first, then other replacements, removals, changes and additions. --set counts
-    for what is to be. That there are differences is no failure.
+    What it does to the bill comes first, if it does anything; then replacements of what holds state, other
+    replacements, removals, changes and additions. --set counts for what is to be. That there are differences is no
+    failure.
 
     \b
     Examples:
@@ -44,6 +41,7 @@ def diff(
       eksml diff before.json research
     """
     from eksml.cli.output import answer
+    from eksml.costs.comparison import cost_change, cost_change_json
     from eksml.errors import InputError
     from eksml.plan.diff import diff as compare
     from eksml.plan.diff_json import diff_json
@@ -52,24 +50,12 @@ def diff(
     if after is None and not settings:
         raise InputError(f"diff {before}: name a second stack, folder or file, or change something with --set")
     target = before if after is None else after
-    if settings and _is_file(target):
-        raise InputError(f"--set: {target} is a file, which cannot be run with other settings")
-    (old, old_is_real), (new, new_is_real) = _plan(before, stack, None), _plan(target, stack, settings)
+    (old, old_is_real), (new, new_is_real) = plan_or_file(before, stack, None), plan_or_file(target, stack, settings)
     found = compare(old, new, compare_computed=old_is_real == new_is_real)
     if as_json:
-        typer.echo(json.dumps(diff_json(found), indent=2, ensure_ascii=False))
+        content = {**diff_json(found), "cost": cost_change_json(old, new)}
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
+        if change := cost_change(old, new):
+            answer().print(f"[bold]Cost[/]: {change}\n", soft_wrap=True)
         show_diff(found, answer())
-
-
-def _plan(target: str, stack: str | None, settings: list[str] | None) -> "tuple[Plan, bool]":
-    """A Plan, and whether it comes from the engine."""
-    from eksml.plan.plan_file import read_plan_file
-
-    return read_plan_file(Path(target)) if _is_file(target) else (plan_of(target, stack, settings), False)
-
-
-def _is_file(target: str) -> bool:
-    """Whether it is a file, or a pipe as in `eksml diff <(…) research`."""
-    path = Path(target)
-    return path.suffix == ".json" or (path.exists() and not path.is_dir())

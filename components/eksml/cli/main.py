@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 
 from eksml.cli.check import check
+from eksml.cli.cost import cost
 from eksml.cli.diff import diff
+from eksml.cli.fit import fit
+from eksml.cli.fit_training import fit_training
 from eksml.cli.init import init
 from eksml.cli.manifests import manifests
 from eksml.cli.preview import preview
@@ -50,8 +53,11 @@ def _options(
 app.command()(preview)
 app.command()(check)
 app.command()(manifests)
+app.command()(cost)
 app.command()(diff)
 app.command()(timeline)
+app.command()(fit)
+app.command()(fit_training)
 app.command()(init)
 app.command()(schema)
 

@@ -6,22 +6,25 @@ import pulumi
 from pydantic import Field
 
 from eksml.component import Component, Tags
+from eksml.network.entry import EntryHandles, EntrySpec, PlatformEntry
 from eksml.network.external_dns import ExternalDns, ExternalDnsSpec
 from eksml.network.load_balancer_controller import LoadBalancerController, LoadBalancerControllerSpec
 from eksml.spec import Spec
 
 
 class GatewaySpec(Spec):
-    """What the entries of teams need (`teams.TEAM.gateway`), their Ingresses and load balancers too."""
+    """The platform's own entry, and what those of teams need (`teams.TEAM.gateway`), their Ingresses too."""
 
     load_balancer_controller: LoadBalancerControllerSpec = Field(default_factory=LoadBalancerControllerSpec)
     """The AWS load balancer controller."""
     external_dns: ExternalDnsSpec | None = None
     """ExternalDNS, which writes the names of the entries into Route 53; null: somebody else does."""
+    entry: EntrySpec | None = None
+    """Where people reach the services of the platform; null: by `kubectl port-forward` only."""
 
 
 class GatewayControllers(Component):
-    """The load balancer controller of a cluster, and ExternalDNS if it is asked for.
+    """The load balancer controller of a cluster, and ExternalDNS and the platform's entry if they are asked for.
 
     Arguments:
         spec: which of them there are, and how they run.
@@ -30,6 +33,9 @@ class GatewayControllers(Component):
         vpc_id: id of the VPC.
         tags: tags for every AWS resource.
         image_registry: a registry that images and charts come from, instead of their own.
+
+    Attributes:
+        entry: what services need to know of the platform's entry, if there is one.
     """
 
     def __init__(
@@ -55,8 +61,10 @@ class GatewayControllers(Component):
             image_registry=image_registry,
             opts=self.child(),
         )
+        # What writes names is there after the last of them is gone.
+        needs: list[pulumi.Resource] = [controller]
         if spec.external_dns:
-            ExternalDns(
+            dns = ExternalDns(
                 f"{name}-dns",
                 spec.external_dns,
                 region=region,
@@ -66,4 +74,9 @@ class GatewayControllers(Component):
                 # It looks for the definitions of the Gateway API when it starts.
                 opts=self.child(depends_on=[controller]),
             )
+            needs.append(dns)
+        self.entry: EntryHandles | None = None
+        if spec.entry:
+            made = PlatformEntry(f"{name}-entry", spec.entry, tags=tags, opts=self.child(depends_on=needs))
+            self.entry = made.handles
         self.register_outputs({})

@@ -35,7 +35,7 @@ def routes_policy(team: str) -> Any:
     filters = "rule.?filters.orValue([]).exists(filter, {})"
     of_entry = (
         "filter.type == 'ExtensionRef'"
-        f" && filter.extensionRef.kind == '{RULES_KIND}' && filter.extensionRef.name == '{names.TEAM_GATEWAY}'"
+        f" && filter.extensionRef.kind == '{RULES_KIND}' && filter.extensionRef.name == '{names.ENTRY}'"
     )
     redirects = filters.format("filter.type == 'RequestRedirect'")
     return {
@@ -58,12 +58,12 @@ def routes_policy(team: str) -> Any:
         "validations": [
             {
                 "expression": f"variables.onlyRedirects || variables.rules.all(rule, {filters.format(of_entry)})",
-                "message": f"each rule of a route has the filter ExtensionRef to the {RULES_KIND} {names.TEAM_GATEWAY}",
+                "message": f"each rule of a route has the filter ExtensionRef to the {RULES_KIND} {names.ENTRY}",
             },
             {
                 "expression": "variables.onlyRedirects || object.spec.?parentRefs.orValue([]).all(parent,"
-                f" parent.?sectionName.orValue('') == '{names.TEAM_GATEWAY}')",
-                "message": f"a route names the listener of its Gateway, sectionName: {names.TEAM_GATEWAY}",
+                f" parent.?sectionName.orValue('') == '{names.ENTRY}')",
+                "message": f"a route names the listener of its Gateway, sectionName: {names.ENTRY}",
             },
         ],
     }

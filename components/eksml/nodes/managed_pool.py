@@ -111,6 +111,9 @@ class ManagedPool(Component):
         subnets: the network's private subnet ids by zone.
         security_group_id: id of the cluster's security group; a pool with EFA needs it, others get it from EKS.
         tags: tags for every AWS resource, instances and disks too.
+
+    Attributes:
+        node_group: the EKS node group.
     """
 
     def __init__(
@@ -131,7 +134,7 @@ class ManagedPool(Component):
         family = ami_families()[spec.ami_family]
         template = self._launch_template(spec, security_group_id)
         in_block = isinstance(spec.capacity, CapacityBlock)
-        aws.eks.NodeGroup(
+        self.node_group = aws.eks.NodeGroup(
             name,
             cluster_name=cluster_name,
             node_role_arn=role_arn,

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
-from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from eksml import names
 from eksml.catalog import engines, for_pods
 from eksml.errors import Problem, listed, nearest, repetitions
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.exposure import Backend
 from eksml.spec import PositiveCount, Spec, pattern
-
-Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-_DAYS: tuple[Day, ...] = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-"""As cron counts them, from 0."""
-_WORKING_DAYS: tuple[Day, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday")
+from eksml.weekly_hours import DAYS, WeeklyHours
 
 _KEDA_API = "keda.sh/v1alpha1"
 _INTERCEPTOR = f"{names.KEDA_HTTP_ADD_ON}-interceptor-proxy"
@@ -42,13 +38,6 @@ _DOWN = {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}
 _FAILURES = 3
 
 
-def _time_of_day(value: Any) -> Any:
-    """YAML 1.1 takes 19:00 for a number in base 60: 1140."""
-    is_minutes = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60
-    return f"{value // 60:02}:{value % 60:02}" if is_minutes else value
-
-
-Time = Annotated[str, pattern(r"^([01]\d|2[0-3]):[0-5]\d$", "a time such as 08:30"), BeforeValidator(_time_of_day)]
 HostName = Annotated[
     str,
     pattern(
@@ -60,35 +49,11 @@ Count = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 Seconds = Annotated[int, Field(strict=True, ge=1, le=86_400)]
 
 
-class WorkingHours(Spec):
-    """Hours of a day in which replicas run, whatever else there is to do."""
+class WorkingHours(WeeklyHours):
+    """Hours of a day in which replicas run, whatever else there is to do; a server is there one cold start later."""
 
-    days: tuple[Day, ...] = Field(default=_WORKING_DAYS, min_length=1)
-    """The days of the week."""
-    start: Time
-    """When it begins, such as 08:00; a server is there one cold start later."""
-    end: Time
-    """When it ends, on the same day."""
-    time_zone: str = "UTC"
-    """Whose clock that is, such as Europe/Berlin."""
     replicas: PositiveCount = 1
     """Replicas that run in these hours."""
-
-    def rules(self) -> Iterator[Problem]:
-        """It begins before it ends, in a time zone that there is, and no day stands twice."""
-        if self.start >= self.end:
-            text = f"{self.end} given, must be after {self.start}, which is start: a night is two entries"
-            yield Problem(("end",), text)
-        zones = available_timezones()
-        if zones and self.time_zone not in zones:
-            yield Problem(("timeZone",), f"'{self.time_zone}' is no time zone{nearest(self.time_zone, zones)}")
-        yield from repetitions(("days",), self.days)
-
-    @property
-    def text(self) -> str:
-        """How a person says it."""
-        days = sorted(self.days, key=lambda day: (_DAYS.index(day) - 1) % 7)
-        return f"{', '.join(day[:3].capitalize() for day in days)} {self.start} to {self.end} {self.time_zone}"
 
 
 class AutoscalingSpec(Spec):
@@ -293,14 +258,6 @@ class Measure(NamedTuple):
     """How much of it one replica should have."""
 
 
-class Backend(NamedTuple):
-    """The Service that a route to a server points to."""
-
-    namespace: str
-    service: str
-    port: int
-
-
 def scaler(spec: AnyAutoscaling, server: ScaledServer) -> list[KubernetesObject]:
     """The objects that scale a server, in the order in which they are made."""
     if isinstance(spec, CpuAutoscaling):
@@ -411,7 +368,7 @@ def _clocks(hours: tuple[WorkingHours, ...]) -> list[dict[str, Any]]:
 
 
 def _cron(hours: WorkingHours) -> dict[str, str]:
-    days = ",".join(str(day) for day in sorted(_DAYS.index(day) for day in hours.days))
+    days = ",".join(str(day) for day in sorted(DAYS.index(day) for day in hours.days))
 
     def at(time: str) -> str:
         hour, minute = map(int, time.split(":"))

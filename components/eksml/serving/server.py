@@ -11,11 +11,11 @@ from pydantic import Field
 from eksml import names
 from eksml.catalog import Engine, EngineKind, WeightSource, engines, images, models
 from eksml.errors import Problem
+from eksml.network.exposure import ExposureSpec
 from eksml.nodes.placement import PlacementSpec
 from eksml.secret_key import SecretKey
 from eksml.serving.autoscaling import Autoscaling, HttpAutoscaling
 from eksml.serving.cold_start import ColdStart, cold_start
-from eksml.serving.exposure import ExposureSpec
 from eksml.serving.model_source import (
     WEIGHTS_OF_TRANSFORMERS,
     AnyModelSource,

@@ -2,6 +2,7 @@
 
 from eksml.sizing.advice import alternatives, problem
 from eksml.sizing.inference import Fit, GpuMemory, Range, Serving, fit, gpu_memory, known_gpus
+from eksml.sizing.instances import ServingInstance, TrainingInstances, serving_instances, training_instances
 from eksml.sizing.memory import disk_gb
 from eksml.sizing.model_shape import count_parameters, shape_from_config, shape_of
 from eksml.sizing.training import (
@@ -24,9 +25,11 @@ __all__ = [
     "Method",
     "Range",
     "Serving",
+    "ServingInstance",
     "Sharding",
     "Training",
     "TrainingFit",
+    "TrainingInstances",
     "TrainingRun",
     "active_parameters",
     "alternatives",
@@ -38,7 +41,9 @@ __all__ = [
     "gpu_memory",
     "known_gpus",
     "problem",
+    "serving_instances",
     "shape_from_config",
     "shape_of",
+    "training_instances",
     "training_run",
 ]

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from eksml import names
 from eksml.errors import Problem
 from eksml.secret_key import SecretKey
 from eksml.spec import PositiveCount, Spec, pattern
@@ -33,8 +34,8 @@ class WandbSweep(Spec):
     """A sweep of Weights & Biases that exists; the workers are its agents."""
 
     kind: Literal["wandbSweep"] = "wandbSweep"
-    api_key: SecretKey
-    """Where the key of Weights & Biases is, in the team's namespace."""
+    api_key: SecretKey = SecretKey(secret=names.WANDB, key=names.WANDB_API_KEY)
+    """Where the key of Weights & Biases is, in the team's namespace; by default where the platform puts it."""
     sweep: Annotated[str, pattern(r"^[^/\s]+/[^/\s]+/[^/\s]+$", "a sweep as entity/project/id")]
     """The sweep as entity/project/id."""
 

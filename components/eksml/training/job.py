@@ -9,7 +9,7 @@ from pydantic import Field
 
 from eksml import names
 from eksml.catalog import InstanceType, frameworks, images, instance_types
-from eksml.errors import Problem
+from eksml.errors import Problem, repetitions
 from eksml.nodes.placement import Cpus, PlacementSpec
 from eksml.secret_key import SecretKey
 from eksml.spec import (
@@ -27,6 +27,9 @@ from eksml.spec import (
 from eksml.storage.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY, Volume
 from eksml.training.code import Code, ImageCode
 
+Tracker = Literal["mlflow", "weightsAndBiases"]
+
+_SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "WANDB_API_KEY")
 _DIRECTORIES = {"CHECKPOINT_DIR": CHECKPOINT_DIRECTORY, "DATA_DIR": DATA_DIRECTORY}
 
 
@@ -72,6 +75,8 @@ class JobSpec(PlacementSpec):
     """What the script reads, below /data; none given: nothing, and the blueprints' scripts make up data."""
     checkpoints: Volume | None = None
     """Where the script writes checkpoints, below /checkpoints; none given: they are lost with the pod."""
+    trackers: tuple[Tracker, ...] = ()
+    """Where the script records settings and losses, if its image has the client: mlflow, weightsAndBiases, or both."""
     environment: dict[VariableName, str] = Field(default_factory=dict)
     """Environment variables, over those that are derived. No secrets."""
     secrets: dict[VariableName, SecretKey] = Field(default_factory=dict)
@@ -91,6 +96,7 @@ class JobSpec(PlacementSpec):
         yield from self._efa_problems()
         yield from self._image_problems()
         yield from self._environment_problems()
+        yield from repetitions(("trackers",), self.trackers)
 
     @property
     def framework_name(self) -> str:
@@ -133,6 +139,8 @@ class JobSpec(PlacementSpec):
 
     def _environment_problems(self) -> Iterator[Problem]:
         for variable in self.environment:
+            if variable in _SECRET_VARIABLES:
+                yield Problem(("environment", variable), "given, but it is a secret: name its Secret in secrets")
             if variable in self.secrets:
                 yield Problem(("secrets", variable), "given in environment too")
         volumes = {"CHECKPOINT_DIR": ("checkpoints", self.checkpoints), "DATA_DIR": ("data", self.data)}

@@ -34,7 +34,7 @@ def pod_template(
         spec: the job.
         container: the container's name, by which operators find it.
         command: what it runs.
-        variables: environment variables of this kind of job: a value, or a key of a Secret.
+        variables: environment variables of this kind of job: a value, a key of a Secret, or where else it is from.
         helper: whether the pods only direct others: they get no GPU and little else.
     """
     fetch = [fetch_container(spec.code, CONTAINER_SECURITY)] if isinstance(spec.code, GitCode) else []

@@ -12,6 +12,7 @@ from eksml.storage.volumes import FileSystemVolume, S3Volume
 from eksml.training.code import ConfigMapCode, config_map_name
 from eksml.training.job import JobSpec
 from eksml.training.pod import pod_template
+from eksml.training.trackers import tracker_variables
 from eksml.workload import SKIP_AWAIT, Workload
 
 # Of plain Jobs the other one skips the wait for their deletion too, and a new one would meet the old one's name:
@@ -39,7 +40,7 @@ class TrainingJob(Workload, Generic[JobSpecType]):
         spec: what the job is.
         bucket: name of the platform's model bucket, for volumes that name none.
         region: AWS region of the buckets that it mounts; none given: the driver finds it out, if the network lets it.
-        tracking_uri: address of the MLflow that the job reports to.
+        tracking_uri: address of MLflow, for a job with `trackers: [mlflow]`; none given: where a platform has it.
     """
 
     def __init__(
@@ -49,12 +50,12 @@ class TrainingJob(Workload, Generic[JobSpecType]):
         *,
         bucket: pulumi.Input[str] | None = None,
         region: pulumi.Input[str] | None = None,
-        tracking_uri: pulumi.Input[str] | None = None,
+        tracking_uri: pulumi.Input[str | None] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__(f"eksml:training:{type(self).__name__}", name, spec, spec.namespace, names.JOB_LABEL, opts)
         self._spec = spec
-        self._run_time_environment = {"MLFLOW_TRACKING_URI": tracking_uri} if tracking_uri is not None else {}
+        self._tracking = tracker_variables(name, spec, tracking_uri)
         if isinstance(spec.code, ConfigMapCode):
             self.add("v1", "ConfigMap", config_map_name(name, spec.code), {"data": spec.code.files})
         for role, volume in (("data", spec.data), ("checkpoints", spec.checkpoints)):
@@ -85,7 +86,7 @@ class TrainingJob(Workload, Generic[JobSpecType]):
         variables: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The template of the job's pods, with environment variables of its kind."""
-        own = {**self._run_time_environment, **(variables or {})}
+        own = {**self._tracking, **(variables or {})}
         return pod_template(self.resource_name, self._spec, container, command, own, helper=helper)
 
     def _run(self, job: JobObject) -> None:

@@ -34,7 +34,8 @@ TrainingRun, arguments = training_run.TrainingRun, training_run.arguments
 @pytest.fixture(autouse=True)
 def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    for variable in ("DATA_DIR", "CHECKPOINT_DIR", "LOG_DIR", "MLFLOW_TRACKING_URI", "WANDB_API_KEY", "WANDB_MODE"):
+    of_trackers = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "WANDB_API_KEY", "WANDB_MODE")
+    for variable in ("DATA_DIR", "CHECKPOINT_DIR", "LOG_DIR", *of_trackers):
         monkeypatch.delenv(variable, raising=False)
     handler = signal.getsignal(signal.SIGTERM)
     yield
@@ -346,6 +347,7 @@ import json, types
 def note(*what):
     with open("mlflow-calls", "a") as file:
         file.write(json.dumps(what) + "\\n")
+def set_experiment(name): note("experiment", name)
 def start_run(run_id=None, run_name=None):
     note("start", run_id, run_name)
     return types.SimpleNamespace(info=types.SimpleNamespace(run_id=run_id or "the-run"))
@@ -390,6 +392,16 @@ def test_mlflow_gets_settings_and_losses_and_a_resumed_run_is_the_same_run(monke
     assert calls("mlflow")[:3] == [["start", None, "night"], ["settings", 10], ["loss", 1.0, 1]]
     train(TrainingRun(settings("--steps", "3")))
     assert calls("mlflow")[5:] == [["start", "the-run", None], ["loss", pytest.approx(1 / 3), 3], ["end", "FINISHED"]]
+
+
+@pytest.mark.usefixtures("trackers")
+def test_a_new_run_belongs_to_the_experiment_of_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "vision/resnet")
+    train(TrainingRun(settings()), last=3)
+    assert calls("mlflow")[:2] == [["experiment", "vision/resnet"], ["start", None, "night"]]
+    train(TrainingRun(settings("--steps", "3")))
+    assert [call[0] for call in calls("mlflow")].count("experiment") == 1
 
 
 @pytest.mark.usefixtures("trackers")

@@ -1,9 +1,9 @@
-"""How a model server is reached from outside its namespace: routes by its team's entry, to its Service."""
+"""How a team's server is reached from outside its namespace: routes by the team's entry, to its Service."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from eksml import names
 from eksml.errors import Problem
@@ -11,18 +11,30 @@ from eksml.kubernetes_object import KubernetesObject
 from eksml.network.target_group import grpc_target_group, target_group
 from eksml.network.team_gateway import TeamGatewaySpec
 from eksml.network.team_routes import RULES_KIND
-from eksml.paths import Path
-from eksml.serving.autoscaling import Backend
+from eksml.paths import Path, path_text
 from eksml.spec import HostName, Spec, UrlPath
+
+_WITHOUT_PREFIX = {
+    "type": "URLRewrite",
+    "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
+}
+
+
+class Backend(NamedTuple):
+    """The Service that a route to a server points to."""
+
+    namespace: str
+    service: str
+    port: int
 
 
 class ExposureSpec(Spec):
-    """Where a model server is reached by its team's entry (`teams.TEAM.gateway`), by host name, by path, or by both."""
+    """Where a team's server is reached by the team's entry (`teams.TEAM.gateway`), by host name, by path, or both."""
 
     hostname: HostName | None = None
     """The host name that it answers to, one that the entry answers to; by default all of those."""
     path_prefix: UrlPath | None = None
-    """What its paths begin with at the entry, such as /llama; the server itself does not see it."""
+    """What its paths begin with at the entry, such as /llama; a model server itself does not see it."""
     grpc_hostname: HostName | None = None
     """Another host name, for its gRPC; the entry needs TLS for it. null: gRPC is for the namespace only."""
 
@@ -49,6 +61,7 @@ def exposure_objects(
     health_path: str,
     drain_seconds: int,
     grpc_port: int | None = None,
+    strips_prefix: bool = True,
 ) -> list[KubernetesObject]:
     """The objects that expose a server, in the order in which they are made.
 
@@ -63,6 +76,7 @@ def exposure_objects(
         health_path: what the load balancer asks it.
         drain_seconds: how long requests have to end when it goes.
         grpc_port: the port of its gRPC, where its engine has one.
+        strips_prefix: whether the path prefix is for the entry alone, and the server does not see it.
     """
     made: list[KubernetesObject] = []
     is_own = backend.namespace == namespace
@@ -74,7 +88,8 @@ def exposure_objects(
     if spec.hostname or spec.path_prefix:
         target = {"name": backend.service, "port": backend.port}
         elsewhere = {} if is_own else {"namespace": backend.namespace}
-        route = _route(spec.hostname, {**target, **elsewhere}, _http_match(spec.path_prefix), _prefix_filters(spec))
+        filters = [_WITHOUT_PREFIX] if spec.path_prefix and strips_prefix else []
+        route = _route(spec.hostname, {**target, **elsewhere}, _http_match(spec.path_prefix), filters)
         made.append(KubernetesObject(names.GATEWAY_API_VERSION, "HTTPRoute", server, {"spec": route}))
     if spec.grpc_hostname and grpc_port:
         route = _route(spec.grpc_hostname, {"name": server, "port": grpc_port}, {}, [])
@@ -83,20 +98,20 @@ def exposure_objects(
 
 
 def exposure_problems(
-    servers: Mapping[str, tuple[str, ExposureSpec | None]], gateways: Mapping[str, TeamGatewaySpec | None]
+    servers: Mapping[Path, tuple[str, ExposureSpec | None]], gateways: Mapping[str, TeamGatewaySpec | None]
 ) -> Iterator[Problem]:
-    """What does not hold between servers and the entries of their teams, below `servers.NAME.exposure`.
+    """What does not hold between servers and the entries of their teams, below `exposure` of each.
 
     Arguments:
-        servers: by name, the team of each server and its exposure.
+        servers: by the path of each server, such as `servers.llama`, its team and its exposure.
         gateways: by team, its entry.
     """
-    taken: dict[tuple[str, ...], str] = {}
+    taken: dict[tuple[str, ...], Path] = {}
     teams: dict[str, str] = {}
-    for name, (team, spec) in servers.items():
+    for server, (team, spec) in servers.items():
         if spec is None:
             continue
-        path, gateway = ("servers", name, "exposure"), gateways.get(team)
+        path, gateway = (*server, "exposure"), gateways.get(team)
         if gateway is None:
             reason = f"team {team} has no entry: give teams.{team}.gateway"
             yield Problem(path, f"given, but {reason}", ("teams", team, "gateway"))
@@ -108,9 +123,9 @@ def exposure_problems(
                 yield Problem((*path, field), text)
         addresses = {"hostname" if spec.hostname else "pathPrefix": spec.address, "grpcHostname": (spec.grpc_hostname,)}
         for field, address in addresses.items():
-            if any(address) and (other := taken.setdefault((team, *map(str, address)), name)) != name:
-                text = f"'{''.join(map(str, address))}' is that of server {other} too: one of them is never reached"
-                yield Problem((*path, field), text, ("servers", other))
+            if any(address) and (other := taken.setdefault((team, *map(str, address)), server)) != server:
+                text = f"'{''.join(map(str, address))}' is that of {path_text(other)} too: one of them is never reached"
+                yield Problem((*path, field), text, other)
 
 
 def _misfits(path: Path, team: str, spec: ExposureSpec, gateway: TeamGatewaySpec) -> Iterator[Problem]:
@@ -131,9 +146,9 @@ def _covers(host: str, hostname: str) -> bool:
 def _route(
     hostname: str | None, target: dict[str, Any], match: dict[str, Any], filters: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    reference = {"group": "gateway.k8s.aws", "kind": RULES_KIND, "name": names.TEAM_GATEWAY}
+    reference = {"group": "gateway.k8s.aws", "kind": RULES_KIND, "name": names.ENTRY}
     return {
-        "parentRefs": [{"name": names.TEAM_GATEWAY, "sectionName": names.TEAM_GATEWAY}],
+        "parentRefs": [{"name": names.ENTRY, "sectionName": names.ENTRY}],
         **({"hostnames": [hostname]} if hostname else {}),
         "rules": [
             {
@@ -147,13 +162,6 @@ def _route(
 
 def _http_match(path_prefix: str | None) -> dict[str, Any]:
     return {"matches": [{"path": {"type": "PathPrefix", "value": path_prefix or "/"}}]}
-
-
-def _prefix_filters(spec: ExposureSpec) -> list[dict[str, Any]]:
-    if spec.path_prefix is None:
-        return []
-    rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
-    return [{"type": "URLRewrite", "urlRewrite": rewrite}]
 
 
 def _target_group(

@@ -8,9 +8,10 @@ import pytest
 from crds import check_admitted
 from eksml import names
 from eksml.kubernetes_object import KubernetesObject
+from eksml.network.exposure import ExposureSpec, exposure_objects, exposure_problems
 from eksml.network.team_gateway import TeamGatewaySpec
+from eksml.paths import Path as SettingPath
 from eksml.serving.autoscaling import HttpAutoscaling, backend
-from eksml.serving.exposure import ExposureSpec, exposure_objects, exposure_problems
 from eksml.spec import parse
 from refusals import check_problems, problems
 
@@ -32,7 +33,7 @@ def rule(route: KubernetesObject) -> dict[str, Any]:
 
 def test_a_server_is_reached_by_its_host_name_through_the_entry_of_its_team() -> None:
     route = objects(hostname="llama.example.com")["HTTPRoute"]
-    assert route.body["spec"]["parentRefs"] == [{"name": names.TEAM_GATEWAY, "sectionName": names.TEAM_GATEWAY}]
+    assert route.body["spec"]["parentRefs"] == [{"name": names.ENTRY, "sectionName": names.ENTRY}]
     assert route.body["spec"]["hostnames"] == ["llama.example.com"]
     assert rule(route)["backendRefs"] == [{"name": "llama", "port": 8000}]
 
@@ -45,10 +46,16 @@ def test_or_by_a_path_that_the_server_does_not_see() -> None:
     assert rewrite == {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
 
 
+def test_a_server_that_knows_its_prefix_sees_it() -> None:
+    spec = ExposureSpec(path_prefix="/board")
+    _, route = exposure_objects("board", "vision", spec, OWN, health_path="/", drain_seconds=30, strips_prefix=False)
+    assert [each["type"] for each in rule(route)["filters"]] == ["ExtensionRef"]
+
+
 def test_every_rule_is_for_those_only_whom_the_entry_lets_through() -> None:
     for route in (objects(hostname="a.example.com")["HTTPRoute"], objects(grpcHostname="b.example.com")["GRPCRoute"]):
         reference = rule(route)["filters"][0]["extensionRef"]
-        assert (reference["kind"], reference["name"]) == ("ListenerRuleConfiguration", names.TEAM_GATEWAY)
+        assert (reference["kind"], reference["name"]) == ("ListenerRuleConfiguration", names.ENTRY)
 
 
 def test_the_load_balancer_asks_the_engine_and_lets_requests_end() -> None:
@@ -102,7 +109,10 @@ def test_a_server_that_is_exposed_is_told_from_others(settings: dict[str, Any], 
 
 
 def found(servers: dict[str, tuple[str, dict[str, Any] | None]], **gateways: dict[str, Any]) -> list[str]:
-    specs = {name: (team, parse(ExposureSpec, given) if given else None) for name, (team, given) in servers.items()}
+    specs: dict[SettingPath, tuple[str, ExposureSpec | None]] = {
+        ("servers", name): (team, parse(ExposureSpec, given) if given else None)
+        for name, (team, given) in servers.items()
+    }
     return [str(each) for each in exposure_problems(specs, {k: parse(TeamGatewaySpec, v) for k, v in gateways.items()})]
 
 
@@ -114,12 +124,12 @@ def test_two_servers_with_one_address_are_refused() -> None:
     assert found({"llama": ("vision", HOST), "bert": ("vision", other)}, vision={}) == []
     check_problems(
         found({"llama": ("vision", HOST), "bert": ("vision", HOST)}, vision={}),
-        ["servers.bert.exposure.hostname: 'llama.example.com' is that of server llama too"],
+        ["servers.bert.exposure.hostname: 'llama.example.com' is that of servers.llama too"],
     )
     prefix = {"pathPrefix": "/v1"}
     check_problems(
         found({"llama": ("vision", prefix), "bert": ("vision", prefix)}, vision={}),
-        ["servers.bert.exposure.pathPrefix: '/v1' is that of server llama too"],
+        ["servers.bert.exposure.pathPrefix: '/v1' is that of servers.llama too"],
     )
     assert found({"llama": ("vision", prefix), "bert": ("language", prefix)}, vision={}, language={}) == []
 

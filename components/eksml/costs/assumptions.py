@@ -1,0 +1,91 @@
+"""What no stack file says and the bill depends on: how much is used. Each assumption can be changed."""
+
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
+from pydantic.alias_generators import to_camel
+
+from eksml.spec import Spec
+
+ESTIMATE = "estimate"
+"""The source of a figure that is ours: change it where yours is known."""
+
+
+def amount(unit: str, most: float = 1_000_000, source: str = ESTIMATE) -> Any:
+    """The field of an assumed amount: its unit, and where the default comes from."""
+    return Field(strict=True, ge=0, le=most, json_schema_extra={"unit": unit, "source": source})
+
+
+class Assumption(NamedTuple):
+    """One assumption, as it is shown."""
+
+    name: str
+    value: Any
+    unit: str
+    what: str
+    source: str
+    is_default: bool
+
+
+class Assumed(Spec):
+    """The base of what is assumed: every field has a unit and a source."""
+
+    def listed(self) -> tuple[Assumption, ...]:
+        """Every assumption, with its value."""
+        return tuple(self._listed(name) for name in type(self).model_fields)
+
+    def _listed(self, name: str) -> Assumption:
+        field: Any = type(self).model_fields[name]
+        about = field.json_schema_extra
+        value = getattr(self, name)
+        what = " ".join((field.description or "").split())
+        return Assumption(to_camel(name), value, about["unit"], what, about["source"], value == field.default)
+
+
+class Assumptions(Assumed):
+    """How much of what is charged by use is used in a month."""
+
+    job_hours_per_day: Annotated[float, amount("hours/day", 24)] = 4
+    """Hours a day for which each job of the program runs; a pool of GPUs that comes and goes and that no server of the
+    program needs all day is full of jobs for so long."""
+    awake_hours_per_day: Annotated[float, amount("hours/day", 24)] = 8
+    """Hours a day for which a model server that may sleep is awake."""
+    nat_gb: Annotated[float, amount("GB/month")] = 500
+    """Data through all NAT gateways together: images, packages, models from a hub."""
+    endpoint_gb: Annotated[float, amount("GB/month")] = 100
+    """Data through each interface endpoint."""
+    between_zones_gb: Annotated[float, amount("GB/month")] = 200
+    """Data between zones, charged in both directions."""
+    internet_gb: Annotated[float, amount("GB/month")] = 100
+    """Data to the internet, of which the first 100 GB of an account are free."""
+    log_gb: Annotated[float, amount("GB/month")] = 20
+    """Logs that each log group takes in; it keeps them for as long as its retention says."""
+    bucket_gb: Annotated[float, amount("GB")] = 500
+    """What each bucket holds."""
+    bucket_writes: Annotated[float, amount("thousand requests/month")] = 100
+    """Requests that write to each bucket or list it."""
+    bucket_reads: Annotated[float, amount("thousand requests/month")] = 1000
+    """Requests that read from each bucket."""
+    file_system_gb: Annotated[float, amount("GB")] = 200
+    """What each EFS file system holds."""
+    file_system_read_gb: Annotated[float, amount("GB/month")] = 200
+    """Data read from each EFS file system with elastic throughput."""
+    file_system_written_gb: Annotated[float, amount("GB/month")] = 100
+    """Data written to each EFS file system with elastic throughput."""
+    load_balancer_units: Annotated[float, amount("capacity units")] = 1
+    """What each load balancer uses on average, of connections, data or rules, whichever is most."""
+    database_backup_gb: Annotated[
+        float,
+        amount("GB", source="backups up to the size of a database are free: https://aws.amazon.com/rds/pricing/"),
+    ] = 0
+    """Backups of each database beyond its own size."""
+    key_requests: Annotated[float, amount("ten thousand requests/month")] = 10
+    """Requests to each KMS key."""
+    secret_requests: Annotated[float, amount("ten thousand requests/month")] = 5
+    """Requests for each secret of Secrets Manager."""
+    queue_requests: Annotated[float, amount("million requests/month")] = 0.5
+    """Requests to each queue: Karpenter asks its own every 20 seconds, from each replica."""
+    image_gb: Annotated[float, amount("GB")] = 50
+    """What each image repository holds."""
+    active_users: Annotated[float, amount("users/month")] = 100
+    """People who sign in to each Cognito user pool."""

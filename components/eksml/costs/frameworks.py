@@ -1,0 +1,180 @@
+"""What a month of machine learning costs with one framework or another: people, platform, training and serving.
+
+No source measures what a framework costs. What differs between them here are factors of effort, by how decision guides
+rank them; what they are multiplied with are estimates too. Put your own figures in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import ceil
+from typing import Annotated, Any, TypedDict
+
+from pydantic import ConfigDict, Field
+
+from eksml.catalog import price
+from eksml.costs.amounts import HOURS_PER_MONTH
+from eksml.costs.assumptions import Assumed, Assumption, amount
+from eksml.costs.bill import Bill
+from eksml.costs.runs import run_cost
+from eksml.errors import InputError, listed, nearest
+from eksml.spec import PositiveCount, Region, Spec
+
+_RANKED = "an estimate, from how decision guides rank them"
+_SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
+_COUNTED_APART = ("training", "serving")
+
+Factor = Annotated[float, Field(strict=True, gt=0, le=100)]
+
+
+class FrameworkWorkload(Spec):
+    """What is to be done with a framework."""
+
+    # Its words are those of Python programs, not of a stack file.
+    model_config = ConfigDict(alias_generator=None)
+
+    num_models: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+    """How many models there are."""
+    monthly_requests: Annotated[int, Field(strict=True, ge=0, le=10**15)]
+    """Requests that all models answer in a month."""
+    team_size: Annotated[int, Field(strict=True, ge=0, le=100_000)]
+    """How many people work with the framework."""
+    training_hours_per_month: Annotated[float, Field(strict=True, ge=0, le=10**9)]
+    """Hours in which one instance trains, of all instances together."""
+
+
+def _factors(source: str) -> Any:
+    return Field(json_schema_extra={"unit": "times the effort of PyTorch", "source": source})
+
+
+def _chosen(unit: str) -> Any:
+    return Field(json_schema_extra={"unit": unit, "source": "a choice of ours"})
+
+
+class FrameworkAssumptions(Assumed):
+    """What the costs of frameworks rest on."""
+
+    region: Annotated[Region, _chosen("AWS region")] = "us-west-2"
+    """Where instances are priced."""
+    developer_usd: Annotated[float, amount("US dollars/hour")] = 75
+    """What an hour of a person costs."""
+    development_hours: Annotated[float, amount("hours/person/month", HOURS_PER_MONTH)] = 8
+    """Hours that the framework takes of each person: upgrades, conversions, and what it does not explain by itself."""
+    operations_hours: Annotated[float, amount("hours/model/month", HOURS_PER_MONTH)] = 1
+    """Hours that running each model takes."""
+    development_effort: Annotated[dict[str, Factor], _factors(_RANKED)] = Field(
+        default={"pytorch": 1.0, "tensorflow": 1.15, "jax": 1.3}
+    )
+    """How much more time a framework takes of developers: its learning curve is ranked medium, medium to high, high."""
+    operations_effort: Annotated[dict[str, Factor], _factors(_RANKED)] = Field(
+        default={"pytorch": 1.0, "tensorflow": 0.9, "jax": 1.2}
+    )
+    """How much more time running its models takes: its production readiness is ranked good, excellent, fair."""
+    training_instance: Annotated[str, _chosen("EC2 type")] = "g6.12xlarge"
+    """What trains."""
+    serving_instance: Annotated[str, _chosen("EC2 type")] = "g6.xlarge"
+    """What serves."""
+    models_per_instance: Annotated[PositiveCount, _chosen("models")] = 5
+    """How many models share an instance while few requests come."""
+    requests_per_second: Annotated[float, Field(gt=0), amount("requests/second")] = 20
+    """Requests that one instance answers."""
+    peak: Annotated[float, Field(ge=1), amount("times the average", 1000)] = 3
+    """How many more requests than on average instances are there for."""
+    system_instance: Annotated[str, _chosen("EC2 type")] = "m7i.large"
+    """What the platform's own parts run on, where no bill of a platform is given."""
+    system_nodes: Annotated[PositiveCount, _chosen("nodes")] = 2
+    """How many of them there are."""
+
+
+class FrameworkCosts(TypedDict):
+    """US dollars a month; None where it is not applicable, as for a request where there are none."""
+
+    base_infrastructure: float
+    development: float
+    operations: float
+    training: float
+    inference: float
+    total: float
+    cost_per_model: float | None
+    cost_per_request: float | None
+    assumptions: tuple[Assumption, ...]
+
+
+def analyze_framework_costs(
+    workload_specs: Mapping[str, Any],
+    frameworks: Iterable[str],
+    assumptions: FrameworkAssumptions | None = None,
+    platform: Bill | None = None,
+) -> dict[str, FrameworkCosts]:
+    """What a month costs with each framework.
+
+    Arguments:
+        workload_specs: num_models, monthly_requests, team_size and training_hours_per_month.
+        frameworks: their names: those for which the assumptions have factors.
+        assumptions: what an hour of a person costs, how much of it goes where, on which instances.
+        platform: the bill of the platform, of which all but training and serving is the base; by default a control
+            plane, a NAT gateway and some nodes.
+
+    Raises InputError for a framework or an instance type that is not known, and for a workload that cannot be.
+    """
+    workload = FrameworkWorkload(**{str(key): value for key, value in workload_specs.items()})
+    assumed = assumptions or FrameworkAssumptions()
+    base = _base(assumed) if platform is None else _base_of(platform)
+    return {name: _costs(_known(name, assumed), workload, assumed, base) for name in frameworks}
+
+
+def _costs(name: str, workload: FrameworkWorkload, assumed: FrameworkAssumptions, base: float) -> FrameworkCosts:
+    hour = assumed.developer_usd
+    development = workload.team_size * assumed.development_hours * hour * assumed.development_effort[name]
+    operations = workload.num_models * assumed.operations_hours * hour * assumed.operations_effort[name]
+    training = _nodes(assumed.training_instance, 1, workload.training_hours_per_month, assumed.region)
+    inference = _nodes(assumed.serving_instance, _instances(workload, assumed), HOURS_PER_MONTH, assumed.region)
+    total = base + development + operations + training + inference
+    return FrameworkCosts(
+        base_infrastructure=base,
+        development=development,
+        operations=operations,
+        training=training,
+        inference=inference,
+        total=total,
+        cost_per_model=total / workload.num_models if workload.num_models else None,
+        cost_per_request=inference / workload.monthly_requests if workload.monthly_requests else None,
+        assumptions=assumed.listed(),
+    )
+
+
+def _instances(workload: FrameworkWorkload, assumed: FrameworkAssumptions) -> int:
+    """How many instances serve: as many as the models need, or as the requests of busy hours do."""
+    if not workload.monthly_requests:
+        return 0
+    by_requests = workload.monthly_requests / _SECONDS_PER_MONTH * assumed.peak / assumed.requests_per_second
+    return max(1, ceil(by_requests), ceil(workload.num_models / assumed.models_per_instance))
+
+
+def _base(assumed: FrameworkAssumptions) -> float:
+    nodes = _nodes(assumed.system_instance, assumed.system_nodes, HOURS_PER_MONTH, assumed.region)
+    hourly = [price(key, assumed.region) for key in ("eksControlPlane", "natGatewayHour")]
+    if None in hourly:
+        raise InputError(f"region: the catalog has no prices of a cluster in {assumed.region}")
+    return nodes + HOURS_PER_MONTH * sum(each.usd for each in hourly if each)
+
+
+def _base_of(platform: Bill) -> float:
+    """What of a platform is there whatever is trained and served on it."""
+    return sum(amounts.expected for purpose, amounts in platform.by_purpose().items() if purpose not in _COUNTED_APART)
+
+
+def _nodes(instance_type: str, nodes: int, hours: float, region: str) -> float:
+    usd = run_cost(instance_type, nodes, hours, region)
+    if usd is None:
+        raise InputError(f"region: the catalog has no price of {instance_type} in {region}")
+    return usd
+
+
+def _known(name: str, assumed: FrameworkAssumptions) -> str:
+    known = sorted(assumed.development_effort.keys() & assumed.operations_effort.keys())
+    if name not in known:
+        raise InputError(
+            f"framework '{name}' has no factors of effort{nearest(name, known) or f': {listed(known)} have'}"
+        )
+    return name

@@ -1,0 +1,82 @@
+"""The kinds of nodes that the pools of a Plan can have, each with what an hour of it may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor
+
+from eksml import catalog, names
+from eksml.checks.nodes import NODE_GROUP, Node, nodes_of
+from eksml.checks.quantities import amount_of
+from eksml.costs.amounts import Range
+from eksml.costs.basis import Basis
+from eksml.plan import Resource
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """A kind of node that a pool can have, with its price."""
+
+    node: Node
+    usd: Range
+    """For an hour."""
+    capacity: str
+    """On demand, spot, or both, as a person reads it."""
+    source: str
+    confidence: str
+
+    @property
+    def is_elastic(self) -> bool:
+        """Whether Karpenter brings it when a pod needs it."""
+        return self.node.pool.type != NODE_GROUP
+
+    @property
+    def most(self) -> int | None:
+        """How many of it the pool can have: Karpenter brings none that would go beyond a limit. None: no limit."""
+        if not self.is_elastic:
+            return self.node.most
+        bounds = [
+            floor(amount_of(resource, limit) / self.node.capacity[resource])
+            for resource, limit in (self.node.pool.inputs["spec"].get("limits") or {}).items()
+            if self.node.capacity.get(resource)
+        ]
+        return min(bounds, default=None)
+
+
+def offers_of(basis: Basis) -> list[Offer]:
+    """Every kind of node that has a price, by pool."""
+    return [offer for node in nodes_of(basis.plan) if (offer := _offer(node, basis))]
+
+
+def why_no_price(node: Node, basis: Basis) -> str:
+    """Why a kind of node is no offer."""
+    if "block" in _capacity_types(node.pool):
+        return "a capacity block is paid in advance, at a price of its own"
+    return f"the catalog has no price of it in {basis.region}"
+
+
+def _offer(node: Node, basis: Basis) -> Offer | None:
+    capacity = _capacity_types(node.pool)
+    price = node.fact.on_demand_usd_per_hour.get(basis.region)
+    if price is None or price.usd is None or "block" in capacity:
+        return None
+    if "spot" not in capacity:
+        confidence = "low" if price.source == "derived-low-confidence" else "high"
+        return Offer(node, Range.exactly(price.usd), "on demand", f"on demand: {price.source}", confidence)
+    spot = catalog.spot_range(node.instance_type, basis.region, price.usd)
+    source = f"on demand: {price.source}; spot: {spot.source}"
+    if "demand" in capacity:
+        return Offer(node, Range(spot.low, spot.usual, price.usd), "spot before on demand", source, "estimate")
+    return Offer(node, Range(spot.low, spot.usual, spot.high), "spot", source, "estimate")
+
+
+def _capacity_types(pool: Resource) -> set[str]:
+    """Which of spot, on demand and capacity blocks the nodes of a pool may be; a reservation is billed as on demand."""
+    if pool.type == NODE_GROUP:
+        kind = str(pool.inputs.get("capacityType", "ON_DEMAND"))
+        return {{"SPOT": "spot", "CAPACITY_BLOCK": "block"}.get(kind, "demand")}
+    requirements = ((pool.inputs["spec"].get("template") or {}).get("spec") or {}).get("requirements") or ()
+    values = next(
+        (each.get("values") for each in requirements if each["key"] == names.KARPENTER_CAPACITY_TYPE_LABEL), None
+    )
+    return {"spot" if value == "spot" else "demand" for value in values or ("on-demand",)}

@@ -1,0 +1,94 @@
+"""Prices: what the data must be, and what stands in where a region has none."""
+
+import pytest
+
+from eksml import catalog
+
+UNITS = {
+    "GB",
+    "GB-month",
+    "IOPS-month",
+    "MB/s-month",
+    "MiB/s-month",
+    "alarm-month",
+    "hour",
+    "key-month",
+    "metric-month",
+    "million requests",
+    "secret-month",
+    "ten thousand requests",
+    "thousand requests",
+    "user-month",
+    "zone-month",
+}
+
+
+def test_every_price_is_above_zero_in_a_known_unit_and_region() -> None:
+    for key, thing in catalog.prices().items():
+        assert thing.unit in UNITS, key
+        assert set(thing.regions) <= catalog.priced_regions() | {"all"}, key
+        assert all(price.usd > 0 for price in thing.regions.values()), key
+
+
+def test_where_a_region_stands_in_both_have_the_same_prices_wherever_both_have_one() -> None:
+    both = [thing for thing in catalog.prices().values() if {"us-west-2", "us-east-1"} <= set(thing.regions)]
+    assert len(both) > 20
+    assert all(thing.regions["us-west-2"].usd == thing.regions["us-east-1"].usd for thing in both)
+
+
+def test_a_price_that_stands_in_is_an_estimate_that_says_of_where() -> None:
+    own, other = catalog.price("gp3Gb", "us-west-2"), catalog.price("efsInfrequentGb", "us-west-2")
+    assert own
+    assert own.confidence == "high"
+    assert other
+    assert (other.confidence, other.note) == ("estimate", "price of us-east-1")
+
+
+def test_what_no_source_says_has_no_price() -> None:
+    assert catalog.price("efsStandardGb", "eu-central-1") is None
+    assert catalog.price("gp3Gb", "mars-north-1") is None
+    assert catalog.price("rdsPostgresql.db.x9.huge.singleZone", "us-east-1") is None
+
+
+def test_what_is_the_same_everywhere_has_a_price_everywhere() -> None:
+    zone = catalog.price("hostedZone", "ap-northeast-1")
+    assert zone
+    assert zone.usd == 0.50
+
+
+def test_two_zones_cost_about_twice_as_much_for_a_database_but_not_exactly() -> None:
+    classes = {key.removesuffix(".singleZone") for key in catalog.prices() if key.startswith("rdsPostgresql.")}
+    classes = {key for key in classes if not key.endswith(".multiZone")}
+    assert classes
+    for size in classes:
+        one, two = (catalog.price(f"{size}.{zones}", "us-east-1") for zones in ("singleZone", "multiZone"))
+        assert one
+        assert two
+        assert two.usd == pytest.approx(2 * one.usd, abs=0.0011), size
+
+
+def test_unseen_children_cost_something_that_has_a_price() -> None:
+    assert "eks:index:Cluster" in catalog.unseen_prices()
+    assert all(key in catalog.prices() for keys in catalog.unseen_prices().values() for key in keys)
+
+
+def test_spot_prices_are_of_known_types_and_below_on_demand() -> None:
+    for name, regions in catalog.spot_prices().items():
+        assert name in catalog.instance_types()
+        for sample in regions.values():
+            assert 0 < sample.low <= sample.usual <= sample.high < sample.on_demand
+
+
+def test_spot_is_never_dearer_than_on_demand_is_today() -> None:
+    for name, fact in catalog.instance_types().items():
+        for region, price in fact.on_demand_usd_per_hour.items():
+            if price.usd is not None:
+                spot = catalog.spot_range(name, region, price.usd)
+                assert 0 < spot.low <= spot.usual <= spot.high <= price.usd, name
+
+
+def test_where_no_source_has_the_type_the_discounts_of_others_give_the_range() -> None:
+    spot = catalog.spot_range("g6.12xlarge", "us-west-2", 4.6016)
+    assert spot.usual == pytest.approx(4.6016 * (1 - 0.599), rel=0.01)
+    assert spot.low == pytest.approx(4.6016 * (1 - 0.881), rel=0.01)
+    assert spot.high == pytest.approx(4.6016 * (1 - 0.191), rel=0.01)

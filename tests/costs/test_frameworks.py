@@ -1,0 +1,107 @@
+"""What a month costs with each framework: the documents' example, the sums, and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from eksml.costs import FrameworkAssumptions, analyze_framework_costs, estimate
+from eksml.errors import InputError, SpecError
+from programs import stack_plan
+
+# As the documents have it.
+workload_specs = {"num_models": 10, "monthly_requests": 1000000, "team_size": 15, "training_hours_per_month": 500}
+frameworks = ["pytorch", "tensorflow", "jax"]
+
+
+def test_the_example_of_the_documents_works_as_written() -> None:
+    cost_comparison = analyze_framework_costs(workload_specs, frameworks)
+    lines = []
+    for framework, costs in cost_comparison.items():
+        lines.append(f"\n{framework.upper()} Cost Analysis:")
+        lines.append(f"  Total Monthly Cost: ${costs['total']:,.2f}")
+        lines.append(f"  Cost per Model: ${costs['cost_per_model']:,.2f}")
+        lines.append(f"  Cost per 1K Requests: ${costs['cost_per_request'] * 1000:.4f}")  # ty: ignore[unsupported-operator]
+    assert list(cost_comparison) == frameworks
+    assert lines[0] == "\nPYTORCH Cost Analysis:"
+
+
+def test_the_parts_are_what_they_are_by_hand() -> None:
+    costs = analyze_framework_costs(workload_specs, ["tensorflow"])["tensorflow"]
+    assert costs["base_infrastructure"] == pytest.approx(730 * (0.10 + 0.045 + 2 * 0.1008))
+    assert costs["development"] == pytest.approx(15 * 8 * 75 * 1.15)
+    assert costs["operations"] == pytest.approx(10 * 1 * 75 * 0.9)
+    assert costs["training"] == pytest.approx(500 * 4.6016)
+    # Ten models, five on each instance; a million requests a month would need less than one.
+    assert costs["inference"] == pytest.approx(2 * 730 * 0.8048)
+    parts = ("base_infrastructure", "development", "operations", "training", "inference")
+    assert costs["total"] == pytest.approx(sum(costs[part] for part in parts))
+    assert costs["cost_per_model"] == pytest.approx(costs["total"] / 10)
+    assert costs["cost_per_request"] == pytest.approx(costs["inference"] / 1_000_000)
+
+
+def test_many_requests_need_more_instances() -> None:
+    many = {**workload_specs, "monthly_requests": 1_000_000_000}
+    # 380 requests a second, three times as many in busy hours, 20 for each instance.
+    assert analyze_framework_costs(many, ["pytorch"])["pytorch"]["inference"] == pytest.approx(58 * 730 * 0.8048)
+
+
+def test_without_requests_or_models_a_price_of_one_is_not_applicable() -> None:
+    none = {**workload_specs, "monthly_requests": 0, "num_models": 0}
+    costs = analyze_framework_costs(none, ["jax"])["jax"]
+    assert (costs["cost_per_request"], costs["cost_per_model"], costs["inference"]) == (None, None, 0)
+
+
+def test_every_assumption_is_shown_and_can_be_changed() -> None:
+    mine = FrameworkAssumptions(developer_usd=0, training_instance="g6.xlarge")
+    costs = analyze_framework_costs(workload_specs, ["jax"], mine)["jax"]
+    assert costs["development"] == costs["operations"] == 0
+    assert costs["training"] == pytest.approx(500 * 0.8048)
+    shown = {each.name: each for each in costs["assumptions"]}
+    assert set(shown) == {field.alias for field in FrameworkAssumptions.model_fields.values()}
+    assert all(each.unit and each.source and each.what for each in shown.values())
+    assert not shown["developerUsd"].is_default
+
+
+def test_a_framework_of_ones_own_needs_factors_of_effort() -> None:
+    with pytest.raises(InputError, match="framework 'torch' has no factors of effort"):
+        analyze_framework_costs(workload_specs, ["torch"])
+    mine = FrameworkAssumptions(development_effort={"keras": 1.0}, operations_effort={"keras": 1.0})
+    assert list(analyze_framework_costs(workload_specs, ["keras"], mine)) == ["keras"]
+
+
+def test_the_bill_of_a_platform_is_the_base_without_what_trains_and_serves() -> None:
+    bill = estimate(stack_plan("production"))
+    costs = analyze_framework_costs(workload_specs, ["pytorch"], platform=bill)["pytorch"]
+    apart = bill.by_purpose()["training"].expected + bill.by_purpose()["serving"].expected
+    assert costs["base_infrastructure"] == pytest.approx(bill.monthly.expected - apart)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"num_models": -1}, "num_models: -1 given, must be at least 0"),
+        ({"monthly_requests": "$5"}, "monthly_requests: '$5' given, must be a whole number"),
+        ({"models": 3}, "models: unknown key, did you mean 'num_models'?"),
+    ],
+)
+def test_a_workload_that_cannot_be_is_refused(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        analyze_framework_costs({**workload_specs, **change}, frameworks)
+    assert str(refused.value).startswith(problem)
+
+
+def test_what_is_missing_is_told_and_not_taken_for_nothing() -> None:
+    with pytest.raises(SpecError, match="team_size: missing"):
+        analyze_framework_costs({key: workload_specs[key] for key in list(workload_specs)[:2]}, frameworks)
+
+
+def test_a_region_or_an_instance_without_a_price_is_told() -> None:
+    with pytest.raises(InputError, match=r"no price of g6\.xlarge in eu-west-1"):
+        analyze_framework_costs(
+            workload_specs,
+            ["jax"],
+            FrameworkAssumptions(region="eu-west-1", training_instance="g5.xlarge", system_instance="m7i.large"),
+            platform=estimate(stack_plan("startup")),
+        )
+    with pytest.raises(InputError, match="no prices of a cluster in ap-northeast-1"):
+        analyze_framework_costs(workload_specs, ["jax"], FrameworkAssumptions(region="ap-northeast-1"))

@@ -1,0 +1,47 @@
+"""What the nodes of a run cost, and a model that is served."""
+
+import pytest
+
+from eksml.catalog import instance_types
+from eksml.costs import run_cost, served_model_cost
+from eksml.errors import InputError
+
+UNPRICED = next(
+    name for name, fact in instance_types().items() if not any(p.usd for p in fact.on_demand_usd_per_hour.values())
+)
+
+
+def test_nodes_times_hours_times_price() -> None:
+    price = instance_types()["g6.12xlarge"].on_demand_usd_per_hour["us-west-2"].usd
+    assert price is not None
+    assert run_cost("g6.12xlarge", 2, 0.5, "us-west-2") == price
+
+
+def test_what_has_no_price_is_not_guessed() -> None:
+    assert run_cost("g6.12xlarge", 2, 0.5, "mars-north-1") is None
+    assert run_cost(UNPRICED, 1, 1, "us-west-2") is None
+    assert served_model_cost(UNPRICED, "us-west-2") is None
+
+
+def test_a_model_costs_by_the_hour_the_request_and_the_token() -> None:
+    cost = served_model_cost("g6.2xlarge", "us-west-2", nodes=2, requests_per_hour=10_000, tokens_per_second=1_000)
+    assert cost
+    assert cost.usd_per_hour == pytest.approx(2 * 0.9776)
+    assert cost.usd_per_thousand_requests == pytest.approx(2 * 0.9776 / 10)
+    # 3.6 million tokens in an hour.
+    assert cost.usd_per_million_tokens == pytest.approx(2 * 0.9776 / 3.6)
+
+
+@pytest.mark.parametrize("requests", [None, 0])
+def test_without_requests_or_tokens_it_has_no_price_of_one(requests: int | None) -> None:
+    cost = served_model_cost("g6.2xlarge", "us-west-2", requests_per_hour=requests, tokens_per_second=0)
+    assert cost == (0.9776, None, None)
+
+
+def test_types_that_do_not_exist_and_less_than_nothing_are_refused() -> None:
+    with pytest.raises(InputError, match=r"'g6\.2xlarg' does not exist, did you mean 'g6\.2xlarge'"):
+        run_cost("g6.2xlarg", 1, 1, "us-west-2")
+    with pytest.raises(InputError, match="hours: -1 given, must be at least 0"):
+        run_cost("g6.2xlarge", 1, -1, "us-west-2")
+    with pytest.raises(InputError, match="requests_per_hour: -1 given"):
+        served_model_cost("g6.2xlarge", "us-west-2", requests_per_hour=-1)
