@@ -75,6 +75,7 @@ def test_every_component_and_every_spec_is_public() -> None:
         "Entry",
         "LoadBalancerSpec",
         "PoolSpec",
+        "ProviderAuthentication",
     }
     assert (below(Component) | below(Spec)) - bases <= {name for names in eksml._PUBLIC.values() for name in names}
 

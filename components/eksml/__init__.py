@@ -87,9 +87,36 @@ if TYPE_CHECKING:
     from eksml.nodes.sharing import Mig as Mig
     from eksml.nodes.sharing import Mps as Mps
     from eksml.nodes.sharing import TimeSlicing as TimeSlicing
+    from eksml.notebooks.authentication import CognitoAuthentication as CognitoAuthentication
+    from eksml.notebooks.authentication import DummyAuthentication as DummyAuthentication
+    from eksml.notebooks.authentication import ExistingUserPoolSpec as ExistingUserPoolSpec
+    from eksml.notebooks.authentication import GitHubAuthentication as GitHubAuthentication
+    from eksml.notebooks.authentication import OpenIdConnectAuthentication as OpenIdConnectAuthentication
+    from eksml.notebooks.jupyterhub import EbsHome as EbsHome
+    from eksml.notebooks.jupyterhub import EfsHome as EfsHome
+    from eksml.notebooks.jupyterhub import JupyterHub as JupyterHub
+    from eksml.notebooks.jupyterhub import JupyterHubSpec as JupyterHubSpec
+    from eksml.notebooks.profiles import NotebookProfile as NotebookProfile
+    from eksml.notebooks.user_pool import NewUserPoolSpec as NewUserPoolSpec
+    from eksml.notebooks.user_pool import SecondFactor as SecondFactor
+    from eksml.notebooks.user_pool import UserPool as UserPool
+    from eksml.observability.alerts import Alerts as Alerts
+    from eksml.observability.alerts import AlertsSpec as AlertsSpec
+    from eksml.observability.alerts import EmailReceiver as EmailReceiver
+    from eksml.observability.alerts import PagerDutyReceiver as PagerDutyReceiver
+    from eksml.observability.alerts import SlackReceiver as SlackReceiver
     from eksml.observability.budget import Budget as Budget
     from eksml.observability.budget import BudgetSpec as BudgetSpec
     from eksml.observability.budget import OnExceed as OnExceed
+    from eksml.observability.grafana import Grafana as Grafana
+    from eksml.observability.grafana import GrafanaSignIn as GrafanaSignIn
+    from eksml.observability.grafana import GrafanaSpec as GrafanaSpec
+    from eksml.observability.logs import CloudWatchLogs as CloudWatchLogs
+    from eksml.observability.logs import CloudWatchLogsSpec as CloudWatchLogsSpec
+    from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec as AmazonManagedPrometheusSpec
+    from eksml.observability.managed_prometheus import RemoteWrite as RemoteWrite
+    from eksml.observability.objectives import MeasuredServer as MeasuredServer
+    from eksml.observability.objectives import ServerObjective as ServerObjective
     from eksml.observability.observability import Observability as Observability
     from eksml.observability.observability import ObservabilitySpec as ObservabilitySpec
     from eksml.observability.prometheus import Prometheus as Prometheus
@@ -214,13 +241,15 @@ if TYPE_CHECKING:
     from eksml.tenancy.team_queue import TeamQueueSpec as TeamQueueSpec
     from eksml.tracking.mlflow import Mlflow as Mlflow
     from eksml.tracking.mlflow_spec import ArtifactsSpec as ArtifactsSpec
-    from eksml.tracking.mlflow_spec import BasicAuthentication as BasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowBasicAuthentication as MlflowBasicAuthentication
+    from eksml.tracking.mlflow_spec import MlflowEntryAuthentication as MlflowEntryAuthentication
     from eksml.tracking.mlflow_spec import MlflowSpec as MlflowSpec
-    from eksml.tracking.mlflow_spec import OpenIdConnectAuthentication as OpenIdConnectAuthentication
     from eksml.tracking.tensorboard import TensorBoard as TensorBoard
     from eksml.tracking.tensorboard import TensorBoardSpec as TensorBoardSpec
     from eksml.tracking.tensorboard import tensor_board_access as tensor_board_access
     from eksml.tracking.tensorboard import tensor_board_problems as tensor_board_problems
+    from eksml.tracking.tracking import Tracking as Tracking
+    from eksml.tracking.tracking import TrackingSpec as TrackingSpec
     from eksml.tracking.weights_and_biases import WeightsAndBiases as WeightsAndBiases
     from eksml.tracking.weights_and_biases import WeightsAndBiasesSpec as WeightsAndBiasesSpec
     from eksml.tracking.weights_and_biases import weights_and_biases_problems as weights_and_biases_problems
@@ -306,7 +335,22 @@ _PUBLIC = {
     "eksml.nodes.pool": ("Accelerator", "AmiFamily"),
     "eksml.nodes.schedule": ("Schedule", "ScheduleSpec"),
     "eksml.nodes.sharing": ("Mig", "Mps", "TimeSlicing"),
+    "eksml.notebooks.authentication": (
+        "CognitoAuthentication",
+        "DummyAuthentication",
+        "ExistingUserPoolSpec",
+        "GitHubAuthentication",
+        "OpenIdConnectAuthentication",
+    ),
+    "eksml.notebooks.jupyterhub": ("EbsHome", "EfsHome", "JupyterHub", "JupyterHubSpec"),
+    "eksml.notebooks.profiles": ("NotebookProfile",),
+    "eksml.notebooks.user_pool": ("NewUserPoolSpec", "SecondFactor", "UserPool"),
+    "eksml.observability.alerts": ("Alerts", "AlertsSpec", "EmailReceiver", "PagerDutyReceiver", "SlackReceiver"),
     "eksml.observability.budget": ("Budget", "BudgetSpec", "OnExceed"),
+    "eksml.observability.grafana": ("Grafana", "GrafanaSignIn", "GrafanaSpec"),
+    "eksml.observability.logs": ("CloudWatchLogs", "CloudWatchLogsSpec"),
+    "eksml.observability.managed_prometheus": ("AmazonManagedPrometheusSpec", "RemoteWrite"),
+    "eksml.observability.objectives": ("MeasuredServer", "ServerObjective"),
     "eksml.observability.observability": ("Observability", "ObservabilitySpec"),
     "eksml.observability.prometheus": ("Prometheus", "PrometheusSpec"),
     "eksml.platform": ("Platform",),
@@ -379,8 +423,14 @@ _PUBLIC = {
     "eksml.tenancy.team": ("ModelAccess", "Team", "TeamSpec", "TeamVolumes"),
     "eksml.tenancy.team_queue": ("TeamQueue", "TeamQueueSpec"),
     "eksml.tracking.mlflow": ("Mlflow",),
-    "eksml.tracking.mlflow_spec": ("ArtifactsSpec", "BasicAuthentication", "MlflowSpec", "OpenIdConnectAuthentication"),
+    "eksml.tracking.mlflow_spec": (
+        "ArtifactsSpec",
+        "MlflowBasicAuthentication",
+        "MlflowEntryAuthentication",
+        "MlflowSpec",
+    ),
     "eksml.tracking.tensorboard": ("TensorBoard", "TensorBoardSpec", "tensor_board_access", "tensor_board_problems"),
+    "eksml.tracking.tracking": ("Tracking", "TrackingSpec"),
     "eksml.tracking.weights_and_biases": ("WeightsAndBiases", "WeightsAndBiasesSpec", "weights_and_biases_problems"),
     "eksml.training.code": ("ConfigMapCode", "GitCode", "ImageCode", "files_of"),
     "eksml.training.framework_resources": ("FrameworkResources", "FrameworkResourcesSpec"),

@@ -85,6 +85,7 @@ CHECKS: dict[str, CheckInfo] = {
     "metric-exported": CheckInfo(
         _ERROR, "Replicas that follow what nobody measures stay as they are, and no version is ever judged."
     ),
+    "dashboard-measured": CheckInfo(_WARNING, "A panel whose metric nobody exports stays empty."),
     "sleeper-wakes": CheckInfo(_ERROR, "What sleeps and is measured only while it runs never wakes."),
     "hold-fits-idle-timeout": CheckInfo(
         _WARNING, "A request that is held for longer than the load balancer waits gets no answer."
@@ -110,5 +111,6 @@ CHECKS: dict[str, CheckInfo] = {
     "name-fits": CheckInfo(_ERROR, "AWS and Kubernetes refuse names that are too long, after ten minutes of work."),
     "one-of-a-name": CheckInfo(_ERROR, "Kubernetes refuses a second object of a kind, namespace and name."),
     "tagged": CheckInfo(_WARNING, "What has no tag is found on no bill."),
+    "within-budget": CheckInfo(_ERROR, "A bill is a surprise only to those who did not look before."),
     "waiver-used": CheckInfo(_WARNING, "A waiver that allows nothing today hides what goes wrong tomorrow."),
 }

@@ -1,7 +1,7 @@
 """What the controllers of all operators have in common: a namespace, nodes without GPUs, and each other's company."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -10,9 +10,13 @@ from eksml import names
 from eksml.component import Component
 
 
-def operator_namespace(component: Component, namespace: str) -> k8s.core.v1.Namespace:
+def operator_namespace(
+    component: Component, namespace: str, *, enforce: Literal["restricted", "baseline"] = "restricted"
+) -> k8s.core.v1.Namespace:
     """The namespace of an operator, as part of a component; its pods may reach those of teams."""
-    labels = {names.POD_SECURITY_LABEL: "restricted", names.PLATFORM_NAMESPACE_LABEL: names.PLATFORM_NAMESPACE_VALUE}
+    labels = {names.POD_SECURITY_LABEL: enforce, names.PLATFORM_NAMESPACE_LABEL: names.PLATFORM_NAMESPACE_VALUE}
+    if enforce != "restricted":
+        labels[names.POD_SECURITY_WARN_LABEL] = "restricted"
     return k8s.core.v1.Namespace(
         f"{component.resource_name}-namespace",
         metadata={"name": namespace, "labels": labels},

@@ -22,8 +22,10 @@ from eksml.cluster.eks_addon import (
 from eksml.cluster.existing_cluster import ExistingCluster, ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigCluster, KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NewCluster, NewClusterSpec
+from eksml.cluster.secrets_store import SecretsStore, SecretsStoreSpec
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
+from eksml.network.entry import EntryHandles
 from eksml.network.existing_vpc import ExistingVpcSpec
 from eksml.network.gateway import GatewayControllers
 from eksml.network.vpc import NatGateways, NewVpcSpec, Vpc
@@ -31,18 +33,25 @@ from eksml.nodes.karpenter import Karpenter, KarpenterSpec
 from eksml.nodes.karpenter_pool import KarpenterPool, KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
 from eksml.nodes.node_role import NodeRole, NodeRoleSpec
+from eksml.nodes.schedule import Schedule
+from eksml.observability.budget import Budget
 from eksml.observability.observability import Observability
 from eksml.observability.prometheus import Prometheus
 from eksml.platform_exports import platform_exports
+from eksml.platform_secrets import platform_secrets
 from eksml.platform_settings import PlatformSpec
+from eksml.serving.model_server import ModelServer
 from eksml.serving.operators import ServingOperators
 from eksml.serving.servers import model_server
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
+from eksml.storage.postgresql import DatabaseAccess, ExistingDatabaseSpec, Postgresql
 from eksml.storage.shared_storage import SharedStorage
 from eksml.tenancy.kueue import Kueue, KueueSpec
 from eksml.tenancy.quotas import shares_of, total_of
 from eksml.tenancy.team import ModelAccess, Team
 from eksml.tenancy.team_queue import TeamQueue, TeamQueueSpec
+from eksml.tracking.mlflow_spec import MlflowSpec
+from eksml.tracking.tracking import Tracking
 from eksml.training.operators import TrainingOperators
 
 
@@ -51,6 +60,8 @@ class _Nodes(NamedTuple):
 
     system: list[pulumi.Resource]
     """The pools that the platform's own pods run on."""
+    managed: dict[str, ManagedPool]
+    """The managed pools by name, those too that have GPUs."""
     with_volumes: list[pulumi.Resource]
     """Those, and the add-ons that run on them, such as the driver of volumes."""
     everything: list[pulumi.Resource]
@@ -76,11 +87,12 @@ class Platform(Component):
         secrets: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
+        self._secrets = platform_secrets(spec.secrets_needed, secrets or {})
         super().__init__("eksml:platform:Platform", name, spec, opts, _tags(spec))
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
             cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
-            nodes, storage, gateway = _Nodes(system=[], with_volumes=[], everything=[]), None, None
+            nodes, storage, gateway = _Nodes(system=[], managed={}, with_volumes=[], everything=[]), None, None
         else:
             network = self._network()
             cluster = self._cluster(spec.cluster, network)
@@ -94,8 +106,15 @@ class Platform(Component):
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
         needs = [*nodes.everything, *(part for part in (storage, observability, gateway) if part)]
         teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
-        self._servers(cluster.provider, storage, teams)
-        self.exports: dict[str, Any] = platform_exports(spec, cluster, network, storage)
+        entry = gateway.entry if gateway else None
+        tracking = self._tracking(cluster, network, storage, entry, needs=[*needs, *teams.values()])
+        after_tracking = [tracking] if tracking else []
+        servers = self._servers(cluster.provider, storage, teams, needs=after_tracking)
+        self._cost_controls(cluster, nodes)
+        access = {**(tracking.access if tracking else {}), **{name: made.access for name, made in servers.items()}}
+        self.exports: dict[str, Any] = platform_exports(
+            spec, cluster, network, storage, access=access, missing_secrets=self._secrets.missing
+        )
         self.register_outputs(self.exports)
 
     def _kubeconfig_cluster(
@@ -131,24 +150,24 @@ class Platform(Component):
 
     def _nodes(self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec) -> _Nodes:
         """Makes the pools and what only nodes can run."""
-        system = self._managed_pools(cluster, network)
+        managed = self._managed_pools(cluster, network)
+        system: list[pulumi.Resource] = [managed[pool] for pool in self._spec.system_pools]
         addons = self._addons(cluster, system)
         karpenter = self._karpenter_pools(cluster, network, needs=addons)
-        return _Nodes(system, [*system, *addons], [*system, *addons, *karpenter])
+        return _Nodes(system, managed, [*system, *addons], [*system, *addons, *karpenter])
 
     def _managed_pools(
         self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec
-    ) -> list[pulumi.Resource]:
-        """Makes the managed pools, and returns those that the platform's own pods run on."""
+    ) -> dict[str, ManagedPool]:
         spec = self._spec
         if not spec.managed_pools:
-            return []
+            return {}
         name = f"{self.resource_name}-node"
         role_spec = NodeRoleSpec(region=spec.region, has_vpc_cni_policy=isinstance(cluster, ExistingCluster))
         role = NodeRole(name, role_spec, tags=self.own_tags, opts=self.child())
         # Nodes without a way out, their agents, or an identity for VPC CNI come up broken.
         needs = [part for part in (role, network, cluster) if isinstance(part, pulumi.Resource)]
-        pools = {
+        return {
             pool: ManagedPool(
                 f"{self.resource_name}-{pool}",
                 pool_spec,
@@ -163,7 +182,6 @@ class Platform(Component):
             )
             for pool, pool_spec in spec.managed_pools.items()
         }
-        return [pools[pool] for pool in spec.system_pools]
 
     def _addons(
         self, cluster: NewCluster | ExistingCluster, system_pools: list[pulumi.Resource]
@@ -339,18 +357,101 @@ class Platform(Component):
             )
         return made
 
+    def _tracking(
+        self,
+        cluster: NewCluster | ExistingCluster | KubeconfigCluster,
+        network: Vpc | ExistingVpcSpec | None,
+        storage: SharedStorage | None,
+        entry: EntryHandles | None,
+        needs: list[pulumi.Resource],
+    ) -> Tracking | None:
+        spec, name = self._spec, f"{self.resource_name}-tracking"
+        if spec.tracking is None:
+            return None
+        database: DatabaseAccess | None = None
+        is_in_eks = not isinstance(cluster, KubeconfigCluster)
+        if spec.mlflow and is_in_eks and network:
+            secrets_store = SecretsStore(
+                f"{self.resource_name}-secrets-store",
+                SecretsStoreSpec(),
+                kubernetes_version=cluster.kubernetes_version,
+                cluster_name=cluster.cluster_name,
+                tags=self.own_tags,
+                opts=self.child(depends_on=needs, providers=[cluster.provider]),
+            )
+            needs = [*needs, secrets_store]
+            database = self._mlflow_database(spec.mlflow, cluster, network)
+        bucket = storage.model_bucket if storage else None
+        return Tracking(
+            name,
+            spec.tracking,
+            teams={team: team_spec.gateway for team, team_spec in spec.teams.items()},
+            secrets=self._secrets.values,
+            region=spec.region,
+            cluster_name=cluster.cluster_name if is_in_eks else None,
+            database=database,
+            bucket=bucket.bucket_name if bucket else None,
+            key_arn=spec.storage.model_bucket.key_arn if spec.storage and spec.storage.model_bucket else None,
+            entry=entry,
+            load_balancer_cidrs=network.load_balancer_cidrs if network else (),
+            is_measured=bool(spec.observability and spec.observability.prometheus),
+            image_registry=spec.image_registry,
+            tags=self.own_tags,
+            opts=self.child(depends_on=needs, providers=[cluster.provider]),
+        )
+
+    def _mlflow_database(
+        self, mlflow: MlflowSpec, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec
+    ) -> DatabaseAccess:
+        if isinstance(mlflow.database, ExistingDatabaseSpec):
+            return mlflow.database.access
+        return Postgresql(
+            f"{self.resource_name}-mlflow",
+            mlflow.database,
+            database="mlflow",
+            vpc_id=network.vpc_id,
+            private_subnets=network.private_subnets,
+            client_security_group_id=cluster.security_group_id,
+            tags=self.own_tags,
+            opts=self.child(),
+        ).access
+
     def _servers(
-        self, provider: pulumi.ProviderResource, storage: SharedStorage | None, teams: Mapping[str, Team]
-    ) -> None:
+        self,
+        provider: pulumi.ProviderResource,
+        storage: SharedStorage | None,
+        teams: Mapping[str, Team],
+        needs: list[Tracking],
+    ) -> dict[str, ModelServer[Any]]:
         spec, bucket = self._spec, storage.model_bucket if storage else None
-        for name, server in spec.servers.items():
-            model_server(
+        return {
+            name: model_server(
                 name,
                 server,
                 bucket=bucket.bucket_name if bucket else None,
                 region=spec.region,
                 image_registry=spec.image_registry,
-                opts=self.child(depends_on=[teams[server.namespace]], providers=[provider]),
+                opts=self.child(depends_on=[teams[server.namespace], *needs], providers=[provider]),
+            )
+            for name, server in spec.servers.items()
+        }
+
+    def _cost_controls(self, cluster: NewCluster | ExistingCluster | KubeconfigCluster, nodes: _Nodes) -> None:
+        spec, name = self._spec, self.resource_name
+        if spec.budget:
+            Budget(f"{name}-budget", spec.budget, platform=spec.name, tags=self.own_tags, opts=self.child())
+        if spec.schedule and not isinstance(cluster, KubeconfigCluster):
+            Schedule(
+                f"{name}-schedule",
+                spec.schedule,
+                region=spec.region,
+                cluster_name=cluster.cluster_name,
+                managed_pools=nodes.managed,
+                managed_specs=spec.managed_pools,
+                karpenter_pools=tuple(spec.karpenter_pools),
+                tags=self.own_tags,
+                image_registry=spec.image_registry,
+                opts=self.child(depends_on=nodes.everything, providers=[cluster.provider]),
             )
 
     def _queueing(

@@ -27,6 +27,7 @@ from eksml.nodes.pool import AmiFamily
 from eksml.nodes.sharing import Mig
 from eksml.paths import Path
 from eksml.platform_server_rules import server_problems
+from eksml.platform_service_rules import service_problems
 from eksml.tenancy.quotas import PoolQuota, capacity
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def platform_rules(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _gateway_problems(spec)
     yield from _training_problems(spec)
     yield from server_problems(spec)
+    yield from service_problems(spec)
     yield from _tag_and_waiver_problems(spec)
 
 

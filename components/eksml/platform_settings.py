@@ -15,6 +15,7 @@ from eksml.cluster.eks_addon import (
     FSX_CSI,
     NODE_AGENTS,
     ON_NODES,
+    SECRETS_STORE,
     WITH_CLUSTER,
 )
 from eksml.cluster.existing_cluster import ExistingClusterSpec
@@ -27,7 +28,9 @@ from eksml.network.vpc import NewVpcSpec
 from eksml.nodes.karpenter_pool import KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPoolSpec
 from eksml.nodes.pool import AmiFamily
+from eksml.nodes.schedule import ScheduleSpec
 from eksml.nodes.sharing import Mps, TimeSlicing, config_name
+from eksml.observability.budget import BudgetSpec
 from eksml.observability.observability import ObservabilitySpec
 from eksml.platform_rules import platform_rules
 from eksml.serving.operators import ServingSpec
@@ -36,6 +39,8 @@ from eksml.spec import Name, PoolName, Reason, Region, Registry, ServerName, Spe
 from eksml.storage.shared_storage import SharedStorageSpec
 from eksml.tenancy.kueue import KueueSpec
 from eksml.tenancy.team import TeamSpec
+from eksml.tracking.mlflow_spec import MlflowSpec
+from eksml.tracking.tracking import TrackingSpec
 from eksml.training.operators import TrainingSpec
 
 Profile = Literal["research", "production", "startup"]
@@ -75,8 +80,14 @@ class PlatformSpec(Spec):
     """The operators that model servers need; null: none."""
     servers: dict[ServerName, Server] = Field(default_factory=dict)
     """Model servers by name, each in the namespace of a team."""
+    tracking: TrackingSpec | None = None
+    """What remembers experiments, runs and models; null: nothing does."""
     observability: ObservabilitySpec | None = None
-    """What measures the cluster, its GPUs and its model servers; null: nothing does."""
+    """What measures the cluster, its GPUs and its model servers, and who is told; null: nothing does."""
+    budget: BudgetSpec | None = None
+    """What the platform may cost in a month, who is told, and what the checks make of more; null: anything."""
+    schedule: ScheduleSpec | None = None
+    """The working hours outside of which a development stack has no GPU nodes; null: they come and go with pods."""
     image_registry: Registry | None = None
     """A registry that holds every image and chart below its own address, such as a pull-through cache of ECR."""
     waivers: dict[str, Reason] = Field(default_factory=dict)
@@ -113,9 +124,10 @@ class PlatformSpec(Spec):
     @property
     def addons(self) -> tuple[str, ...]:
         """The EKS add-ons that the stack installs."""
+        drivers = (*self.storage_addons, *self.tracking_addons)
         if isinstance(self.cluster, NewClusterSpec):
-            return (*WITH_CLUSTER, *NODE_AGENTS, *ON_NODES, EBS_CSI, *self.storage_addons)
-        return (*self.cluster.addons, *self.storage_addons) if isinstance(self.cluster, ExistingClusterSpec) else ()
+            return (*WITH_CLUSTER, *NODE_AGENTS, *ON_NODES, EBS_CSI, *drivers)
+        return (*self.cluster.addons, *drivers) if isinstance(self.cluster, ExistingClusterSpec) else ()
 
     @property
     def storage_addons(self) -> tuple[str, ...]:
@@ -124,7 +136,24 @@ class PlatformSpec(Spec):
         return tuple(addon for addon, needed in drivers.items() if needed)
 
     @property
+    def tracking_addons(self) -> tuple[str, ...]:
+        """Of those, the one by which MLflow gets the password of its database."""
+        return (SECRETS_STORE,) if self.mlflow else ()
+
+    @property
+    def mlflow(self) -> MlflowSpec | None:
+        """MLflow, if there is one."""
+        return self.tracking.mlflow if self.tracking else None
+
+    @property
+    def secrets_needed(self) -> tuple[str, ...]:
+        """The secrets of the stack that its parts need, without `eksml:`."""
+        parts = (self.tracking,)
+        return tuple(secret for part in parts if part for secret in part.secrets_needed)
+
+    @property
     def platform_addons(self) -> tuple[str, ...]:
         """Of those, the ones that nothing else of the platform makes."""
         made_by_cluster = (*WITH_CLUSTER, *NODE_AGENTS) if isinstance(self.cluster, NewClusterSpec) else ()
-        return tuple(addon for addon in self.addons if addon not in (*made_by_cluster, EBS_CSI, *self.storage_addons))
+        made_by_parts = (EBS_CSI, *self.storage_addons, *self.tracking_addons)
+        return tuple(addon for addon in self.addons if addon not in (*made_by_cluster, *made_by_parts))

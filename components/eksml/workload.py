@@ -15,7 +15,7 @@ from eksml.spec import Spec
 from eksml.storage.volumes import FileSystemVolume, bucket_volume, claim_of_bucket, claim_of_directory
 
 # Controllers add up to 20 characters for each pod, and a pod's name is a label of at most 63.
-_LONGEST_NAME = 40
+LONGEST_NAME = 40
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
@@ -35,8 +35,8 @@ class Workload(Component):
     def __init__(
         self, token: str, name: str, spec: Spec, namespace: str, label: str, opts: pulumi.ResourceOptions | None
     ):
-        if not re.fullmatch(rf"[a-z]([a-z0-9-]{{0,{_LONGEST_NAME - 2}}}[a-z0-9])?", name):
-            text = f"'{name}' given, must be at most {_LONGEST_NAME} lower-case letters, digits and hyphens"
+        if not re.fullmatch(rf"[a-z]([a-z0-9-]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?", name):
+            text = f"'{name}' given, must be at most {LONGEST_NAME} lower-case letters, digits and hyphens"
             raise SpecError([Problem(("name",), text)])
         super().__init__(token, name, spec, opts)
         self._namespace = namespace
@@ -59,7 +59,7 @@ class Workload(Component):
         metadata: dict[str, Any] = {
             "name": name,
             "namespace": namespace or self._namespace,
-            "labels": {**self.label, **(labels or {})},
+            "labels": {names.TEAM_LABEL: self._namespace, **self.label, **(labels or {})},
             **({"annotations": dict(annotations)} if annotations else {}),
         }
         made = pulumi.CustomResource(

@@ -109,4 +109,5 @@ def test_gpus_are_measured_where_there_is_prometheus_by_the_name_of_the_pod_that
 
     monitor = values(recorded(program), "dcgm-exporter")["serviceMonitor"]
     assert (monitor["enabled"], monitor["honorLabels"]) == (True, True)
+    assert [each["targetLabel"] for each in monitor["relabelings"]] == ["node"], "by it a GPU has a price"
     assert values(gpus(), "dcgm-exporter")["serviceMonitor"] == {"enabled": False}, "its kind is not there"

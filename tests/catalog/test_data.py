@@ -97,6 +97,7 @@ def test_every_sourced_entry_names_its_source_and_the_day_it_was_read() -> None:
         },
         **{f"replacement of {name}": entry for name, entry in catalog.replacements().items()},
         "vpc endpoints": catalog.vpc_endpoints(),
+        "Xid errors": catalog.xid_errors(),
     }
     assert [name for name, entry in entries.items() if not entry.source] == []
     assert [name for name, entry in entries.items() if entry.date > catalog.today()] == []
@@ -134,6 +135,7 @@ def test_every_file_has_a_reader_and_is_valid_for_it() -> None:
         "replacements.yaml": catalog.replacements,
         "training_memory.yaml": catalog.training_memory,
         "vpc_endpoints.yaml": catalog.vpc_endpoints,
+        "xid_errors.yaml": catalog.xid_errors,
     }
     assert sorted(readers) == FILES
     assert all(read() for read in readers.values())
@@ -157,8 +159,9 @@ def test_versions_parse() -> None:
         for version in addon.versions.values():
             assert re.fullmatch(r"v\d+\.\d+\.\d+-eksbuild\.\d+", version), addon
     for image in catalog.images().values():
-        # Some are numbered by year and month, or by line and commit.
-        assert re.match(rf"({semver.pattern})|\d+\.\d+($|-)|v\d+-[0-9a-f]{{7}}$", image.tag), image
+        # Some are numbered by year and month, by date, or by line and commit.
+        by_date = r"(cuda\d+-)?\d{4}-\d\d-\d\d$"
+        assert re.match(rf"({semver.pattern})|\d+\.\d+($|-)|{by_date}|v\d+-[0-9a-f]{{7}}$", image.tag), image
     for family in catalog.ami_families().values():
         assert re.fullmatch(r"(al2023|bottlerocket)@v[\d.]+", family.karpenter_alias), family
         for kubernetes, release in family.releases.items():

@@ -34,9 +34,10 @@ def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one(
         used |= {engine.image, *(backend.image for backend in engine.backends.values())}
         used |= {engine.cpu_image} if engine.cpu_image else set()
     runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
+    notebooks = {name for name in catalog.images() if name.startswith("jupyter-")}
     # git fetches the code of training jobs; python is for what runs beside a model server; kubectl ends a working day;
     # mlflow is its own server.
-    assert used | {"git", "kubectl", "mlflow", "python"} == set(catalog.images()) - runtimes
+    assert used | notebooks | {"git", "kubectl", "mlflow", "python"} == set(catalog.images()) - runtimes
 
 
 def of_overlays() -> list[catalog.OverlayWorkload]:
@@ -68,6 +69,7 @@ def test_the_values_that_we_compare_with_are_of_the_pinned_version(name: str, sh
 @pytest.mark.parametrize("name", catalog.charts())
 def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path) -> None:
     values = MAKER["real_values"](shared, name, catalog.charts()[name])
+    free = tuple(catalog.charts()[name].free_form)
     for workload in catalog.charts()[name].workloads:
         paths = (
             workload.image_value,
@@ -80,10 +82,10 @@ def test_the_paths_of_placement_exist_in_the_real_values(name: str, shared: Path
             workload.enabled,
         )
         missing = [path for path in paths if path and not at(values, path)]
-        free = tuple(catalog.charts()[name].free_form)
         assert not [path for path in missing if not path.startswith(free)], workload.name
     for image in catalog.charts()[name].side_images:
-        assert all(at(values, path) for path in (image.image_value, image.image_tag) if path), image.image
+        missing = [path for path in (image.image_value, image.image_tag) if path and not at(values, path)]
+        assert not [path for path in missing if not path.startswith(free)], image.image
 
 
 def test_the_values_in_the_catalog_are_those_of_the_charts(shared: Path) -> None:

@@ -29,6 +29,7 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 DIRECTORY = "kubernetes:kustomize/v2:Directory"
 THEIR_MPI = "https://github.com/kubeflow/mpi-operator//manifests/overlays/standalone"
 JOB = "kubernetes:batch/v1:Job"
+KUEUE = catalog.charts()["kueue"].chart
 NAMESPACE = "kubernetes:core/v1:Namespace"
 PROVIDER = "pulumi:providers:kubernetes"
 
@@ -233,6 +234,29 @@ NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
 EARLY_POOL = {"kind": "NodePool", "metadata": {}, "spec": {"limits": {"cpu": 1}}}
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
+
+def dashboard(query: str) -> Callable[[dict[str, Resource]], None]:
+    """A dashboard with one query."""
+    text = json.dumps({"panels": [{"targets": [{"expr": query}]}]})
+    metadata = {"name": "mine", "namespace": "observability", "labels": {"grafana_dashboard": "1"}}
+    return add("kubernetes:core/v1:ConfigMap", "mine", {"metadata": metadata, "data": {"mine.json": text}})
+
+
+def unmeasured_queues(resources: dict[str, Resource]) -> None:
+    """A dashboard of queues, where Kueue is not measured."""
+    next(each for each in resources.values() if each.inputs.get("chart") == KUEUE).inputs["values"].pop(
+        "enablePrometheus", None
+    )
+    dashboard("sum(kueue_pending_workloads)")(resources)
+
+
+def rule(query: str) -> Callable[[dict[str, Resource]], None]:
+    """A rule of Prometheus."""
+    groups = [{"name": "mine", "rules": [{"alert": "Mine", "expr": query}]}]
+    inputs = {"kind": "PrometheusRule", "metadata": {"name": "mine"}, "spec": {"groups": groups}}
+    return add("kubernetes:monitoring.coreos.com/v1:PrometheusRule", "mine", inputs)
+
+
 SECRETS_STORE = "aws-secrets-store-csi-driver-provider"
 SECRET_CLASS = "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass"
 SECRETS = {
@@ -245,6 +269,26 @@ SECRETS = {
 FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
     ("workload-has-nodes", train_job("trian"), "fit: fit: no pool has eksml.dev/pool: trian, did you mean 'train'?"),
     ("pinned", train_job("train", image="pytorch/pytorch:latest"), "fit: fit: image pytorch/pytorch:latest"),
+    (
+        "metric-exported",
+        rule("kube_pod_status_unschedulabel > 0"),
+        "mine: asks for kube_pod_status_unschedulabel, which nothing on this platform exports, did you mean",
+    ),
+    (
+        "metric-exported",
+        rule("certmanager_certificate_expiration_timestamp_seconds - time() < 1"),
+        "mine: asks for certmanager_certificate_expiration_timestamp_seconds, which Prometheus reads from cert-manager",
+    ),
+    (
+        "dashboard-measured",
+        dashboard("avg(DCGM_FI_DEV_GPU_UTILS)"),
+        "mine: shows DCGM_FI_DEV_GPU_UTILS, which nothing in the catalog exports, did you mean 'DCGM_FI_DEV_GPU_UTIL'?",
+    ),
+    (
+        "dashboard-measured",
+        unmeasured_queues,
+        "mine: shows kueue_pending_workloads of Kueue, which nothing on this platform measures",
+    ),
     (
         "request-fits-node",
         train_job("system", resourcesPerNode={"requests": {"cpu": "900m", "memory": "4Ti"}}),
@@ -788,6 +832,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Resource]], None], str]] = [
         "other: ConfigMap serving/resnet-code is made by urn:pulumi:production::eksml::kubernetes:core/v1:Config",
     ),
     (
+        "within-budget",
+        change("eksml:platform:Platform", "", "spec/budget", {"monthlyUsd": 1000, "onExceed": "fail"}),
+        "eksml-production: probably costs $",
+    ),
+    (
         "waiver-used",
         change("eksml:platform:Platform", "", "spec/waivers", {"tagged": "cost allocation is by account here"}),
         "eksml-production: the waiver 'tagged' allows nothing",
@@ -808,6 +857,23 @@ def test_every_check_has_a_function_a_severity_and_an_explanation() -> None:
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_check_is_quiet_on_the_stacks(name: str) -> None:
     assert run_checks(stack_plan(name)).findings == ()
+
+
+def test_a_dashboard_may_show_a_model_server_that_comes_later_and_what_the_platform_measures() -> None:
+    for query in ("sum(vllm:num_requests_waiting)", "avg(DCGM_FI_DEV_GPU_UTIL)", "count(kube_node_info)"):
+        assert found(planted(dashboard(query)), "dashboard-measured") == []
+
+
+def test_a_rule_may_ask_for_what_the_platform_measures_and_what_another_rule_records() -> None:
+    for query in ("kubelet_volume_stats_available_bytes < 1", "DCGM_FI_DEV_XID_ERRORS == 79", "up == 0", "vector(1)"):
+        assert found(planted(rule(query)), "metric-exported") == []
+
+    def recorded(resources: dict[str, Resource]) -> None:
+        rule("team:gpus > 1")(resources)
+        made = next(each for each in resources.values() if each.name == "mine")
+        made.inputs["spec"]["groups"][0]["rules"].append({"record": "team:gpus", "expr": "count(DCGM_FI_DEV_GPU_TEMP)"})
+
+    assert found(planted(recorded), "metric-exported") == []
 
 
 def test_every_check_has_a_fault_here() -> None:

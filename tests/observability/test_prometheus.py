@@ -77,6 +77,12 @@ def test_no_job_makes_a_certificate_and_the_operator_needs_none() -> None:
     assert operator["tls"] == {"enabled": False}
 
 
+def test_labels_by_which_dashboards_tell_objects_apart_are_let_through_and_no_others() -> None:
+    let_through = values(prometheus())["kube-state-metrics"]["metricLabelsAllowlist"]
+    assert "pods=[eksml.dev/job,eksml.dev/server]" in let_through
+    assert "*" not in "".join(let_through)
+
+
 def test_neither_alerts_nor_dashboards_come_with_it() -> None:
     found = values(prometheus())
     assert found["grafana"] == found["alertmanager"] == {"enabled": False}

@@ -33,6 +33,10 @@ class Registry:
         query = dict(urllib.parse.parse_qsl(text))
         if path == "/api/2.0/mlflow/registered-models/alias" and query == {"name": "fraud", "alias": "champion"}:
             return _json({"model_version": {"name": "fraud", "version": str(self.version), "status": "READY"}})
+        if path == "/api/2.0/mlflow/registered-models/alias":
+            # As MLflow 3.17 does.
+            message = f"Registered model alias {query['alias']} not found."
+            return _json({"error_code": "INVALID_PARAMETER_VALUE", "message": message})._replace(status=400)
         if path == "/api/2.0/mlflow/model-versions/get-download-uri" and query["version"] == str(self.version):
             return _json({"artifact_uri": self.uri})
         if path == "/api/2.0/mlflow/runs/get" and query == {"run_id": "0123"}:

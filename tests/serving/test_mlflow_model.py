@@ -152,7 +152,12 @@ def test_it_follows_nobody_elsewhere(url: str, registry: Registry, tmp_path: Pat
     ("change", "words", "text"),
     [
         ({"version": 9}, ("--version", "3"), "MLflow has no version 3 of the registered model fraud: set it there"),
-        ({}, ("--alias", "challenger"), "MLflow has no alias challenger of the registered model fraud"),
+        (
+            {},
+            ("--alias", "challenger"),
+            "MLflow refuses alias challenger of the registered model fraud: "
+            "Registered model alias challenger not found.",
+        ),
         (
             {"uri": "s3://bucket/mlflow/1/models"},
             ("--alias", "champion"),

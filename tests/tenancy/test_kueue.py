@@ -26,11 +26,11 @@ SHARES = {
 OBJECT = "kubernetes:kueue.x-k8s.io/v1beta2:"
 
 
-def kueue(**settings: Any) -> Plan:
+def kueue(*, has_prometheus: bool = False, **settings: Any) -> Plan:
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
         opts = pulumi.ResourceOptions(providers=[provider])
-        Kueue("lab-kueue", KueueSpec(**settings), flavors=FLAVORS, opts=opts)
+        Kueue("lab-kueue", KueueSpec(**settings), flavors=FLAVORS, has_prometheus=has_prometheus, opts=opts)
 
     return recorded(program)
 
@@ -81,12 +81,22 @@ def test_kinds_of_jobs_are_queued_as_asked_for() -> None:
 
 
 def test_no_pod_of_a_team_starts_past_its_queue_whatever_made_it() -> None:
-    for settings in ({}, {"frameworks": ("ray.io/rayjob",)}, {"frameworks": ()}):
+    kinds: list[dict[str, Any]] = [{}, {"frameworks": ("ray.io/rayjob",)}, {"frameworks": ()}]
+    for settings in kinds:
         assert {"pod", "deployment"} <= set(configuration(kueue(**settings))["integrations"]["frameworks"])
 
 
 def test_what_no_quota_covers_keeps_no_pod_waiting() -> None:
     assert "ephemeral-storage" in configuration(kueue())["resources"]["excludeResourcePrefixes"]
+
+
+def test_queues_are_measured_with_their_quotas_where_there_is_prometheus() -> None:
+    values = one(kueue(has_prometheus=True), "kubernetes:helm.sh/v3:Release").inputs["values"]
+    assert values["enablePrometheus"] is True
+    assert values["metrics"] == {"prometheusNamespace": names.OBSERVABILITY_NAMESPACE}
+    assert configuration(kueue(has_prometheus=True))["metrics"]["enableClusterQueueResources"] is True
+    without = one(kueue(), "kubernetes:helm.sh/v3:Release").inputs["values"]
+    assert not {"enablePrometheus", "metrics"} & set(without), "its kind is not there"
 
 
 def test_two_controllers_keep_each_other_company() -> None:

@@ -13,7 +13,7 @@ from eksml.kubernetes_object import KubernetesObject
 from eksml.plan import Plan
 from eksml.plan.manifests import objects
 from eksml.spec import parse
-from eksml.tracking.mlflow_spec import MlflowSpec, OpenIdConnectAuthentication, mlflow_problems
+from eksml.tracking.mlflow_spec import MlflowEntryAuthentication, MlflowSpec, mlflow_problems
 from programs import needs, one
 from refusals import check_problems, problems
 from tracking.mlflow_program import ADMIN_PASSWORD, CLIENT_SECRET, EXISTING, LOGIN, SECRET_ARN, mlflow
@@ -141,7 +141,7 @@ def test_with_an_identity_provider_it_has_no_users_and_the_load_balancer_a_secre
     assert "--app-name" not in container(plan)["args"]
     assert [item["metadata"]["name"] for item in objects(plan) if item["kind"] == "Secret"] == ["mlflow-login"]
     authentication = parse(MlflowSpec, {"database": EXISTING, "authentication": LOGIN}).authentication
-    assert isinstance(authentication, OpenIdConnectAuthentication)
+    assert isinstance(authentication, MlflowEntryAuthentication)
     login = authentication.login
     assert login.secret == "mlflow-login"
     assert login.issuer == LOGIN["issuer"]

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Job:
 
 
 @contextmanager
-def tensorboard(logs: Path) -> Iterator[Callable[[str], Any]]:
+def tensorboard(logs: Path) -> Generator[Callable[[str], Any]]:
     """The server with exactly the arguments of the pod, but for its port and the place of the logs."""
     rendered = container(board(exposure={"pathPrefix": PREFIX}, reloadSeconds=5))
     port = free_port()

@@ -23,5 +23,7 @@ def service_monitor(*, has_prometheus: bool) -> dict[str, Any]:
     """What the exporter's charts are told of its ServiceMonitor, whose kind only Prometheus's operator brings."""
     if not has_prometheus:
         return {"enabled": False}
+    # By its node a GPU gets its price; which name a host engine on another address reports is another matter.
+    node = {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}
     # The exporter names the pod that has a GPU, and Prometheus would name the exporter's own in its place.
-    return {"enabled": True, "honorLabels": True, "interval": "15s"}
+    return {"enabled": True, "honorLabels": True, "interval": "15s", "relabelings": [node]}

@@ -65,6 +65,7 @@ from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn
 from eksml.catalog.replacements import Replacement, replacement, replacements
 from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
+from eksml.catalog.xid_errors import XidErrors, xid_errors
 
 __all__ = [
     "AddonWorkload",
@@ -119,6 +120,7 @@ __all__ = [
     "VpcEndpoints",
     "WeightSource",
     "WholeStack",
+    "XidErrors",
     "ami_families",
     "chart_values",
     "charts",
@@ -165,4 +167,5 @@ __all__ = [
     "usable_kubernetes_versions",
     "vpc_endpoints",
     "whole_stacks",
+    "xid_errors",
 ]

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from eksml.check_list import Severity
 from eksml.plan import Resource
 
 
@@ -14,6 +15,7 @@ class Finding(NamedTuple):
     text: str
     urn: str
     """The resource's identity."""
+    severity: Severity
 
 
 class Found(NamedTuple):
@@ -21,3 +23,5 @@ class Found(NamedTuple):
 
     resource: Resource
     text: str
+    severity: Severity | None = None
+    """How much it matters; by default as much as the check does."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from eksml import names
 from eksml.checks.finding import Found
 from eksml.errors import listed
 from eksml.plan import Plan, Resource
@@ -26,6 +27,8 @@ _LIMITS = {
     "aws:lb/loadBalancer:LoadBalancer": ("name", 32),
     "aws:rds/instance:Instance": ("identifier", 63),
     "aws:s3/bucket:Bucket": ("bucket", 63),
+    "aws:scheduler/schedule:Schedule": ("name", 64),
+    "aws:scheduler/scheduleGroup:ScheduleGroup": ("name", 64),
     "aws:sqs/queue:Queue": ("name", 80),
     "eks:index:Cluster": ("name", 100),
 }
@@ -33,6 +36,7 @@ _LABEL_VALUE, _OBJECT_NAME, _NAMESPACE = 63, 253, 63
 
 # Types of AWS that carry tags, of those that the components use; others inherit them or cannot.
 _TAGGED = (
+    "aws:budgets/budget:Budget",
     "aws:ec2/eip:Eip",
     "aws:ec2/launchTemplate:LaunchTemplate",
     "aws:ec2/natGateway:NatGateway",
@@ -46,6 +50,7 @@ _TAGGED = (
     "aws:lb/loadBalancer:LoadBalancer",
     "aws:rds/instance:Instance",
     "aws:s3/bucket:Bucket",
+    "aws:scheduler/scheduleGroup:ScheduleGroup",
     "aws:sqs/queue:Queue",
     "eks:index:Cluster",
 )
@@ -107,9 +112,12 @@ def _cluster_of(resource: Resource, plan: Plan) -> str | None:
 
 
 def tagged(plan: Plan) -> Iterator[Found]:
-    """Everything in AWS that can carry tags has those of its platform."""
+    """Everything in AWS that can carry tags has those of its platform, and its team's where a team has it alone."""
+    yield from _of_teams(plan)
     platforms = plan.of_type("eksml:platform:Platform")
-    wanted = {"eksml:platform"} | {key for each in platforms for key in (each.inputs.get("spec") or {}).get("tags", {})}
+    wanted = {names.PLATFORM_TAG} | {
+        key for each in platforms for key in (each.inputs.get("spec") or {}).get("tags", {})
+    }
     for resource in plan.resources if platforms else ():
         if (
             resource.type in _TAGGED
@@ -117,3 +125,43 @@ def tagged(plan: Plan) -> Iterator[Found]:
             and (missing := sorted(wanted - set(resource.inputs.get("tags") or {})))
         ):
             yield Found(resource, f"has no tag {', '.join(missing)}")
+
+
+def _of_teams(plan: Plan) -> Iterator[Found]:
+    """Where tags in AWS and labels in Kubernetes do not name the team that a thing is of."""
+    teams, namespaces = dict[str, str](), dict[str, str]()
+    for each in plan.of_type("kubernetes:core/v1:Namespace"):
+        metadata = each.inputs.get("metadata") or {}
+        if team := (metadata.get("labels") or {}).get(names.TEAM_LABEL):
+            namespaces[str(metadata.get("name"))] = team
+            if each.parent in plan.by_urn and plan.by_urn[each.parent].type == "eksml:tenancy:Team":
+                teams[each.parent] = team
+    for resource in plan.resources:
+        if resource.package == "kubernetes":
+            metadata = resource.inputs.get("metadata") or {}
+            team = namespaces.get(str(metadata.get("namespace")))
+            given = (metadata.get("labels") or {}).get(names.TEAM_LABEL)
+            if team and given not in (None, team):
+                yield Found(resource, f"is in the namespace of {team}, and its label {names.TEAM_LABEL} says {given}")
+        owner = next((teams[urn] for urn in _above(resource, plan) if urn in teams), None)
+        if owner and (tags := _tags_of(resource)) is not None and tags.get(names.TEAM_TAG) != owner:
+            given = tags.get(names.TEAM_TAG)
+            text = f"says {given}" if given else "is missing"
+            yield Found(resource, f"is what the team {owner} has alone, and its tag {names.TEAM_TAG} {text}")
+
+
+def _above(resource: Resource, plan: Plan) -> Iterator[str]:
+    """The components that a resource belongs to."""
+    parent = resource.parent
+    while parent is not None:
+        yield parent
+        parent = plan.by_urn[parent].parent if parent in plan.by_urn else None
+
+
+def _tags_of(resource: Resource) -> Mapping[str, str] | None:
+    """The tags of what is made in AWS, by Pulumi or by the load balancer controller; None where it carries none."""
+    if resource.type in _TAGGED:
+        return resource.inputs.get("tags") or {}
+    if resource.type.endswith(":LoadBalancerConfiguration"):
+        return (resource.inputs.get("spec") or {}).get("tags") or {}
+    return None

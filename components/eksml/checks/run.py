@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from eksml.check_list import CHECKS, Severity
+from eksml.checks.budget import within_budget
 from eksml.checks.charts import chart_value_exists, image_registry, pinned
+from eksml.checks.dashboards import dashboard_measured
 from eksml.checks.databases import database_recoverable
 from eksml.checks.exposure import encrypted, network_policy_enforced, not_public, open_public_endpoint
 from eksml.checks.finding import Finding, Found
@@ -86,6 +88,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "one-engine-per-address": one_engine_per_address,
     "target-exists": target_exists,
     "metric-exported": metric_exported,
+    "dashboard-measured": dashboard_measured,
     "sleeper-wakes": sleeper_wakes,
     "hold-fits-idle-timeout": hold_fits_idle_timeout,
     "custom-resource-after-crd": custom_resource_after_crd,
@@ -102,6 +105,7 @@ _FUNCTIONS: dict[str, Callable[[Plan], Iterator[Found]]] = {
     "name-fits": name_fits,
     "one-of-a-name": one_of_a_name,
     "tagged": tagged,
+    "within-budget": within_budget,
     "waiver-used": _waiver_used,
 }
 
@@ -117,7 +121,7 @@ class Report:
     @property
     def errors(self) -> tuple[Finding, ...]:
         """The findings that matter most."""
-        return tuple(finding for finding in self.findings if CHECKS[finding.check].severity is Severity.ERROR)
+        return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
 
 
 def run_checks(plan: Plan, checks: Iterable[str] = tuple(CHECKS)) -> Report:
@@ -128,7 +132,7 @@ def run_checks(plan: Plan, checks: Iterable[str] = tuple(CHECKS)) -> Report:
     whole = plan.with_platform
     reasons = {waiver: reason for _, waiver, reason in _waivers(whole)}
     found = [
-        Finding(check, each.resource.name, each.text, each.resource.urn)
+        Finding(check, each.resource.name, each.text, each.resource.urn, each.severity or CHECKS[check].severity)
         for check in checks
         for each in sorted(_FUNCTIONS[check](whole), key=lambda each: (each.resource.urn, each.text))
         if each.resource.urn in plan.by_urn
@@ -148,7 +152,7 @@ def as_json(report: Report) -> list[dict[str, Any]]:
     return [
         {
             "check": finding.check,
-            "severity": CHECKS[finding.check].severity.value,
+            "severity": finding.severity.value,
             "resource": finding.resource,
             "urn": finding.urn,
             "text": finding.text,

@@ -8,14 +8,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from eksml import names
-from eksml.catalog import chart_values, engines, exporters, series_in
+from eksml.catalog import engines, exporters, series_in
 from eksml.checks.engines import EngineContainer, engines_of, namespace_of
 from eksml.checks.finding import Found
 from eksml.checks.nodes import has_all_nodes
 from eksml.checks.targets import gateways_of, is_selected, routes_of
-from eksml.checks.workloads import RELEASE, chart_of, laid_over
+from eksml.checks.workloads import RELEASE, chart_of
 from eksml.errors import listed, nearest
-from eksml.image_registry import value_at
 from eksml.plan import Plan, Resource
 
 SCALED_OBJECT = "kubernetes:keda.sh/v1alpha1:ScaledObject"
@@ -31,20 +30,50 @@ _IDLE_TIMEOUT, _IDLE_SECONDS = "idle_timeout.timeout_seconds", 60
 _CHARTS = {
     "prometheus": {"kube-prometheus-stack": None},
     "kubeStateMetrics": {"kube-prometheus-stack": "kubeStateMetrics.enabled"},
+    "kubelet": {"kube-prometheus-stack": "kubelet.enabled"},
+    "alertmanager": {"kube-prometheus-stack": "alertmanager.enabled"},
     "dcgm": {"dcgm-exporter": "serviceMonitor.enabled", "gpu-operator": "dcgmExporter.serviceMonitor.enabled"},
+    "kueue": {"kueue": "enablePrometheus"},
 }
+_OFF_BY_DEFAULT = ("dcgmExporter.serviceMonitor.enabled", "enablePrometheus")
+# Exporters that a ServiceMonitor or PodMonitor of this name is for.
+_MONITORS = {"karpenter": "karpenter", "certManager": "cert-manager", "mlflow": "mlflow"}
+_RULE = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
+# Exporters of the catalog that are rules which record series.
+_RULES = ("costs", "alertRules")
 
 
 def metric_exported(plan: Plan) -> Iterator[Found]:
-    """Whatever scaling and analyses ask Prometheus is exported by something on the platform that Prometheus reads."""
+    """Whatever scaling, analyses and rules ask Prometheus is exported by something on the platform that it reads."""
     for asked in _queries(plan) if has_all_nodes(plan) else ():
-        if asked.address.startswith(names.PROMETHEUS_URL) and not _has_exporter("prometheus", plan):
+        if asked.address.startswith(names.PROMETHEUS_URL) and not has_exporter("prometheus", plan):
             text = "asks Prometheus, which this platform does not have: observability.prometheus brings it"
             yield Found(asked.resource, text)
             continue
         for series in sorted(series_in(asked.query)):
             if text := _missing(series, asked, plan):
                 yield Found(asked.resource, text)
+
+
+def is_of_platform(exporter: str) -> bool:
+    """Whether a platform brings this exporter itself, rather than a model server."""
+    return exporter in _CHARTS or exporter in _MONITORS or exporter in _RULES
+
+
+@lru_cache(maxsize=16)
+def has_exporter(exporter: str, plan: Plan) -> bool:
+    """Whether Prometheus reads an exporter that a platform brings."""
+    if exporter in _RULES:
+        return bool(exporters()[exporter].series & _recorded(plan))
+    if exporter in _MONITORS:
+        return _MONITORS[exporter] in {_name(each) for each in _monitors(plan)}
+    for release in plan.of_type(RELEASE):
+        name = (chart_of(release) or ("",))[0]
+        if name in _CHARTS[exporter]:
+            setting = _CHARTS[exporter][name]
+            if setting is None or _is_on(release.inputs.get("values") or {}, setting):
+                return True
+    return False
 
 
 def sleeper_wakes(plan: Plan) -> Iterator[Found]:
@@ -81,6 +110,33 @@ def hold_fits_idle_timeout(plan: Plan) -> Iterator[Found]:
                 yield Found(route, f"{text}: raise {_IDLE_TIMEOUT}, at most 4000, or hold it for less")
 
 
+def _is_on(values: Any, setting: str) -> bool:
+    for step in setting.split("."):
+        values = values.get(step) if isinstance(values, Mapping) else None
+    return setting not in _OFF_BY_DEFAULT if values is None else bool(values)
+
+
+def _monitors(plan: Plan) -> list[Resource]:
+    return [each for each in plan.resources if each.type.startswith(_MONITORING) and each.type != _RULE]
+
+
+def _rules(plan: Plan) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
+    for made in plan.of_type(_RULE):
+        for group in _spec(made).get("groups") or ():
+            for rule in group.get("rules") or ():
+                yield made, rule
+
+
+@lru_cache(maxsize=1)
+def _recorded(plan: Plan) -> frozenset[str]:
+    """The series that rules of the program record."""
+    return frozenset(str(rule["record"]) for _, rule in _rules(plan) if "record" in rule)
+
+
+def _name(resource: Resource) -> str:
+    return str((resource.inputs.get("metadata") or {}).get("name"))
+
+
 class _Query(NamedTuple):
     resource: Resource
     query: str
@@ -98,10 +154,14 @@ def _queries(plan: Plan) -> Iterator[_Query]:
             for metric in _spec(template).get("metrics") or ():
                 if about := (metric.get("provider") or {}).get("prometheus"):
                     yield _Query(template, str(about.get("query", "")), str(about.get("address", "")))
+    for made, rule in _rules(plan):
+        yield _Query(made, str(rule.get("expr", "")), names.PROMETHEUS_URL)
 
 
 def _missing(series: str, asked: _Query, plan: Plan) -> str | None:
     """Why a time series is not there; None where it is, or may be."""
+    if series in _recorded(plan):
+        return None
     known = {name for name, exporter in exporters().items() if series in exporter.series}
     if not known:
         if _reads_unknown(plan):
@@ -115,8 +175,8 @@ def _missing(series: str, asked: _Query, plan: Plan) -> str | None:
 
 
 def _is_exported(exporter: str, asked: _Query, plan: Plan) -> bool:
-    if exporter in _CHARTS:
-        return _has_exporter(exporter, plan)
+    if is_of_platform(exporter):
+        return has_exporter(exporter, plan)
     return any(
         _exports(engine, exporter) and is_selected(monitor, engine.workload) and _has_labels(monitor, asked.query)
         for monitor in plan.of_type(_POD_MONITOR)
@@ -142,23 +202,10 @@ def _is_made_unseen(exporter: str, plan: Plan) -> bool:
     return bool(plan.of_type(_POD_MONITOR)) and any(each.inputs.get("kind") == kind for each in made)
 
 
-@lru_cache(maxsize=8)
-def _has_exporter(exporter: str, plan: Plan) -> bool:
-    for release in plan.of_type(RELEASE):
-        name = (chart_of(release) or ("",))[0]
-        if name not in _CHARTS[exporter]:
-            continue
-        setting = _CHARTS[exporter][name]
-        values = laid_over(chart_values()[name], release.inputs.get("values") or {})
-        if setting is None or value_at(values, setting):
-            return True
-    return False
-
-
 @lru_cache(maxsize=1)
 def _reads_unknown(plan: Plan) -> bool:
     """Whether Prometheus reads something that the catalog does not know, which may export anything."""
-    monitors = [each for each in plan.resources if each.type.startswith(_MONITORING)]
+    monitors = [each for each in _monitors(plan) if _name(each) not in _MONITORS.values()]
     known = engines_of(plan)
     return any(
         each.type != _POD_MONITOR or not any(is_selected(each, engine.workload) for engine in known)

@@ -14,11 +14,10 @@ def show_report(report: Report, console: Console, *, with_explanations: bool = F
     """Prints what the checks found; nothing but a line where they found nothing."""
     console.print("\n[bold]Checks[/]")
     for finding in report.findings:
-        info = CHECKS[finding.check]
-        style = _STYLES[info.severity]
-        console.print(f"  [{style}]{info.severity}[/] {_line(finding)}")
+        style = _STYLES[finding.severity]
+        console.print(f"  [{style}]{finding.severity}[/] {_line(finding)}")
         if with_explanations:
-            console.print(f"    [dim]{info.explanation}[/]")
+            console.print(f"    [dim]{CHECKS[finding.check].explanation}[/]")
     for finding, reason in report.waived:
         console.print(f"  waived {_line(finding)} ({escape(reason)})")
     if not report.findings and not report.waived:

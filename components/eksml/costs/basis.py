@@ -96,7 +96,7 @@ class Basis:
         if resource.package == "kubernetes":
             return {self.team_of((resource.inputs.get("metadata") or {}).get("namespace")): 1.0}
         tags = resource.inputs.get("tags")
-        team = tags.get("eksml:team") if isinstance(tags, Mapping) else None
+        team = tags.get(names.TEAM_TAG) if isinstance(tags, Mapping) else None
         return {str(team or PLATFORM): 1.0}
 
     def purpose_of(self, resource: Resource, usual: str) -> str:

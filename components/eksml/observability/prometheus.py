@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
 
 from eksml import names
 from eksml.catalog import charts
-from eksml.component import Component
+from eksml.component import Component, Tags
 from eksml.controllers import no_gpu_nodes, operator_namespace, resources
 from eksml.errors import Problem
 from eksml.kustomization import Kustomization, KustomizationSpec
+from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec, RemoteWrite
 from eksml.spec import Flag, ObjectName, PositiveCount, Spec
 
 _CHART = "kube-prometheus-stack"
 # Prometheus is told to drop old data before its disk is full; the write-ahead log counts, and blocks that are merged.
 _SHARE_OF_DISK = 0.8
+# Labels of objects by which dashboards and alerts tell them apart; each makes a time series longer, not more of them.
+_LABELS = [
+    f"nodes=[{names.POOL_LABEL},{names.INSTANCE_TYPE_LABEL},{names.KARPENTER_CAPACITY_TYPE_LABEL},{names.EKS_CAPACITY_TYPE_LABEL}]",
+    f"pods=[{names.JOB_LABEL},{names.SERVER_LABEL}]",
+    f"namespaces=[{names.TEAM_LABEL}]",
+]
 
 
 class PrometheusSpec(Spec):
-    """Prometheus with its operator and kube-state-metrics; no Alertmanager, no Grafana."""
+    """Prometheus with its operator and kube-state-metrics."""
 
     retention_days: PositiveCount = 15
     """For how long measurements are kept, as long as there is room."""
@@ -35,6 +42,8 @@ class PrometheusSpec(Spec):
     """Pods, each of which measures everything by itself."""
     node_exporter: Flag = False
     """Whether every node is measured too: processors, memory, disks, network."""
+    remote_write: AmazonManagedPrometheusSpec | None = None
+    """Where measurements go as well, to be kept for longer: Amazon Managed Prometheus; null: nowhere."""
 
     def rules(self) -> Iterator[Problem]:
         """The volume holds what is kept."""
@@ -49,9 +58,13 @@ class Prometheus(Component):
 
     Arguments:
         spec: how much it keeps, and on what.
+        grafana, alertmanager: values of the chart's own Grafana and Alertmanager, if there are any.
+        region, cluster_name: of the EKS cluster, needed for remote write only.
+        tags: tags for every AWS resource.
         image_registry: a registry that images and chart come from, instead of their own; the definitions come by git.
 
     Attributes:
+        namespace: where it runs.
         definitions: its CustomResourceDefinitions, for whatever makes objects of them.
         url: where queries go, inside the cluster.
     """
@@ -61,15 +74,37 @@ class Prometheus(Component):
         name: str,
         spec: PrometheusSpec,
         *,
+        grafana: Mapping[str, Any] | None = None,
+        alertmanager: Mapping[str, Any] | None = None,
+        region: str | None = None,
+        cluster_name: pulumi.Input[str] | None = None,
+        tags: Tags | None = None,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
-        super().__init__("eksml:observability:Prometheus", name, spec, opts, image_registry=image_registry)
-        made = operator_namespace(self, charts()[_CHART].namespace)
+        super().__init__("eksml:observability:Prometheus", name, spec, opts, tags, image_registry)
+        self.namespace = operator_namespace(self, charts()[_CHART].namespace)
         # Helm installs the CRDs in a chart once, and never changes them.
         crds = KustomizationSpec.of_catalog("prometheus-operator-crds")
         self.definitions = Kustomization(f"{name}-crds", crds, opts=self.child())
-        self.helm_release(_CHART, _values(spec), skip_crds=True, depends_on=[made, self.definitions])
+        parts = {"grafana": grafana, "alertmanager": alertmanager}
+        values: dict[str, Any] = _values(spec) | {
+            part: dict(given or {"enabled": False}) for part, given in parts.items()
+        }
+        needs: list[pulumi.Resource] = [self.namespace, self.definitions]
+        if spec.remote_write:
+            remote = RemoteWrite(
+                f"{name}-remote-write",
+                spec.remote_write,
+                region=region,
+                cluster_name=cluster_name,
+                tags=self.own_tags,
+                opts=self.child(),
+            )
+            values["prometheus"]["prometheusSpec"].update(remote.values)
+            # A pod that starts in between would be refused.
+            needs.append(remote)
+        self.helm_release(_CHART, values, skip_crds=True, depends_on=needs)
         self.url = names.PROMETHEUS_URL
         self.register_outputs({"url": self.url})
 
@@ -78,15 +113,18 @@ def _values(spec: PrometheusSpec) -> dict[str, Any]:
     return {
         "prometheusOperator": _operator(),
         "prometheus": {
+            "serviceAccount": {"name": names.PROMETHEUS_SERVICE_ACCOUNT},
             "prometheusSpec": _prometheus(spec),
             "podDisruptionBudget": {"enabled": spec.replicas > 1, "minAvailable": 1},
         },
-        "kube-state-metrics": {"affinity": no_gpu_nodes(), "resources": resources("20m", "128Mi", "512Mi")},
+        "kube-state-metrics": {
+            "affinity": no_gpu_nodes(),
+            "resources": resources("20m", "128Mi", "512Mi"),
+            "metricLabelsAllowlist": _LABELS,
+        },
         "nodeExporter": {"enabled": spec.node_exporter},
         **({"prometheus-node-exporter": _node_exporter()} if spec.node_exporter else {}),
-        "grafana": {"enabled": False},
-        "alertmanager": {"enabled": False},
-        # Nobody is told of alerts yet.
+        # Ours are in the folder alerts, each with its runbook.
         "defaultRules": {"create": False},
         # Of the API server's thousands of time series nothing here needs one; the rest is out of reach in EKS.
         "kubeApiServer": {"enabled": False},

@@ -29,6 +29,13 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "aws:acm/certificateValidation:CertificateValidation": ("{hex}", {}),
+    "aws:amp/workspace:Workspace": (
+        "ws-{hex}",
+        {
+            "arn": "arn:aws:aps:{region}:{account}:workspace/{id}",
+            "prometheusEndpoint": "https://aps-workspaces.{region}.amazonaws.com/workspaces/{id}/",
+        },
+    ),
     "aws:budgets/budget:Budget": (
         "{account}:{name}",
         {"name": "{name}", "arn": "arn:aws:budgets::{account}:budget/{name}"},
@@ -42,6 +49,12 @@ _AWS: dict[str, tuple[str, dict[str, Any]]] = {
         "{name}",
         {"name": "{name}", "arn": "arn:aws:logs:{region}:{account}:log-group:{name}"},
     ),
+    "aws:cognito/userPool:UserPool": (
+        "{region}_{hex}",
+        {"name": "{name}", "arn": "arn:aws:cognito-idp:{region}:{account}:userpool/{id}"},
+    ),
+    "aws:cognito/userPoolClient:UserPoolClient": ("{hex}", {"name": "{name}", "clientSecret": "{hex}"}),
+    "aws:cognito/userPoolDomain:UserPoolDomain": ("{name}", {}),
     "aws:ec2/eip:Eip": ("eipalloc-{hex}", {"allocationId": "{id}", "publicIp": "192.0.2.1"}),
     "aws:ec2/internetGateway:InternetGateway": (
         "igw-{hex}",

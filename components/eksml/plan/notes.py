@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from eksml import catalog
+from eksml import catalog, names
+from eksml.clock import HOURS_OF_A_WEEK, hours_per_week
 from eksml.plan.model import Plan, Resource
 
 _SERVERS = (
@@ -90,11 +91,33 @@ def _vpc(vpc: Resource, _plan: Plan) -> Iterator[str]:
         yield f"The VPC {vpc.name} has no NAT gateway: nodes reach only what lies in it, such as ECR (imageRegistry)."
 
 
+def _budget(budget: Resource, _plan: Plan) -> Iterator[str]:
+    yield (
+        f"The budget {budget.name} counts nothing before the tag {names.PLATFORM_TAG} is activated for cost "
+        "allocation, in the account that pays, a day or so after the first `pulumi up`."
+    )
+
+
+def _schedule(schedule: Resource, plan: Plan) -> Iterator[str]:
+    spec = schedule.inputs["spec"]
+    hours = hours_per_week(spec["days"], spec["start"], spec["end"])
+    days = ", ".join(day.capitalize() for day in spec["days"])
+    yield (
+        f"Nodes come and go by the clock: they are there {hours:g} of {HOURS_OF_A_WEEK} hours a week "
+        f"({days}, {spec['start']} to {spec['end']} {spec.get('timeZone', 'UTC')}). What runs on them then ends, and "
+        "pods that need them wait; pods that must not be disturbed keep a node of Karpenter until they are done."
+    )
+    if plan.of_type("aws:scheduler/schedule:Schedule"):
+        yield "`pulumi up --refresh` outside these hours brings managed pools back until the next evening."
+
+
 _NOTED: dict[str, Callable[[Resource, Plan], Iterator[str]]] = {
     "eksml:platform:Platform": _platform,
     "eksml:cluster:NewCluster": _cluster,
     "eksml:network:Vpc": _vpc,
     "eksml:nodes:ManagedPool": _managed_pool,
+    "eksml:nodes:Schedule": _schedule,
+    "eksml:observability:Budget": _budget,
     "aws:eks/nodeGroup:NodeGroup": _node_group,
     **{f"eksml:serving:{server}": _server for server in _SERVERS},
 }

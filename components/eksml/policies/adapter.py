@@ -83,7 +83,11 @@ def _policy(check: str, info: CheckInfo, engine: _Engine) -> Policy:
             print(reason, file=sys.stderr)
             return args.not_applicable(reason)
         for finding in findings:
-            report_violation(finding.text, finding.urn)
+            if finding.severity is info.severity:
+                report_violation(finding.text, finding.urn)
+            else:
+                # The engine knows one level for each policy: what is less must not stop it.
+                print(f"{check}: {finding.text}", file=sys.stderr)
         return None
 
     return StackValidationPolicy(check, info.explanation, validate, _LEVELS[info.severity])

@@ -12,8 +12,6 @@ from eksml.serving.pod import MODELS_VOLUME
 from eksml.serving.pod_scripts import script_command, scripts_mount
 
 MLFLOW_SCRIPT = "mlflow_model.py"
-# Of the team's namespace: its user of MLflow, where MLflow has users.
-_USER_SECRET = "mlflow"
 # Where MLflow's own flavour of Transformers puts tokenizers and the like, apart from the weights.
 _BESIDE_WEIGHTS = ("components/*",)
 
@@ -57,5 +55,5 @@ def mlflow_container(source: MlflowSource, layout: ModelLayout) -> dict[str, Any
 
 def _of_user(variable: str, key: str) -> dict[str, Any]:
     # An MLflow that the network alone protects has no users.
-    reference = {"name": _USER_SECRET, "key": key, "optional": True}
+    reference = {"name": names.MLFLOW_SECRET, "key": key, "optional": True}
     return {"name": variable, "valueFrom": {"secretKeyRef": reference}}

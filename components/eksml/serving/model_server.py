@@ -14,6 +14,7 @@ from eksml.image_registry import with_mirrored_pods
 from eksml.kubernetes_object import KubernetesObject
 from eksml.network.exposure import ExposureSpec, exposure_objects
 from eksml.secret_key import SecretKey
+from eksml.service_access import ServiceAccess
 from eksml.serving.autoscaling import ScaledServer, address, backend, interceptor_grant, scaler
 from eksml.serving.mlflow_model import MLFLOW_SCRIPT, mlflow_container
 from eksml.serving.model_source import BucketSource, HubSource, MlflowSource
@@ -42,6 +43,7 @@ class ModelServer(Workload, Generic[ServerSpecType]):
 
     Attributes:
         url: address of the server inside the cluster.
+        access: how it is reached, and by whom.
     """
 
     def __init__(
@@ -74,7 +76,15 @@ class ModelServer(Workload, Generic[ServerSpecType]):
         if spec.metrics:
             self._pod_monitor()
         self.url = address(spec.autoscaling, name, spec.namespace, spec.facts.ports.http)
+        self.access = ServiceAccess(f"{name} ({spec.facts.title})", self.url, None, self._callers(spec))
         self.register_outputs({"url": self.url})
+
+    def _callers(self, spec: ServerSpecType) -> str:
+        """Who reaches it."""
+        exposure, team = spec.exposure, f"team {self._namespace}"
+        entry = f", and whom the entry of {team} lets in, there at {''.join(exposure.address)}" if exposure else ""
+        key = f", with the key in the Secret {self.api_key.secret}" if self.api_key else ""
+        return f"from the pods of {team}{entry}{key}"
 
     @property
     def api_key(self) -> SecretKey | None:

@@ -86,7 +86,7 @@ class TritonServerSpec(ServerSpec):
         name, model = next(iter(self.models.items()))
         if model.is_language_model and model.is_generated:
             return super().layout
-        return ModelLayout((model.facts.model_file,), name)
+        return ModelLayout((model.facts.model_file or "*",), name)
 
     def model_name(self, server: str) -> str:
         """The name by which clients ask for the first model."""

@@ -209,7 +209,7 @@ class Postgresql(Component):
             # Another one of its name cannot be made beside it.
             opts=self.child(depends_on=self._log_groups(spec), delete_before_replace=True),
         )
-        secret_arn: pulumi.Output[str] = instance.master_user_secrets.apply(lambda secrets: secrets[0].secret_arn)
+        secret_arn: pulumi.Output[str] = instance.master_user_secrets.apply(_arn_of_the_first)
         self._rotate(spec, secret_arn)
         self.access = DatabaseAccess(instance.address, _PORT, database, secret_arn, spec.key_arn)
         self.register_outputs({"host": self.access.host, "secretArn": secret_arn})
@@ -314,6 +314,10 @@ def _settings(spec: PostgresqlSpec) -> dict[str, Any]:
         ),
         "enabled_cloudwatch_logs_exports": list(_LOGS),
     }
+
+
+def _arn_of_the_first(secrets: Any) -> str:
+    return secrets[0].secret_arn
 
 
 def _identifier(name: str) -> str:

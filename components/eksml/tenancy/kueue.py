@@ -55,6 +55,7 @@ class Kueue(Component):
     Arguments:
         spec: how jobs are queued.
         flavors: by name of the pool, the labels and taints of its nodes.
+        has_prometheus: whether Prometheus's operator is there, to read how queues are.
         image_registry: a registry that image and chart come from, instead of their own.
     """
 
@@ -64,6 +65,7 @@ class Kueue(Component):
         spec: KueueSpec,
         *,
         flavors: Mapping[str, Mapping[str, Any]],
+        has_prometheus: bool = False,
         image_registry: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
@@ -75,7 +77,7 @@ class Kueue(Component):
         namespace = k8s.core.v1.Namespace(
             f"{name}-namespace", metadata={"name": names.KUEUE_NAMESPACE, "labels": labels}, opts=self.child()
         )
-        release = self.helm_release("kueue", _values(spec), depends_on=[namespace])
+        release = self.helm_release("kueue", _values(spec, has_prometheus=has_prometheus), depends_on=[namespace])
         for flavor, flavor_spec in flavors.items():
             self._object(flavor, "ResourceFlavor", release, {"spec": dict(flavor_spec)})
         for priority, (value, description) in _PRIORITIES.items():
@@ -93,8 +95,15 @@ class Kueue(Component):
         )
 
 
-def _values(spec: KueueSpec) -> dict[str, Any]:
+def _values(spec: KueueSpec, *, has_prometheus: bool) -> dict[str, Any]:
+    configuration = _configuration(spec)
+    monitored: dict[str, Any] = {}
+    if has_prometheus:
+        # The role that the chart makes for Prometheus names this namespace; its own rights suffice.
+        monitored = {"enablePrometheus": True, "metrics": {"prometheusNamespace": names.OBSERVABILITY_NAMESPACE}}
+        configuration["metrics"]["enableClusterQueueResources"] = True
     return {
+        **monitored,
         "controllerManager": {
             "replicas": spec.replicas,
             "podDisruptionBudget": {"enabled": spec.replicas > 1},
@@ -104,7 +113,7 @@ def _values(spec: KueueSpec) -> dict[str, Any]:
                 "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
             },
         },
-        "managerConfig": {"controllerManagerConfigYaml": yaml.safe_dump(_configuration(spec), sort_keys=False)},
+        "managerConfig": {"controllerManagerConfigYaml": yaml.safe_dump(configuration, sort_keys=False)},
     }
 
 

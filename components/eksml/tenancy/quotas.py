@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import ceil
 from typing import Annotated, NamedTuple
 
@@ -102,6 +102,12 @@ def shares_of(pool: ManagedPoolSpec | KarpenterPoolSpec, quota: PoolQuota) -> di
     if pool.efa:
         shares[names.EFA_RESOURCE] = unit.times(max(fact.efa_interfaces / _units(pool, fact) for fact in facts))
     return shares
+
+
+def team_tag(pool: str, pools_of_teams: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """The tag of a pool that one team has alone, by the pools that each team may use; of others there is none."""
+    teams = [team for team, pools in pools_of_teams.items() if pool in pools]
+    return {names.TEAM_TAG: teams[0]} if len(teams) == 1 else {}
 
 
 def total_of(shares: Mapping[str, Mapping[str, Share]]) -> dict[str, int]:

@@ -15,11 +15,15 @@ from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
 from eksml.errors import Problem, repetitions
 from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
-from eksml.spec import PolicyArn, PoolName, PrincipalArn, PriorityClassName, Spec
+from eksml.spec import PolicyArn, PoolName, PrincipalArn, PriorityClassName, Spec, pattern
 from eksml.tenancy.admission import admission_policies
 from eksml.tenancy.network_policies import TeamEgress, network_policies
 from eksml.tenancy.permissions import PERMISSIONS, READABLE
 from eksml.tenancy.quotas import MEMORY, Amount, PoolQuota, TeamLimits, quantity
+
+Owner = Annotated[
+    str, pattern(r"^(#[^\s]{1,80}|[^@\s]+@[^@\s.]+(\.[^@\s.]+)+)$", "a mail address, or a channel such as #ml")
+]
 
 _RBAC = "rbac.authorization.k8s.io"
 _INGRESSES = "count/ingresses.networking.k8s.io"
@@ -47,6 +51,8 @@ class TeamVolumes(Spec):
 class TeamSpec(Spec):
     """What a team may use, and who belongs to it."""
 
+    owner: Owner | None = None
+    """Who is told of what is about the team: a mail address, or a channel such as #ml."""
     principals: tuple[PrincipalArn, ...] = ()
     """ARNs of the IAM roles or users that work in the team's namespace."""
     quotas: dict[PoolName, PoolQuota] = Field(default_factory=dict)
@@ -120,7 +126,7 @@ class Team(Component):
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
-        super().__init__("eksml:tenancy:Team", name, spec, opts, {**(tags or {}), "eksml:team": team})
+        super().__init__("eksml:tenancy:Team", name, spec, opts, {**(tags or {}), names.TEAM_TAG: team})
         self._team = team
         self._namespace_object = self._namespace(spec)
         self._limits(spec, limits)

@@ -34,7 +34,7 @@ from eksml.tracking.mlflow_pods import (
     scripts_config_map,
     server_template,
 )
-from eksml.tracking.mlflow_spec import ADMIN, LOGIN_SECRET, BasicAuthentication, MlflowSpec
+from eksml.tracking.mlflow_spec import ADMIN, LOGIN_SECRET, MlflowBasicAuthentication, MlflowSpec
 
 _NAMESPACE = names.MLFLOW_NAMESPACE
 _LINK_LOCAL = "169.254.0.0/16"
@@ -166,7 +166,7 @@ class Mlflow(Component):
     ) -> list[pulumi.Resource]:
         """Makes the Secrets; gives those whose change makes the migration run again."""
         authentication = self._spec.authentication
-        if not isinstance(authentication, BasicAuthentication):
+        if not isinstance(authentication, MlflowBasicAuthentication):
             login = {"clientID": authentication.client_id, "clientSecret": _given(client_secret, "client_secret")}
             self._secret(LOGIN_SECRET, login)
             return []
@@ -281,7 +281,7 @@ def _own_policies(database: DatabaseAccess) -> dict[str, Any]:
 
 
 def _access(spec: MlflowSpec, host: str | None) -> ServiceAccess:
-    if isinstance(spec.authentication, BasicAuthentication):
+    if isinstance(spec.authentication, MlflowBasicAuthentication):
         sign_in = (
             f"user {ADMIN} with eksml:mlflowAdminPassword, or a team's from the Secret {names.MLFLOW_SECRET} of its"
             " namespace"

@@ -12,10 +12,10 @@ from eksml.catalog import rds_certificates
 from eksml.containers import CONTAINER_SECURITY, environment, pod_security
 from eksml.controllers import affinity, no_gpu_nodes, resources
 from eksml.kubernetes_object import KubernetesObject
-from eksml.tracking.mlflow_spec import BasicAuthentication, MlflowSpec
+from eksml.tracking.mlflow_spec import MlflowBasicAuthentication, MlflowSpec
 
 SERVER = "mlflow"
-PORT, METRICS_PORT = 5000, 9090
+PORT, METRICS_PORT = names.MLFLOW_PORT, 9090
 SERVER_LABELS = {"app.kubernetes.io/name": SERVER}
 MIGRATION_LABELS = {"app.kubernetes.io/name": "mlflow-migration"}
 DATABASE_SECRET = "mlflow-database"
@@ -119,7 +119,7 @@ def _arguments(spec: MlflowSpec, artifacts: Any, host: str | None) -> list[Any]:
         "--allowed-hosts": ",".join(_allowed_hosts(host)),
         # Without it the pages behind the entry could not change anything.
         **({"--cors-allowed-origins": f"https://{host}"} if host else {}),
-        **({"--app-name": "basic-auth"} if isinstance(spec.authentication, BasicAuthentication) else {}),
+        **({"--app-name": "basic-auth"} if isinstance(spec.authentication, MlflowBasicAuthentication) else {}),
     }
     return ["--serve-artifacts", *(word for option in options.items() for word in option)]
 
@@ -144,7 +144,7 @@ def _variables(spec: MlflowSpec, scripts: KubernetesObject, database: Mapping[st
     }
     if _CERTIFICATES in scripts.body["data"]:
         variables |= {"DATABASE_SSLMODE": "verify-full", "DATABASE_CERTIFICATES": f"{_SCRIPTS}/{_CERTIFICATES}"}
-    if isinstance(spec.authentication, BasicAuthentication):
+    if isinstance(spec.authentication, MlflowBasicAuthentication):
         permission = spec.authentication.default_permission
         variables |= {
             "MLFLOW_SECRETS": f"{_SECRETS}/{secret}",
@@ -199,7 +199,7 @@ def _pod(spec: MlflowSpec, scripts: KubernetesObject, secret: str, container: di
         {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         {"name": "scratch", "emptyDir": {"sizeLimit": f"{spec.scratch_gib}Gi"}},
     ]
-    if isinstance(spec.authentication, BasicAuthentication):
+    if isinstance(spec.authentication, MlflowBasicAuthentication):
         volumes.append({"name": "secrets", "secret": {"secretName": secret}})
         mount = {"name": "secrets", "mountPath": f"{_SECRETS}/{secret}", "readOnly": True}
         container = {**container, "volumeMounts": [*container["volumeMounts"], mount]}

@@ -20,7 +20,7 @@ ADMIN = "admin"
 _GIB_OF_A_PROCESS = 0.35
 
 
-class BasicAuthentication(Spec):
+class MlflowBasicAuthentication(Spec):
     """Each team signs in with a name and a password, and so do the administrator and whom they add."""
 
     kind: Literal["basic"] = "basic"
@@ -28,7 +28,7 @@ class BasicAuthentication(Spec):
     """What everybody who signs in may do with what others have made; with their own things people may do everything."""
 
 
-class OpenIdConnectAuthentication(Spec):
+class MlflowEntryAuthentication(Spec):
     """People sign in with an identity provider, at the platform's entry; MLflow itself knows no users.
 
     Its endpoints are in the provider's document at ISSUER/.well-known/openid-configuration. The provider must allow
@@ -89,8 +89,8 @@ class MlflowSpec(Spec):
     """Where experiments, runs and registered models are kept: a database of RDS, or one that exists."""
     artifacts: ArtifactsSpec = Field(default_factory=ArtifactsSpec)
     """Where files of runs and models are kept."""
-    authentication: Annotated[BasicAuthentication | OpenIdConnectAuthentication, Field(discriminator="kind")] = Field(
-        default_factory=BasicAuthentication
+    authentication: Annotated[MlflowBasicAuthentication | MlflowEntryAuthentication, Field(discriminator="kind")] = (
+        Field(default_factory=MlflowBasicAuthentication)
     )
     """Who is let in: basic, by users of MLflow's own, or openIdConnect, at the platform's entry."""
     replicas: PositiveCount = 1
@@ -114,7 +114,7 @@ class MlflowSpec(Spec):
     @property
     def secrets_needed(self) -> Mapping[str, str]:
         """The secrets of the stack that it needs, and what they are."""
-        if isinstance(self.authentication, BasicAuthentication):
+        if isinstance(self.authentication, MlflowBasicAuthentication):
             return {"mlflowAdminPassword": "password of MLflow's user admin, at least 12 characters"}
         return {"mlflowClientSecret": "secret of the OAuth client by which people sign in to MLflow"}
 
@@ -133,7 +133,7 @@ def mlflow_problems(
     if spec.artifacts.bucket is None and not has_bucket:
         reason = "the platform has no model bucket: give storage.modelBucket, or the name of a bucket that exists"
         yield Problem(("artifacts", "bucket"), f"missing: {reason}")
-    if isinstance(spec.authentication, BasicAuthentication):
+    if isinstance(spec.authentication, MlflowBasicAuthentication):
         if ADMIN in set(teams):
             text = f"a team is called {ADMIN}, which is the name of MLflow's administrator: call it something else"
             yield Problem(("authentication",), text)

@@ -1,11 +1,12 @@
-"""Registers a folder as the next version of a model, by MLflow's own client, and gives it an alias.
+"""Registers folders as models, by MLflow's own client; those below one model are its versions, one after the other.
 
-python mlflow_models.py MODEL FOLDER ALIAS WAY
+python mlflow_models.py FOLDER
 
-WAY: `files`, of a run; or `logged`, as a model that MLflow knows the flavour of.
+FOLDER has MODEL/WAY/VERSION/ with the files of each. WAY: `files`, of a run; or `logged`, as a model of a flavour.
 """
 
 import sys
+from pathlib import Path
 
 import mlflow
 
@@ -18,21 +19,16 @@ class Model(mlflow.pyfunc.PythonModel):
         return model_input
 
 
-model, folder, alias, way = sys.argv[1:]
-mlflow.set_experiment("tests")
-with mlflow.start_run() as run:
-    if way == "logged":
-        made = mlflow.pyfunc.log_model(name="model", python_model=Model(), artifacts={"weights": folder})
-        uri = made.model_uri
-    else:
-        mlflow.log_artifacts(folder, "model")
-        uri = f"runs:/{run.info.run_id}/model"
 client = mlflow.MlflowClient()
-if way == "files":
-    if not client.search_registered_models(f"name = '{model}'"):
+mlflow.set_experiment("tests")
+for folder in sorted(Path(sys.argv[1]).glob("*/*/*")):
+    way, model = folder.parent.name, folder.parents[1].name
+    with mlflow.start_run() as run:
+        if way == "logged":
+            made = mlflow.pyfunc.log_model(name="model", python_model=Model(), artifacts={"weights": str(folder)})
+            mlflow.register_model(made.model_uri, model)
+            continue
+        mlflow.log_artifacts(str(folder), "model")
+    if folder.name == "1":
         client.create_registered_model(model)
-    version = client.create_model_version(model, uri, run.info.run_id).version
-else:
-    version = mlflow.register_model(uri, model).version
-client.set_registered_model_alias(model, alias, version)
-print(version)
+    client.create_model_version(model, f"runs:/{run.info.run_id}/model", run.info.run_id)

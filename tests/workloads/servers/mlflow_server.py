@@ -18,7 +18,11 @@ users.write_text(
     f"admin_password = {os.environ['MLFLOW_TRACKING_PASSWORD']}\n",
     encoding="utf-8",
 )
-os.environ |= {"MLFLOW_AUTH_CONFIG_PATH": str(users), "MLFLOW_FLASK_SERVER_SECRET_KEY": "of this test only"}
+os.environ |= {
+    "MLFLOW_AUTH_CONFIG_PATH": str(users),
+    "MLFLOW_FLASK_SERVER_SECRET_KEY": "of this test only",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
 command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"]
 command += ["--host", "127.0.0.1", "--port", port, "--backend-store-uri", f"sqlite:///{folder}/runs.db"]
 command += ["--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")]

@@ -41,6 +41,7 @@ MOST_TRIES = 6
 SECONDS_TO_ANSWER = 60
 LONGEST_PAUSE_SECONDS = 30
 CHUNK_BYTES = 1024**2
+LONGEST_MESSAGE = 10_000
 NOT_WRITTEN = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EROFS}
 
 
@@ -63,7 +64,7 @@ class File(NamedTuple):
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Follows nobody to another address, who would get the password too."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
         return None
 
 
@@ -165,8 +166,16 @@ def _of_status(error: urllib.error.HTTPError, what: str, *, has_user: bool) -> s
         text = f"MLflow lets nobody without a user read {what}"
         raise FailureError(f"{text}: the Secret mlflow of the namespace has to have username and password")
     if error.code < http.client.INTERNAL_SERVER_ERROR and error.code != http.client.TOO_MANY_REQUESTS:
-        raise FailureError(f"MLflow refuses {what}: {error.code} {error.reason}")
+        raise FailureError(f"MLflow refuses {what}: {_message(error)}")
     return f"MLflow answers {error.code} {error.reason} for {what}"
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    """What MLflow itself says: of an alias that is not there, that the request is a bad one."""
+    try:
+        return str(json.loads(error.read(LONGEST_MESSAGE))["message"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return f"{error.code} {error.reason}"
 
 
 def folder_of(files: list[File], marks: list[str]) -> str:

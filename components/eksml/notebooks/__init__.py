@@ -1,0 +1,1 @@
+"""Notebooks for people: a hub, what it offers them, and how they sign in."""

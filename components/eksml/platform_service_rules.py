@@ -1,0 +1,88 @@
+"""What the services of a platform, for tracking, notebooks, measuring and costs, ask of its other parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
+from eksml.errors import Problem
+from eksml.network.entry import entry_problems, login_problems
+from eksml.nodes.schedule import schedule_problems
+from eksml.paths import Path
+from eksml.tracking.mlflow_spec import MlflowEntryAuthentication, MlflowSpec, mlflow_problems
+from eksml.tracking.tensorboard import tensor_board_problems
+from eksml.tracking.weights_and_biases import weights_and_biases_problems
+
+if TYPE_CHECKING:
+    from eksml.platform_settings import PlatformSpec
+
+
+def service_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    """The problems of all services."""
+    yield from _entry_problems(spec)
+    yield from _tracking_problems(spec)
+    yield from _schedule_problems(spec)
+    yield from _aws_problems(spec)
+
+
+def _entry_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    if spec.gateway and spec.gateway.entry:
+        hosts = {name: team.gateway.host for name, team in spec.teams.items() if team.gateway and team.gateway.host}
+        yield from entry_problems(spec.gateway.entry, region=spec.region, network=spec.network, team_hosts=hosts)
+
+
+def _tracking_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    if spec.tracking is None:
+        return
+    path: Path = ("tracking",)
+    if spec.tracking.mlflow:
+        yield from _mlflow_problems(spec, spec.tracking.mlflow)
+    if spec.tracking.weights_and_biases:
+        for problem in weights_and_biases_problems(spec.tracking.weights_and_biases, spec.teams):
+            yield problem.below((*path, "weightsAndBiases"))
+    boards = tensor_board_problems(
+        spec.tracking.tensor_boards,
+        spec.teams,
+        has_bucket=_has_bucket(spec),
+        mounts_buckets=bool(spec.storage and spec.storage.bucket_mounts),
+    )
+    yield from (problem.below((*path, "tensorBoards")) for problem in boards)
+
+
+def _mlflow_problems(spec: PlatformSpec, mlflow: MlflowSpec) -> Iterator[Problem]:
+    path: Path = ("tracking", "mlflow")
+    entry = spec.gateway.entry if spec.gateway else None
+    found = mlflow_problems(mlflow, has_bucket=_has_bucket(spec), has_entry=entry is not None, teams=spec.teams)
+    yield from (problem.below(path) for problem in found)
+    if isinstance(mlflow.authentication, MlflowEntryAuthentication) and entry:
+        yield from login_problems((*path, "authentication"), entry, spec.network)
+
+
+def _schedule_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    if spec.schedule:
+        found = schedule_problems(
+            spec.schedule,
+            managed_pools=spec.managed_pools,
+            karpenter_pools=tuple(spec.karpenter_pools),
+            is_protected=bool(getattr(spec.cluster, "deletion_protection", False)),
+        )
+        yield from (problem.below(("schedule",)) for problem in found)
+
+
+def _aws_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    """What is made in AWS is not to be had on a cluster by its kubeconfig."""
+    if not isinstance(spec.cluster, KubeconfigClusterSpec):
+        return
+    given: dict[Path, bool] = {
+        ("tracking", "mlflow"): spec.mlflow is not None,
+        ("budget",): spec.budget is not None,
+        ("schedule",): spec.schedule is not None,
+    }
+    for path, is_given in given.items():
+        if is_given:
+            yield Problem(path, "given, but a cluster by its kubeconfig gets nothing in AWS: set it to null")
+
+
+def _has_bucket(spec: PlatformSpec) -> bool:
+    return bool(spec.storage and spec.storage.model_bucket)
