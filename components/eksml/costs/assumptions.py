@@ -50,6 +50,8 @@ class Assumptions(Assumed):
     program needs all day is full of jobs for so long."""
     awake_hours_per_day: Annotated[float, amount("hours/day", 24)] = 8
     """Hours a day for which a model server that may sleep is awake."""
+    notebook_people: Annotated[float, amount("people", 100_000)] = 10
+    """How many people have a home for their notebooks, where each has a volume of their own."""
     nat_gb: Annotated[float, amount("GB/month")] = 500
     """Data through all NAT gateways together: images, packages, models from a hub."""
     endpoint_gb: Annotated[float, amount("GB/month")] = 100
