@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from eksml.network.entry import EntryHandles as EntryHandles
     from eksml.network.entry import EntrySpec as EntrySpec
     from eksml.network.entry import PlatformEntry as PlatformEntry
-    from eksml.network.entry import ServiceBackend as ServiceBackend
+    from eksml.network.entry import ServiceRoutes as ServiceRoutes
+    from eksml.network.entry import ServiceRoutesSpec as ServiceRoutesSpec
     from eksml.network.entry import entry_policy as entry_policy
     from eksml.network.entry import service_routes as service_routes
     from eksml.network.existing_vpc import ExistingVpcSpec as ExistingVpcSpec
@@ -315,7 +316,8 @@ _PUBLIC = {
         "EntryHandles",
         "EntrySpec",
         "PlatformEntry",
-        "ServiceBackend",
+        "ServiceRoutes",
+        "ServiceRoutesSpec",
         "entry_policy",
         "service_routes",
     ),

@@ -25,7 +25,7 @@ from eksml.cluster.new_cluster import NewCluster, NewClusterSpec
 from eksml.cluster.secrets_store import SecretsStore, SecretsStoreSpec
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
-from eksml.network.entry import EntryHandles
+from eksml.network.entry import EntryHandles, ServiceRoutes, ServiceRoutesSpec
 from eksml.network.existing_vpc import ExistingVpcSpec
 from eksml.network.gateway import GatewayControllers
 from eksml.network.vpc import NatGateways, NewVpcSpec, Vpc
@@ -34,10 +34,14 @@ from eksml.nodes.karpenter_pool import KarpenterPool, KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
 from eksml.nodes.node_role import NodeRole, NodeRoleSpec
 from eksml.nodes.schedule import Schedule
+from eksml.notebooks.jupyterhub import BACKEND as NOTEBOOK_BACKEND
+from eksml.notebooks.jupyterhub import JupyterHub
 from eksml.observability.budget import Budget
+from eksml.observability.grafana import BACKEND as GRAFANA_BACKEND
 from eksml.observability.observability import Observability
 from eksml.observability.prometheus import Prometheus
 from eksml.platform_exports import platform_exports
+from eksml.platform_measuring import has_prometheus, measured_exporters, measured_servers
 from eksml.platform_secrets import platform_secrets
 from eksml.platform_settings import PlatformSpec
 from eksml.serving.model_server import ModelServer
@@ -99,19 +103,23 @@ class Platform(Component):
             nodes = self._nodes(cluster, network)
             storage = self._storage(cluster, network, needs=nodes.system)
             gateway = self._gateway(cluster, network, needs=nodes.everything)
-        observability = self._observability(cluster.provider, needs=nodes.with_volumes)
+        entry = gateway.entry if gateway else None
+        observability = self._observability(cluster, network, entry, needs=nodes.with_volumes)
         prometheus = observability.prometheus if observability else None
         self._accelerators(cluster.provider, prometheus, needs=nodes.system)
         operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
         needs = [*nodes.everything, *(part for part in (storage, observability, gateway) if part)]
         teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
-        entry = gateway.entry if gateway else None
-        tracking = self._tracking(cluster, network, storage, entry, needs=[*needs, *teams.values()])
-        after_tracking = [tracking] if tracking else []
-        servers = self._servers(cluster.provider, storage, teams, needs=after_tracking)
+        notebooks = self._notebooks(cluster, network, storage, entry, needs=needs)
+        after = [*needs, *teams.values(), *([notebooks] if notebooks else [])]
+        tracking = self._tracking(cluster, network, storage, entry, needs=after)
+        servers = self._servers(cluster.provider, storage, teams, needs=[tracking] if tracking else [])
         self._cost_controls(cluster, nodes)
-        access = {**(tracking.access if tracking else {}), **{name: made.access for name, made in servers.items()}}
+        access = {name: server.access for name, server in servers.items()}
+        access |= tracking.access if tracking else {}
+        access |= {"jupyter": notebooks.access} if notebooks else {}
+        access |= {"grafana": observability.grafana.access} if observability and observability.grafana else {}
         self.exports: dict[str, Any] = platform_exports(
             spec, cluster, network, storage, access=access, missing_secrets=self._secrets.missing
         )
@@ -272,12 +280,48 @@ class Platform(Component):
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
         )
 
-    def _observability(self, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]) -> Observability | None:
+    def _observability(
+        self,
+        cluster: NewCluster | ExistingCluster | KubeconfigCluster,
+        network: Vpc | ExistingVpcSpec | None,
+        entry: EntryHandles | None,
+        needs: list[pulumi.Resource],
+    ) -> Observability | None:
         spec = self._spec
         if spec.observability is None:
             return None
-        opts = self.child(depends_on=needs, providers=[provider])
-        return Observability(self.resource_name, spec.observability, image_registry=spec.image_registry, opts=opts)
+        made = Observability(
+            self.resource_name,
+            spec.observability,
+            secrets=self._secrets.values,
+            exporters=measured_exporters(spec),
+            engines={server.kind for server in spec.servers.values()},
+            servers=measured_servers(spec),
+            owners={team: team_spec.owner for team, team_spec in spec.teams.items()},
+            region=None if isinstance(cluster, KubeconfigCluster) else spec.region,
+            instance_types={each for pool in spec.pools.values() for each in pool.instance_types},
+            cluster_name=None if isinstance(cluster, KubeconfigCluster) else cluster.cluster_name,
+            grafana_host=entry.host("grafana") if entry else None,
+            load_balancer_cidrs=network.load_balancer_cidrs if network and entry else (),
+            tags=self.own_tags,
+            image_registry=spec.image_registry,
+            opts=self.child(depends_on=needs, providers=[cluster.provider]),
+        )
+        if entry and made.grafana:
+            self._route("grafana", GRAFANA_BACKEND, entry, made, cluster.provider)
+        return made
+
+    def _route(
+        self,
+        service: str,
+        backend: ServiceRoutesSpec,
+        entry: EntryHandles,
+        behind: pulumi.Resource,
+        provider: pulumi.ProviderResource,
+    ) -> None:
+        """Leads people from the platform's entry to a service."""
+        opts = self.child(depends_on=[behind], providers=[provider])
+        ServiceRoutes(f"{self.resource_name}-{service}-routes", backend, service=service, entry=entry, opts=opts)
 
     def _accelerators(
         self, provider: pulumi.ProviderResource, prometheus: Prometheus | None, needs: list[pulumi.Resource]
@@ -357,6 +401,43 @@ class Platform(Component):
             )
         return made
 
+    def _notebooks(
+        self,
+        cluster: NewCluster | ExistingCluster | KubeconfigCluster,
+        network: Vpc | ExistingVpcSpec | None,
+        storage: SharedStorage | None,
+        entry: EntryHandles | None,
+        needs: list[pulumi.Resource],
+    ) -> JupyterHub | None:
+        spec = self._spec
+        if spec.notebooks is None:
+            return None
+        bucket = storage.model_bucket if storage else None
+        folder = f"teams/{spec.notebooks.team}/" if spec.notebooks.team else "notebooks/"
+        environment: dict[str, pulumi.Input[str]] = {"MLFLOW_TRACKING_URI": names.MLFLOW_URL} if spec.mlflow else {}
+        if bucket:
+            environment |= {"MODEL_BUCKET": bucket.bucket_name, "MODEL_BUCKET_PREFIX": folder}
+        made = JupyterHub(
+            f"{self.resource_name}-notebooks",
+            spec.notebooks,
+            pools=spec.pools,
+            region=spec.region,
+            cluster_name=None if isinstance(cluster, KubeconfigCluster) else cluster.cluster_name,
+            policy=bucket.read_write_policy(folder) if bucket else None,
+            environment=environment,
+            client_secret=self._secrets.values.get("jupyterHubClientSecret"),
+            password=self._secrets.values.get("jupyterHubPassword"),
+            host=entry.host("jupyter") if entry else None,
+            load_balancer_cidrs=network.load_balancer_cidrs if network and entry else (),
+            has_prometheus=has_prometheus(spec),
+            image_registry=spec.image_registry,
+            tags=self.own_tags,
+            opts=self.child(depends_on=needs, providers=[cluster.provider]),
+        )
+        if entry:
+            self._route("jupyter", NOTEBOOK_BACKEND, entry, made, cluster.provider)
+        return made
+
     def _tracking(
         self,
         cluster: NewCluster | ExistingCluster | KubeconfigCluster,
@@ -394,7 +475,9 @@ class Platform(Component):
             key_arn=spec.storage.model_bucket.key_arn if spec.storage and spec.storage.model_bucket else None,
             entry=entry,
             load_balancer_cidrs=network.load_balancer_cidrs if network else (),
-            is_measured=bool(spec.observability and spec.observability.prometheus),
+            notebooks=names.NOTEBOOK_NAMESPACE if spec.notebooks else None,
+            notebooks_team=spec.notebooks.team if spec.notebooks else None,
+            has_prometheus=has_prometheus(spec),
             image_registry=spec.image_registry,
             tags=self.own_tags,
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
@@ -464,6 +547,7 @@ class Platform(Component):
             f"{self.resource_name}-kueue",
             queueing.model_copy(update={"frameworks": frameworks}),
             flavors={name: _flavor(name, pool) for name, pool in self._spec.pools.items()},
+            has_prometheus=has_prometheus(self._spec),
             image_registry=self._spec.image_registry,
             opts=self.child(depends_on=needs, providers=[provider]),
         )

@@ -25,7 +25,7 @@ def measured_servers(spec: PlatformSpec) -> dict[str, MeasuredServer]:
 
 def measured_exporters(spec: PlatformSpec) -> set[str]:
     """What Prometheus reads beside what comes with it, by the catalog's names."""
-    has_cert_manager = bool(spec.serving and spec.serving.kserve and spec.serving.kserve.cert_manager)
+    has_cert_manager = bool(spec.serving and spec.serving.kserve and spec.serving.kserve.install_cert_manager)
     has_interceptor = bool(spec.serving and spec.serving.keda and spec.serving.keda.http_add_on)
     parts = {
         "dcgm": spec.accelerators is not None,

@@ -33,6 +33,8 @@ def server_problems(spec: PlatformSpec) -> Iterator[Problem]:
     exposures: dict[Path, tuple[str, ExposureSpec | None]] = {
         ("servers", name): (server.namespace, server.exposure) for name, server in spec.servers.items()
     }
+    for team, board in (spec.tracking.tensor_boards if spec.tracking else {}).items():
+        exposures["tracking", "tensorBoards", team] = (team, board.exposure)
     yield from exposure_problems(exposures, {name: team.gateway for name, team in spec.teams.items()})
 
 

@@ -9,7 +9,11 @@ from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
 from eksml.errors import Problem
 from eksml.network.entry import entry_problems, login_problems
 from eksml.nodes.schedule import schedule_problems
+from eksml.notebooks.jupyterhub import jupyterhub_problems
+from eksml.observability.alerts import objective_problems, owner_problems
+from eksml.observability.observability import ObservabilitySpec
 from eksml.paths import Path
+from eksml.platform_measuring import measured_servers
 from eksml.tracking.mlflow_spec import MlflowEntryAuthentication, MlflowSpec, mlflow_problems
 from eksml.tracking.tensorboard import tensor_board_problems
 from eksml.tracking.weights_and_biases import weights_and_biases_problems
@@ -22,6 +26,8 @@ def service_problems(spec: PlatformSpec) -> Iterator[Problem]:
     """The problems of all services."""
     yield from _entry_problems(spec)
     yield from _tracking_problems(spec)
+    yield from _notebook_problems(spec)
+    yield from _alert_problems(spec)
     yield from _schedule_problems(spec)
     yield from _aws_problems(spec)
 
@@ -59,6 +65,25 @@ def _mlflow_problems(spec: PlatformSpec, mlflow: MlflowSpec) -> Iterator[Problem
         yield from login_problems((*path, "authentication"), entry, spec.network)
 
 
+def _notebook_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    if spec.notebooks:
+        found = jupyterhub_problems(
+            spec.notebooks,
+            spec.pools,
+            teams=list(spec.teams),
+            has_efs=bool(spec.storage and spec.storage.efs),
+            has_entry=bool(spec.gateway and spec.gateway.entry),
+        )
+        yield from (problem.below(("notebooks",)) for problem in found)
+
+
+def _alert_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    alerts = spec.observability.alerts if spec.observability else None
+    if alerts:
+        yield from owner_problems({name: team.owner for name, team in spec.teams.items()})
+        yield from objective_problems(alerts, measured_servers(spec))
+
+
 def _schedule_problems(spec: PlatformSpec) -> Iterator[Problem]:
     if spec.schedule:
         found = schedule_problems(
@@ -74,14 +99,15 @@ def _aws_problems(spec: PlatformSpec) -> Iterator[Problem]:
     """What is made in AWS is not to be had on a cluster by its kubeconfig."""
     if not isinstance(spec.cluster, KubeconfigClusterSpec):
         return
-    given: dict[Path, bool] = {
-        ("tracking", "mlflow"): spec.mlflow is not None,
-        ("budget",): spec.budget is not None,
-        ("schedule",): spec.schedule is not None,
-    }
-    for path, is_given in given.items():
-        if is_given:
-            yield Problem(path, "given, but a cluster by its kubeconfig gets nothing in AWS: set it to null")
+    given: list[Path] = [("observability", *each.split(".")) for each in _aws_settings(spec.observability)]
+    given += [("tracking", "mlflow")] if spec.mlflow else []
+    given += [(setting,) for setting in ("budget", "schedule") if getattr(spec, setting)]
+    for path in given:
+        yield Problem(path, "given, but a cluster by its kubeconfig gets nothing in AWS: set it to null")
+
+
+def _aws_settings(observability: ObservabilitySpec | None) -> Iterator[str]:
+    return observability.uses_aws if observability else iter(())
 
 
 def _has_bucket(spec: PlatformSpec) -> bool:

@@ -30,6 +30,7 @@ from eksml.nodes.managed_pool import ManagedPoolSpec
 from eksml.nodes.pool import AmiFamily
 from eksml.nodes.schedule import ScheduleSpec
 from eksml.nodes.sharing import Mps, TimeSlicing, config_name
+from eksml.notebooks.jupyterhub import JupyterHubSpec
 from eksml.observability.budget import BudgetSpec
 from eksml.observability.observability import ObservabilitySpec
 from eksml.platform_rules import platform_rules
@@ -82,6 +83,8 @@ class PlatformSpec(Spec):
     """Model servers by name, each in the namespace of a team."""
     tracking: TrackingSpec | None = None
     """What remembers experiments, runs and models; null: nothing does."""
+    notebooks: JupyterHubSpec | None = None
+    """JupyterHub: notebooks for people, on the pools of the platform; null: none."""
     observability: ObservabilitySpec | None = None
     """What measures the cluster, its GPUs and its model servers, and who is told; null: nothing does."""
     budget: BudgetSpec | None = None
@@ -148,7 +151,7 @@ class PlatformSpec(Spec):
     @property
     def secrets_needed(self) -> tuple[str, ...]:
         """The secrets of the stack that its parts need, without `eksml:`."""
-        parts = (self.tracking,)
+        parts = (self.tracking, self.notebooks, self.observability)
         return tuple(secret for part in parts if part for secret in part.secrets_needed)
 
     @property

@@ -269,6 +269,7 @@ RelativePath = Annotated[
     pattern(r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", "a path of letters, digits and ._-/, not beginning with /"),
     AfterValidator(_downwards),
 ]
+Port = Annotated[int, Field(strict=True, ge=1, le=65_535)]
 ObjectName = Annotated[
     str,
     pattern(

@@ -17,7 +17,7 @@ from eksml import names
 from eksml.checks.workloads import workloads_of
 from eksml.kubernetes_object import KubernetesObject
 from eksml.network.authentication import OpenIdConnect
-from eksml.network.entry import EntryHandles, EntrySpec, PlatformEntry, ServiceBackend, entry_policy, service_routes
+from eksml.network.entry import EntryHandles, EntrySpec, PlatformEntry, ServiceRoutesSpec, entry_policy, service_routes
 from eksml.network.exposure import ExposureSpec, exposure_objects
 from eksml.network.external_dns import ExternalDnsSpec
 from eksml.network.gateway import GatewayControllers, GatewaySpec
@@ -117,7 +117,10 @@ def test_a_route_to_a_server_that_sleeps_is_admitted_and_what_lets_it_lead_to_an
 def test_the_platforms_entry_and_a_service_behind_it_are_admitted(cluster: Client) -> None:
     labels = {names.PLATFORM_NAMESPACE_LABEL: names.PLATFORM_NAMESPACE_VALUE}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mlflow", "labels": labels}}
-    backend, handles = ServiceBackend("mlflow", 5000, "/health"), EntryHandles("ml.example.com")
+    backend, handles = (
+        ServiceRoutesSpec(namespace="mlflow", service="mlflow", port=5000, health_path="/health"),
+        EntryHandles("ml.example.com"),
+    )
     made = service_routes("mlflow", backend, handles, authentication=parse(OpenIdConnect, LOGIN))
     made.append(entry_policy("mlflow", {"app": "mlflow"}, 5000, ("10.0.224.0/22",)))
     items: list[dict[str, Any]] = [*objects(platform_entry()), namespace, *whole(made, "mlflow")]
@@ -134,7 +137,10 @@ def test_the_platforms_entry_and_a_service_behind_it_are_admitted(cluster: Clien
 
 def test_of_a_service_behind_a_login_the_controller_reads_that_secret_alone(cluster: Client) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mlflow"}}
-    backend, handles = ServiceBackend("mlflow", 5000, "/health"), EntryHandles("ml.example.com")
+    backend, handles = (
+        ServiceRoutesSpec(namespace="mlflow", service="mlflow", port=5000, health_path="/health"),
+        EntryHandles("ml.example.com"),
+    )
     made = service_routes("mlflow", backend, handles, authentication=parse(OpenIdConnect, LOGIN))
     rights = [each for each in whole(made, "mlflow") if each["kind"] in ("Role", "RoleBinding")]
     secrets = [

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.controlplane
 
 @pytest.mark.parametrize("authentication", [{"kind": "basic"}, LOGIN], ids=["basic", "openIdConnect"])
 def test_its_objects_are_admitted_and_its_pods_are_restricted(cluster: Client, authentication: dict[str, str]) -> None:
-    registered = objects(mlflow(replicas=2, authentication=authentication, arguments={"is_measured": True}))
+    registered = objects(mlflow(replicas=2, authentication=authentication, arguments={"has_prometheus": True}))
     crds.install(cluster, registered)
     cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vision"}})
     made = [cluster.create(item)["kind"] for item in registered]

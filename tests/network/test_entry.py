@@ -14,7 +14,7 @@ from eksml.network.entry import (
     EntryHandles,
     EntrySpec,
     PlatformEntry,
-    ServiceBackend,
+    ServiceRoutesSpec,
     entry_policy,
     entry_problems,
     login_problems,
@@ -30,7 +30,7 @@ from programs import needs, one, recorded
 from refusals import check_problems, problems
 
 ENTRY: dict[str, Any] = {"host": "*.ml.example.com", "tls": TLS}
-MLFLOW = ServiceBackend("mlflow", 5000, "/health")
+MLFLOW = ServiceRoutesSpec(namespace="mlflow", service="mlflow", port=5000, health_path="/health")
 HANDLES = EntryHandles("ml.example.com")
 NAMESPACE = "kubernetes:core/v1:Namespace"
 NETWORK = NewVpcSpec(zones=("usw2-az1", "usw2-az2"))

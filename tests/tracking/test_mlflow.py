@@ -9,7 +9,6 @@ import pytest
 
 from eksml.catalog import images, rds_certificates, regions
 from eksml.errors import SpecError
-from eksml.kubernetes_object import KubernetesObject
 from eksml.plan import Plan
 from eksml.plan.manifests import objects
 from eksml.spec import parse
@@ -157,13 +156,10 @@ def test_it_answers_to_its_service_a_port_forward_and_its_host_only() -> None:
     assert "--cors-allowed-origins" not in container(mlflow())["args"]
 
 
-def test_behind_an_entry_it_has_its_routes_and_an_address() -> None:
-    route = KubernetesObject("gateway.networking.k8s.io/v1", "HTTPRoute", "mlflow", {"spec": {}})
-    plan = mlflow(arguments={"host": "mlflow.example.com", "routes": [route]})
+def test_behind_an_entry_it_has_an_address() -> None:
+    plan = mlflow(arguments={"host": "mlflow.example.com"})
     assert plan.exports["access"]["url"] == "https://mlflow.example.com"
     assert "command" not in plan.exports["access"]
-    made = one(plan, "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute").inputs
-    assert made["metadata"]["namespace"] == "mlflow"
 
 
 def test_a_database_of_rds_is_known_by_its_certificate() -> None:
@@ -229,7 +225,7 @@ def test_teams_the_platform_and_load_balancers_reach_it_and_nobody_else() -> Non
 def test_its_metrics_are_read_where_there_is_a_prometheus() -> None:
     monitor = "kubernetes:monitoring.coreos.com/v1:PodMonitor"
     assert mlflow().of_type(monitor) == []
-    plan = mlflow(arguments={"is_measured": True})
+    plan = mlflow(arguments={"has_prometheus": True})
     assert one(plan, monitor).inputs["spec"]["podMetricsEndpoints"] == [{"port": "metrics"}]
     assert {"name": "metrics", "containerPort": 9090} in container(plan)["ports"]
 

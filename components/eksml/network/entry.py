@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 
 from eksml import names
 from eksml.addresses import is_open
-from eksml.component import Tags
+from eksml.component import Component, Tags
 from eksml.errors import Problem
 from eksml.kubernetes_object import KubernetesObject
 from eksml.network.authentication import OpenIdConnect, authentication_action
@@ -20,7 +20,7 @@ from eksml.network.target_group import target_group
 from eksml.network.team_routes import READ, RULES_KIND
 from eksml.network.vpc import NewVpcSpec
 from eksml.paths import Path
-from eksml.spec import HostDomain
+from eksml.spec import HostDomain, Namespace, ObjectName, Port, Spec, UrlPath
 
 _RBAC = "rbac.authorization.k8s.io"
 _PLATFORM = {names.PLATFORM_NAMESPACE_LABEL: names.PLATFORM_NAMESPACE_VALUE}
@@ -98,19 +98,61 @@ class PlatformEntry(Entry):
         self.register_outputs({"certificateArn": self.certificate_arn})
 
 
-class ServiceBackend(NamedTuple):
-    """The Service that people of a platform's service reach."""
+class ServiceRoutesSpec(Spec):
+    """The Kubernetes Service that people reach."""
 
-    service: str
-    """Name of the Kubernetes Service, in the namespace of the service."""
-    port: int
+    namespace: Namespace
+    """The namespace of the service, which has the label of the platform."""
+    service: ObjectName
+    """Name of the Kubernetes Service, in that namespace."""
+    port: Port
     """Its port."""
-    health_path: str
+    health_path: UrlPath
     """What the load balancer asks its pods; they answer 200 while they are healthy, also to nobody in particular."""
 
 
+class ServiceRoutes(Component):
+    """What leads people from the platform's entry to a service.
+
+    Arguments:
+        spec: where requests go.
+        service: the first part of the host name.
+        entry: the entry.
+        authentication: with whom people log in before they reach the service; its Secret is in the service's
+            namespace. None: the service asks them itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: ServiceRoutesSpec,
+        *,
+        service: str,
+        entry: EntryHandles,
+        authentication: OpenIdConnect | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("eksml:network:ServiceRoutes", name, spec, opts)
+        made: list[pulumi.Resource] = []
+        for each in service_routes(service, spec, entry, authentication=authentication):
+            made.append(
+                pulumi.CustomResource(
+                    f"kubernetes:{each.api_version}:{each.kind}",
+                    f"{name}-{each.kind.lower()}",
+                    {
+                        "apiVersion": each.api_version,
+                        "kind": each.kind,
+                        "metadata": {"name": each.name, "namespace": spec.namespace},
+                        **each.body,
+                    },
+                    self.child(depends_on=list(made)),
+                )
+            )
+        self.register_outputs({"url": entry.url(service)})
+
+
 def service_routes(
-    name: str, backend: ServiceBackend, entry: EntryHandles, *, authentication: OpenIdConnect | None = None
+    name: str, backend: ServiceRoutesSpec, entry: EntryHandles, *, authentication: OpenIdConnect | None = None
 ) -> list[KubernetesObject]:
     """The objects by which people reach a service, in the order in which they are made, in the service's namespace.
 

@@ -15,6 +15,7 @@ from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
 from eksml.controllers import operator_namespace
 from eksml.errors import Problem, SpecError, listed, nearest, repetitions
+from eksml.network.entry import ServiceRoutesSpec
 from eksml.nodes.karpenter_pool import KarpenterPoolSpec
 from eksml.nodes.managed_pool import ManagedPoolSpec
 from eksml.nodes.pool import PoolSpec
@@ -40,6 +41,11 @@ _LOCAL_PORT = 8000
 # The hub and its proxy, for a while twice, and what runs beside a server while it starts.
 _OWN_VCPUS, _OWN_MEMORY_GIB = 2, 4
 _HUB_DISK_GIB = 1
+
+BACKEND = ServiceRoutesSpec(
+    namespace=names.NOTEBOOK_NAMESPACE, service=names.NOTEBOOK_SERVICE, port=80, health_path="/hub/health"
+)
+"""What the platform's entry leads people to."""
 
 
 class EbsHome(Spec):

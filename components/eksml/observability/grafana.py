@@ -17,6 +17,7 @@ from eksml import names
 from eksml.catalog import images
 from eksml.component import Component
 from eksml.controllers import no_gpu_nodes, resources
+from eksml.network.entry import ServiceRoutesSpec
 from eksml.observability.dashboards import DATASOURCE, as_json, dashboards_for
 from eksml.service_access import ServiceAccess, port_forward
 from eksml.spec import HttpsUrl, Spec, pattern
@@ -33,6 +34,11 @@ _SECRET, _SECRET_KEY = "grafana-sign-in", "client-secret"
 _PODS = {"app.kubernetes.io/name": "grafana", "app.kubernetes.io/instance": "kube-prometheus-stack"}
 _RBAC = "rbac.authorization.k8s.io"
 _LINK_LOCAL = "169.254.0.0/16"
+
+BACKEND = ServiceRoutesSpec(
+    namespace=names.OBSERVABILITY_NAMESPACE, service=NAME, port=_SERVICE_PORT, health_path="/api/health"
+)
+"""What the platform's entry leads people to."""
 
 # The roles are written into an expression of JMESPath, between single quotes.
 GroupName = Annotated[

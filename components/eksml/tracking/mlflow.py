@@ -17,7 +17,6 @@ from eksml.component import Component, Tags
 from eksml.controllers import operator_namespace
 from eksml.errors import Problem, SpecError
 from eksml.image_registry import image_of
-from eksml.kubernetes_object import KubernetesObject
 from eksml.service_access import ServiceAccess, port_forward
 from eksml.storage.postgresql import DatabaseAccess
 from eksml.tenancy.network_policies import network_policies
@@ -64,8 +63,7 @@ class Mlflow(Component):
         client_secret: the secret of its OAuth client, with openIdConnect.
         load_balancer_cidrs: the ranges from which load balancers reach its pods.
         host: the name by which people reach it through the platform's entry.
-        routes: the objects of that entry, in its namespace.
-        is_measured: whether there is a Prometheus whose operator takes a PodMonitor.
+        has_prometheus: whether there is a Prometheus whose operator takes a PodMonitor.
         image_registry: a registry that its image comes from, instead of its own.
         tags: tags for every AWS resource.
 
@@ -89,8 +87,7 @@ class Mlflow(Component):
         client_secret: pulumi.Input[str] | None = None,
         load_balancer_cidrs: Sequence[str] = (),
         host: str | None = None,
-        routes: Sequence[KubernetesObject] = (),
-        is_measured: bool = False,
+        has_prometheus: bool = False,
         image_registry: str | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
@@ -106,8 +103,8 @@ class Mlflow(Component):
         self._add("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", DATABASE_SECRET, {"spec": provider_class})
         secrets = self._secrets(teams, admin_password, client_secret)
         self._servers(database, region, host, secrets)
-        self._service(routes)
-        if is_measured:
+        self._service()
+        if has_prometheus:
             monitor = {"selector": {"matchLabels": SERVER_LABELS}, "podMetricsEndpoints": [{"port": "metrics"}]}
             self._add("monitoring.coreos.com/v1", "PodMonitor", SERVER, {"spec": monitor})
         self.url = names.MLFLOW_URL
@@ -217,14 +214,12 @@ class Mlflow(Component):
             delete_before_replace=True,
         )
 
-    def _service(self, routes: Sequence[KubernetesObject]) -> None:
+    def _service(self) -> None:
         ports = [{"name": "http", "port": PORT, "targetPort": "http"}]
         self._add("v1", "Service", SERVER, {"spec": {"selector": SERVER_LABELS, "ports": ports}})
         if self._spec.replicas > 1:
             budget = {"maxUnavailable": 1, "selector": {"matchLabels": SERVER_LABELS}}
             self._add("policy/v1", "PodDisruptionBudget", SERVER, {"spec": budget})
-        for each in routes:
-            self._add(each.api_version, each.kind, each.name, each.body)
 
 
 def _bucket(spec: MlflowSpec, of_platform: pulumi.Input[str] | None) -> pulumi.Output[str]:

@@ -10,8 +10,7 @@ from pydantic import Field
 from eksml import names
 from eksml.component import Component, Tags
 from eksml.errors import Problem, SpecError
-from eksml.kubernetes_object import KubernetesObject
-from eksml.network.entry import EntryHandles, ServiceBackend, service_routes
+from eksml.network.entry import EntryHandles, ServiceRoutes, ServiceRoutesSpec
 from eksml.network.team_gateway import TeamGatewaySpec
 from eksml.service_access import ServiceAccess
 from eksml.spec import Spec, TeamName
@@ -56,10 +55,11 @@ class Tracking(Component):
         database: how MLflow's database is reached.
         bucket: name of the platform's model bucket.
         key_arn: ARN of the KMS key of that bucket, if it has one.
-        namespaces: where MLflow has users beside those of teams, such as that of notebooks.
+        notebooks: the namespace of notebooks, if there are any: MLflow has a user for them.
+        notebooks_team: the team that they belong to, whose key of Weights & Biases they get.
         entry: the platform's entry, if it has one.
         load_balancer_cidrs: the ranges from which its load balancer reaches pods.
-        is_measured: whether there is a Prometheus.
+        has_prometheus: whether there is a Prometheus.
         image_registry: a registry that images come from, instead of their own.
         tags: tags for every AWS resource.
 
@@ -79,10 +79,11 @@ class Tracking(Component):
         database: DatabaseAccess | None = None,
         bucket: pulumi.Input[str] | None = None,
         key_arn: str | None = None,
-        namespaces: Sequence[str] = (),
+        notebooks: str | None = None,
+        notebooks_team: str | None = None,
         entry: EntryHandles | None = None,
         load_balancer_cidrs: Sequence[str] = (),
-        is_measured: bool = False,
+        has_prometheus: bool = False,
         image_registry: str | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
@@ -101,21 +102,28 @@ class Tracking(Component):
                 database=database,
                 bucket=bucket,
                 key_arn=key_arn,
-                teams=[*teams, *namespaces],
+                teams=[*teams, *([notebooks] if notebooks else [])],
                 admin_password=secrets.get("mlflowAdminPassword"),
                 client_secret=secrets.get("mlflowClientSecret"),
                 load_balancer_cidrs=load_balancer_cidrs if entry else (),
                 host=entry.host(_MLFLOW) if entry else None,
-                routes=_routes(spec.mlflow, entry) if entry else (),
-                is_measured=is_measured,
+                has_prometheus=has_prometheus,
                 image_registry=image_registry,
                 tags=tags,
                 opts=self.child(),
             )
             self.access[_MLFLOW] = mlflow.access
+            if entry:
+                self._route(spec.mlflow, entry, mlflow)
         if spec.weights_and_biases:
-            key = secrets["wandbApiKey"]
-            WeightsAndBiases(f"{name}-wandb", spec.weights_and_biases, api_key=key, opts=self.child())
+            asked = notebooks_team in spec.weights_and_biases.teams
+            WeightsAndBiases(
+                f"{name}-wandb",
+                spec.weights_and_biases,
+                api_key=secrets["wandbApiKey"],
+                notebooks=notebooks if asked else None,
+                opts=self.child(),
+            )
         for team, board in spec.tensor_boards.items():
             made = TensorBoard(
                 names.fitted(f"tensorboard-{team}", LONGEST_NAME),
@@ -130,9 +138,16 @@ class Tracking(Component):
             self.access[f"tensorboard-{team}"] = made.access
         self.register_outputs({})
 
-
-def _routes(spec: MlflowSpec, entry: EntryHandles) -> list[KubernetesObject]:
-    """How people reach MLflow by the platform's entry."""
-    login = spec.authentication.login if isinstance(spec.authentication, MlflowEntryAuthentication) else None
-    backend = ServiceBackend(_MLFLOW, names.MLFLOW_PORT, "/health")
-    return service_routes(_MLFLOW, backend, entry, authentication=login)
+    def _route(self, spec: MlflowSpec, entry: EntryHandles, mlflow: Mlflow) -> None:
+        """Leads people from the platform's entry to MLflow."""
+        authentication = spec.authentication
+        ServiceRoutes(
+            f"{self.resource_name}-mlflow-routes",
+            ServiceRoutesSpec(
+                namespace=names.MLFLOW_NAMESPACE, service=_MLFLOW, port=names.MLFLOW_PORT, health_path="/health"
+            ),
+            service=_MLFLOW,
+            entry=entry,
+            authentication=authentication.login if isinstance(authentication, MlflowEntryAuthentication) else None,
+            opts=self.child(depends_on=[mlflow]),
+        )

@@ -19,7 +19,7 @@ class WeightsAndBiasesSpec(Spec):
     """Which teams report to Weights & Biases, and to which account. The key is the secret `eksml:wandbApiKey`."""
 
     teams: tuple[TeamName, ...] = Field(min_length=1)
-    """The teams that get the key, in their namespaces: their members can read it."""
+    """The teams that get the key, in their namespaces and in the notebooks that belong to them: members can read it."""
     entity: Annotated[str, pattern(r"^[A-Za-z0-9_-]+$", "letters, digits, hyphens and underscores")] | None = None
     """The team or user of Weights & Biases that runs belong to; null: the one that the key's owner has by default."""
     project: Annotated[str, pattern(r"^[^/\\#?%:]{1,128}$", "at most 128 characters, none of /\\#?%:")] | None = None
@@ -45,6 +45,7 @@ class WeightsAndBiases(Component):
     Arguments:
         spec: which teams, and which account.
         api_key: the key.
+        notebooks: the namespace of the notebooks of one of these teams, which get the key too.
     """
 
     def __init__(
@@ -53,20 +54,22 @@ class WeightsAndBiases(Component):
         spec: WeightsAndBiasesSpec,
         *,
         api_key: pulumi.Input[str],
+        notebooks: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ):
         super().__init__("eksml:tracking:WeightsAndBiases", name, spec, opts)
         settings = {"WANDB_ENTITY": spec.entity, "WANDB_PROJECT": spec.project, "WANDB_BASE_URL": spec.base_url}
         given = {variable: value for variable, value in settings.items() if value}
-        for team in spec.teams:
-            metadata = k8s.meta.v1.ObjectMetaArgs(name=names.WANDB, namespace=team, labels={names.TEAM_LABEL: team})
+        for namespace in (*spec.teams, *([notebooks] if notebooks else [])):
+            labels = {names.TEAM_LABEL: namespace} if namespace in spec.teams else None
+            metadata = k8s.meta.v1.ObjectMetaArgs(name=names.WANDB, namespace=namespace, labels=labels)
             k8s.core.v1.Secret(
-                f"{name}-{team}",
+                f"{name}-{namespace}",
                 metadata=metadata,
                 string_data={names.WANDB_API_KEY: pulumi.Output.secret(api_key)},
                 opts=self.child(),
             )
-            k8s.core.v1.ConfigMap(f"{name}-{team}", metadata=metadata, data=given, opts=self.child())
+            k8s.core.v1.ConfigMap(f"{name}-{namespace}", metadata=metadata, data=given, opts=self.child())
         self.register_outputs({})
 
 
