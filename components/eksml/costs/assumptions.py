@@ -60,8 +60,10 @@ class Assumptions(Assumed):
     """Data between zones, charged in both directions."""
     internet_gb: Annotated[float, amount("GB/month")] = 100
     """Data to the internet, of which the first 100 GB of an account are free."""
-    log_gb: Annotated[float, amount("GB/month")] = 20
-    """Logs that each log group takes in; it keeps them for as long as its retention says."""
+    cluster_log_gb: Annotated[float, amount("GB/month")] = 20
+    """Logs of a cluster that each log group takes in: of its control plane, most of them audits, or of its pods."""
+    log_gb: Annotated[float, amount("GB/month")] = 2
+    """Logs that each other log group takes in, such as those of a database."""
     bucket_gb: Annotated[float, amount("GB")] = 500
     """What each bucket holds."""
     bucket_writes: Annotated[float, amount("thousand requests/month")] = 100
