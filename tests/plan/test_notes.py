@@ -20,7 +20,8 @@ OPEN = {"publicAccessCidrs": ["203.0.113.0/24"]}
 
 
 def notes_of(settings: dict[str, Any], *, profile: str = "startup", region: str = "us-west-2") -> list[str]:
-    spec = platform_spec({"profile": profile, **settings}, region=region, name="lab")
+    quiet = {"budget": None, "schedule": None}
+    spec = platform_spec({"profile": profile, **quiet, **settings}, region=region, name="lab")
     return notes(recorded(lambda: Platform("lab", spec), config={"aws:region": region}))
 
 
@@ -89,3 +90,21 @@ def test_a_server_says_where_it_expects_models_that_nobody_puts_there() -> None:
 
 def test_a_server_whose_bucket_is_filled_says_nothing() -> None:
     assert not [note for note in notes_of({}) if "assistant" in note]
+
+
+def test_a_schedule_says_how_much_of_a_week_is_left_and_who_waits() -> None:
+    hours = {"start": "07:00", "end": "20:00", "days": ["monday", "friday"], "timeZone": "Europe/Berlin"}
+    _, note = notes_of({"cluster": OPEN, "schedule": hours})
+    assert "26 of 168 hours a week (Monday, Friday, 07:00 to 20:00 Europe/Berlin)" in note
+    assert "pods that need them wait" in note
+
+
+def test_where_managed_pools_come_and_go_a_refresh_brings_them_back() -> None:
+    hours = {"start": "07:00", "end": "20:00", "systemPools": True}
+    _, _, note = notes_of({"cluster": OPEN, "schedule": hours})
+    assert "`pulumi up --refresh` outside these hours brings managed pools back" in note
+
+
+def test_a_budget_says_that_its_tag_is_to_be_activated() -> None:
+    notes_told = notes_of({"cluster": OPEN, "budget": {"monthlyUsd": 900, "emails": ["ml@example.com"]}})
+    assert "counts nothing before the tag eksml:platform is activated" in notes_told[-1]

@@ -118,13 +118,15 @@ class Mlflow(Component):
         logical = f"{self.resource_name}-{names.fitted(name, 40)}" + (
             f"-{namespace}" if namespace != _NAMESPACE else ""
         )
+        # All that is elsewhere is in the namespace of a team.
+        team = {names.TEAM_LABEL: namespace} if namespace != _NAMESPACE else {}
         made = pulumi.CustomResource(
             f"kubernetes:{'core/v1' if api_version == 'v1' else api_version}:{kind}",
             logical,
             {
                 "apiVersion": api_version,
                 "kind": kind,
-                "metadata": {"name": name, "namespace": namespace, "labels": SERVER_LABELS},
+                "metadata": {"name": name, "namespace": namespace, "labels": {**SERVER_LABELS, **team}},
                 **fields,
             },
             self.child(**{"depends_on": list(self._made), **options}),
