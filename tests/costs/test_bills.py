@@ -95,6 +95,7 @@ BILLS: dict[str, list[Line]] = {
         ("nat-", "NAT gateway", HOURS * NAT_HOUR),
         ("nat-", "public IPv4", HOURS * 0.005),
         ("control-plane", "CloudWatch Logs, kept", 20 * 7 / DAYS * LOGS_KEPT_GB),
+        ("prometheus", "EBS gp3 volume", 10 * GP3_GB),
         *MLFLOW,
         ("mlflow", "RDS PostgreSQL, db.t4g.micro, one zone", HOURS * 0.016),
         ("mlflow", "RDS PostgreSQL storage", 20 * 0.115),
