@@ -697,7 +697,12 @@ def test_each_profile_has_the_operators_of_its_team() -> None:
 
 def test_in_production_no_operator_stands_still_because_one_node_goes() -> None:
     budgets = production().of_type("kubernetes:policy/v1:PodDisruptionBudget")
-    assert {each.inputs["metadata"]["namespace"] for each in budgets} == {"kubeflow", "mpi-operator", "serving"}
+    assert {each.inputs["metadata"]["namespace"] for each in budgets} == {
+        "kubeflow",
+        "mlflow",
+        "mpi-operator",
+        "serving",
+    }
 
 
 def test_what_the_operators_bring_is_queued_beside_what_is_asked_for() -> None:

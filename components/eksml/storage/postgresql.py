@@ -323,7 +323,8 @@ def _settings(spec: PostgresqlSpec) -> dict[str, Any]:
 
 
 def _arn_of_the_first(secrets: Any) -> str:
-    return secrets[0].secret_arn
+    # The simplest mocks of a user's tests know of none.
+    return secrets[0].secret_arn if secrets else ""
 
 
 def _identifier(name: str) -> str:
