@@ -33,7 +33,7 @@ found = recommend_inference_tool({"framework": "pytorch", "model_type": "llm", "
 print(found, found.reasons[found[0][0]], found.excluded, found.changes)
 ```
 
-`eksml recommend QUESTION --questions` lists what is asked, and which answers there are. What cannot be the answer is
+`eksml recommend --questions` lists what is asked, and which answers there are. What cannot be the answer is
 left out with the reason, whatever its grades are. Scores, 0 to 100, are of what is left, by weights in
 `components/eksml/advisor/weights.yaml`; scores within TIE of each other are a tie.
 """

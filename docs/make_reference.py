@@ -51,16 +51,16 @@ def _spec(spec: type[Spec]) -> str:
     schema = spec.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
     rows = [
-        _row(field, _values(schema["properties"][field.alias or name], definitions))
+        _row(field.alias or name, field, _values(schema["properties"][field.alias or name], definitions))
         for name, field in spec.model_fields.items()
     ]
     head = f"### {spec.__name__}\n\n{inspect.getdoc(spec)}\n"
     return f"{head}\n| setting | values | default | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
 
 
-def _row(field: FieldInfo, values: str) -> str:
+def _row(name: str, field: FieldInfo, values: str) -> str:
     default = "required" if field.is_required() else _default(field)
-    cells = (f"`{field.alias}`", values, default, field.description or "")
+    cells = (f"`{name}`", values, default, field.description or "")
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 

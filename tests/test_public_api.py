@@ -76,6 +76,7 @@ def test_every_component_and_every_spec_is_public() -> None:
         "LoadBalancerSpec",
         "PoolSpec",
         "ProviderAuthentication",
+        "Requirements",
     }
     assert (below(Component) | below(Spec)) - bases <= {name for names in eksml._PUBLIC.values() for name in names}
 

@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from eksml.accelerators.efa_device_plugin import EfaDevicePluginSpec as EfaDevicePluginSpec
     from eksml.accelerators.gpu_operator import GpuOperator as GpuOperator
     from eksml.accelerators.gpu_operator import GpuOperatorSpec as GpuOperatorSpec
+    from eksml.advisor.frameworks import recommend_framework as recommend_framework
+    from eksml.advisor.inference import recommend_inference_tool as recommend_inference_tool
+    from eksml.advisor.mlops import MlopsStack as MlopsStack
+    from eksml.advisor.mlops import select_mlops_stack as select_mlops_stack
+    from eksml.advisor.profile import ProfileChoice as ProfileChoice
+    from eksml.advisor.profile import recommend_profile as recommend_profile
+    from eksml.advisor.ranking import Change as Change
+    from eksml.advisor.ranking import Ranking as Ranking
+    from eksml.advisor.ranking import Reasons as Reasons
+    from eksml.advisor.requirements import FrameworkRequirements as FrameworkRequirements
+    from eksml.advisor.requirements import InferenceRequirements as InferenceRequirements
+    from eksml.advisor.requirements import MlopsRequirements as MlopsRequirements
+    from eksml.advisor.requirements import ProfileAnswers as ProfileAnswers
+    from eksml.advisor.requirements import TrainingRequirements as TrainingRequirements
+    from eksml.advisor.training import recommend_training_orchestrator as recommend_training_orchestrator
     from eksml.cluster.eks_addon import EksAddon as EksAddon
     from eksml.cluster.eks_addon import EksAddonSpec as EksAddonSpec
     from eksml.cluster.existing_cluster import ExistingCluster as ExistingCluster
@@ -301,6 +316,19 @@ _PUBLIC = {
     "eksml.accelerators.device_plugin": ("DevicePlugin", "DevicePluginSpec"),
     "eksml.accelerators.efa_device_plugin": ("EfaDevicePlugin", "EfaDevicePluginSpec"),
     "eksml.accelerators.gpu_operator": ("GpuOperator", "GpuOperatorSpec"),
+    "eksml.advisor.frameworks": ("recommend_framework",),
+    "eksml.advisor.inference": ("recommend_inference_tool",),
+    "eksml.advisor.mlops": ("MlopsStack", "select_mlops_stack"),
+    "eksml.advisor.profile": ("ProfileChoice", "recommend_profile"),
+    "eksml.advisor.ranking": ("Change", "Ranking", "Reasons"),
+    "eksml.advisor.requirements": (
+        "FrameworkRequirements",
+        "InferenceRequirements",
+        "MlopsRequirements",
+        "ProfileAnswers",
+        "TrainingRequirements",
+    ),
+    "eksml.advisor.training": ("recommend_training_orchestrator",),
     "eksml.cluster.eks_addon": ("EksAddon", "EksAddonSpec"),
     "eksml.cluster.existing_cluster": ("ExistingCluster", "ExistingClusterSpec"),
     "eksml.cluster.kubeconfig_cluster": ("KubeconfigCluster", "KubeconfigClusterSpec"),

@@ -47,7 +47,11 @@ def test_the_team_profiles_of_the_documents_hold(
 
 @pytest.mark.parametrize(
     ("team", "compliance", "notebooks", "model"),
-    itertools.product(("research", "production", "startup"), ("low", "high"), (None, True, False), (None, QWEN, LLAMA)),
+    list(
+        itertools.product(
+            ("research", "production", "startup"), ("low", "high"), (None, True, False), (None, QWEN, LLAMA)
+        )
+    ),
 )
 def test_every_stack_file_is_valid(team: str, compliance: str, notebooks: bool | None, model: str | None) -> None:
     answers = {
@@ -81,6 +85,13 @@ def test_a_model_that_one_gpu_does_not_hold_is_served_by_what_divides_it() -> No
     (server,) = platform_spec(recommend_profile(answers).settings, region="us-west-2", name="lab").servers.values()
     assert server.kind == "vllm"
     assert server.gpus_per_node > 1
+
+
+@pytest.mark.parametrize("team", ["research", "production", "startup"])
+@pytest.mark.parametrize("gpus", [4, 5, 64])
+def test_training_may_have_as_many_gpus_as_it_likes(team: str, gpus: int) -> None:
+    settings = recommend_profile({"goal": "research", "team": team, "training_gpus": gpus}).settings
+    assert platform_spec(settings, region="us-west-2", name="lab")
 
 
 def test_a_gated_model_needs_a_token_and_a_step() -> None:
@@ -121,6 +132,10 @@ def test_the_stack_file_says_why_and_what_is_to_be_done_in_80_columns() -> None:
         ),
         ({"goal": "research", "model": "gpt-7"}, ["model: 'gpt-7' given, must be a language model of the catalog"]),
         ({"goal": "research", "model": LLAMA}, [f"revision: missing: the catalog has no commit of {LLAMA}"]),
+        (
+            {"goal": "research", "training_gpus": 2},
+            ["training_gpus: 2 given, must be at least 4: the smallest node of"],
+        ),
         ({"goal": "research", "email": "ada@example.com"}, ["email: given, but has no effect without monthly_usd"]),
         ({"goal": "research", "region": "mars"}, ["region: 'mars' given, must be an AWS region like us-west-2"]),
         (

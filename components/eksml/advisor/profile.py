@@ -26,7 +26,7 @@ from eksml.advisor.requirements import (
     requirements_of,
 )
 from eksml.advisor.training import recommend_training_orchestrator
-from eksml.catalog import inference_engines, models
+from eksml.catalog import inference_engines, instance_types, models
 from eksml.catalog.decisions import decisions
 from eksml.catalog.tools import tools
 from eksml.config_keys import PLATFORM, SECRETS
@@ -114,6 +114,8 @@ def recommend_profile(answers: Mapping[str, Any] | ProfileAnswers, *, name: str 
     asked = requirements_of(ProfileAnswers, answers)
     profile, because = _profile(asked)
     base = profile_settings(profile)
+    if problems := list(_problems(asked, base)):
+        raise SpecError(problems)
     ranked = None if asked.framework else recommend_framework({"goal": asked.goal, "workload": asked.workload})
     framework = asked.framework or _trained_with(ranked, decisions().teams[profile].framework)
     training = recommend_training_orchestrator({"framework": framework, "team": profile})
@@ -123,6 +125,7 @@ def recommend_profile(answers: Mapping[str, Any] | ProfileAnswers, *, name: str 
         "cluster": _cluster(asked),
         "schedule": None if asked.compliance is Level.HIGH and "schedule" in base else {},
         "pools": _pools(asked, base, served),
+        "teams": _teams(asked, base),
         "training": _training(training, base),
         "notebooks": _notebooks(asked, base),
         "tracking": _tracking(mlops, base, profile),
@@ -186,9 +189,10 @@ def _served(asked: ProfileAnswers, profile: TeamProfile) -> tuple[Ranking, Serve
             concurrency=asked.requests,
             engine=inference_engines()[engine],
         )
-        for instance in serving_instances(shape_of(asked.model or ""), serving, asked.region):
-            if engine in _SHARES_GPUS or instance.fitted.serving.tensor_parallel == 1:
-                return ranking, Served(engine, instance)
+        found = serving_instances(shape_of(asked.model or ""), serving, asked.region)
+        served = Served(engine, found[0]) if found else None
+        if served and (served.gpus == 1 or engine in _SHARES_GPUS):
+            return ranking, served
     text = f"{asked.model} fits on no instance of {asked.region} with this context_length and these requests"
     raise SpecError([Problem(("model",), text)])
 
@@ -199,16 +203,18 @@ def _cluster(asked: ProfileAnswers) -> dict[str, Any]:
 
 def _pools(asked: ProfileAnswers, base: Mapping[str, Any], served: Served | None) -> dict[str, Any]:
     pools: dict[str, Any] = {}
-    serving = _server_of(base)["pool"]
+    serving, trained_on = _server_of(base)["pool"], _trained_on(base)
+    needed = _gpus_needed(base, served)
     if asked.training_gpus:
-        elastic = [name for name, pool in base["pools"].items() if pool["kind"] == "karpenter"]
-        trained_on = next((name for name in elastic if name != serving), serving)
-        pools[trained_on] = {"gpuLimit": asked.training_gpus}
+        # A pool that serves too has GPUs for both.
+        pools[trained_on] = {"gpuLimit": asked.training_gpus + (needed if trained_on == serving else 0)}
     if served:
         of_profile, chosen = base["pools"][serving], served.instance.name
-        limit = max(pools.get(serving, of_profile)["gpuLimit"], _gpus_needed(base, served))
         types = [chosen, *(each for each in of_profile["instanceTypes"] if each != chosen)]
-        pools[serving] = {"instanceTypes": types, "gpuLimit": limit}
+        pools[serving] = {
+            "instanceTypes": types,
+            "gpuLimit": max(pools.get(serving, of_profile)["gpuLimit"], needed),
+        }
     if asked.notebooks is False:
         # A pool of GPUs that is there for notebooks alone goes with them.
         shown = (base.get("notebooks") or {}).get("pools", ())
@@ -218,11 +224,42 @@ def _pools(asked: ProfileAnswers, base: Mapping[str, Any], served: Served | None
     return pools
 
 
-def _gpus_needed(base: Mapping[str, Any], served: Served) -> int:
-    """GPUs of all replicas, and of a new version beside them."""
+def _problems(asked: ProfileAnswers, base: Mapping[str, Any]) -> Iterator[Problem]:
+    """What a profile has no room for."""
+    pool = _trained_on(base)
+    gpus = (instance_types()[name].gpu for name in base["pools"][pool]["instanceTypes"])
+    least = min(gpu.count for gpu in gpus if gpu)
+    if asked.training_gpus and asked.training_gpus < least:
+        text = f"{asked.training_gpus} given, must be at least {least}: the smallest node of {pool} has as many"
+        yield Problem(("training_gpus",), text)
+
+
+def _trained_on(base: Mapping[str, Any]) -> str:
+    """The pool that jobs grow into: one of Karpenter's, if possible not the one that serves."""
+    serving = _server_of(base)["pool"]
+    elastic = [name for name, pool in base["pools"].items() if pool["kind"] == "karpenter"]
+    return next((name for name in elastic if name != serving), serving)
+
+
+def _teams(asked: ProfileAnswers, base: Mapping[str, Any]) -> dict[str, Any]:
+    """The teams' shares of the GPUs for training, where they have shares: as before, and the rest is borrowed."""
+    pool = _trained_on(base)
+    quotas = {name: team["quotas"].get(pool) for name, team in base["teams"].items()}
+    shares = {name: quota["gpus"] for name, quota in quotas.items() if quota}
+    if not asked.training_gpus or not shares:
+        return {}
+    now = {name: share * asked.training_gpus // sum(shares.values()) for name, share in shares.items()}
+    now[next(iter(now))] += asked.training_gpus - sum(now.values())
+    return {
+        name: {"quotas": {pool: {"gpus": share, "borrow": asked.training_gpus - share}}} for name, share in now.items()
+    }
+
+
+def _gpus_needed(base: Mapping[str, Any], served: Served | None) -> int:
+    """GPUs of all replicas of the server, and of a new version beside them."""
     server = _server_of(base)
     replicas = server.get("autoscaling", {}).get("maxReplicas", 1)
-    return served.gpus * replicas * 2
+    return (served.gpus if served else server["gpusPerNode"]) * replicas * 2
 
 
 def _server_of(base: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -189,7 +189,7 @@ class FrameworkRequirements(Requirements):
     """Whether models must not depend on the framework that serves them."""
     for_research: Flag = False
     """Whether who learns wants to do research with it."""
-    rows: Annotated[int, Field(strict=True, ge=0)] | None = None
+    rows: Annotated[int, Field(strict=True, ge=0, le=10**15)] | None = None
     """How many rows the tables have."""
     team_knows: FrameworkName | None = None
     """The framework that the team knows best."""
