@@ -71,6 +71,7 @@ def test_the_wheel_has_the_library_with_its_data_and_nothing_else(wheel: Path) -
     wanted = (
         "eksml/py.typed",
         "eksml/pulumi-plugin.json",
+        "eksml/advisor/weights.yaml",
         "eksml/catalog/instance_types.json",
         "eksml/profiles/research.yaml",
         "eksml/cli/templates/stack.yaml",
