@@ -130,6 +130,8 @@ class OrchestratorChoice(Fact):
 
     name: str
     """Its name in orchestrators.yaml."""
+    source: str
+    """Who says what it can run."""
     frameworks: tuple[str, ...]
     on_several_nodes: tuple[str, ...]
     """Of those, the ones that it spreads over several nodes."""
