@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -66,11 +67,12 @@ def moto_account(replies: Mapping[str, Reply] | None = None, region: str = REGIO
 
 
 def _answer(session: boto3.Session, name: str, reply: Reply) -> None:
-    last: dict[str, Any] = {}
-    session.events.register(f"provide-client-params.{name}", lambda params, **_: last.update(params=params))
+    # Questions are asked at once.
+    last = threading.local()
+    session.events.register(f"provide-client-params.{name}", lambda params, **_: setattr(last, "params", params))
 
     def answered(**_: Any) -> tuple[Any, Any]:
-        found = reply(last.get("params")) if callable(reply) else reply
+        found = reply(last.params) if callable(reply) else reply
         return SimpleNamespace(status_code=400 if "Error" in found else 200), found
 
     session.events.register(f"before-call.{name}", answered)
