@@ -36,8 +36,8 @@ def test_every_workload_names_an_image_of_the_catalog_and_every_image_is_of_one(
     runtimes = {name for name in catalog.images() if name.endswith("-runtime")}
     notebooks = {name for name in catalog.images() if name.startswith("jupyter-")}
     # git fetches the code of training jobs; python is for what runs beside a model server; kubectl ends a working day;
-    # mlflow is its own server.
-    assert used | notebooks | {"git", "kubectl", "mlflow", "python"} == set(catalog.images()) - runtimes
+    # mlflow and tensorboard are servers of ours.
+    assert used | notebooks | {"git", "kubectl", "mlflow", "python", "tensorboard"} == set(catalog.images()) - runtimes
 
 
 def of_overlays() -> list[catalog.OverlayWorkload]:

@@ -74,7 +74,8 @@ def test_a_stack_is_compared_with_itself_before_an_edit() -> None:
 
 def test_a_file_is_read_without_the_sdks_of_providers(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pulumi'] = None\n")
-    done = eksml_process("cost", str(PLANS / "research" / "plan.json"), PYTHONPATH=str(tmp_path))
+    (tmp_path / "plan.json").write_text(eksml("preview", "research", "--json").stdout, encoding="utf-8")
+    done = eksml_process("cost", str(tmp_path / "plan.json"), PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert done.stdout == eksml("cost", "research").stdout
 

@@ -176,6 +176,22 @@ def test_volumes_of_claims_and_of_the_replicas_of_a_set_are_ebs() -> None:
     assert found.monthly.at_least == pytest.approx((1 + 3) * 10 * 0.08)
 
 
+def test_the_homes_of_notebooks_are_volumes_of_as_many_people_as_assumed() -> None:
+    override = {"kubespawner_override": {"node_selector": {"eksml.dev/pool": "gpu"}}}
+    home = {"capacity": "20Gi", "dynamic": {"storageClass": "gp3"}}
+    values = {
+        "hub": {"db": {"pvc": {"storageClassName": "gp3", "storage": "1Gi"}}},
+        "singleuser": {"profileList": [override], "storage": home},
+    }
+    hub = {"chart": "jupyterhub", "namespace": "notebooks", "values": values}
+    quota = {"metadata": {"namespace": "notebooks"}, "spec": {"hard": {"requests.storage": "1001Gi"}}}
+    found = bill(
+        (CLASS, GP3), ("kubernetes:helm.sh/v3:Release", hub), ("kubernetes:core/v1:ResourceQuota", quota)
+    ).monthly
+    assert (found.at_least, found.expected) == pytest.approx((0.08, (1 + 10 * 20) * 0.08))
+    assert found.most == pytest.approx((1 + 1001) * 0.08)
+
+
 def test_a_claim_on_a_volume_that_exists_makes_none() -> None:
     there = {"volumeName": "bucket", "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}
     found = bill((CLAIM, {"kind": "PersistentVolumeClaim", "spec": there}))

@@ -36,6 +36,13 @@ EVERY_PLATFORM: list[Line] = [
     ("karpenter-interruption", "SQS requests", 0.5 * 0.40),
 ]
 
+MLFLOW: list[Line] = [
+    ("mlflow", "secret with the database's password", 0.40),
+    ("mlflow", "requests to Secrets Manager", 5 * 0.05),
+    # PostgreSQL's own logs, and those of its upgrades.
+    ("mlflow-", "CloudWatch Logs, taken in", 2 * 2 * LOGS_IN_GB),
+]
+
 BILLS: dict[str, list[Line]] = {
     "research": [
         *EVERY_PLATFORM,
@@ -51,6 +58,9 @@ BILLS: dict[str, list[Line]] = {
         ("nat-", "public IPv4", HOURS * 0.005),
         ("control-plane", "CloudWatch Logs, kept", 20 * 30 / DAYS * LOGS_KEPT_GB),
         ("prometheus", "EBS gp3 volume", 20 * GP3_GB),
+        ("notebooks-jupyterhub", "homes of 10 people, 20 GiB each", 10 * 20 * GP3_GB),
+        ("notebooks-jupyterhub", "volume of the hub", 1 * GP3_GB),
+        ("notebooks-users", "Cognito user", 100 * 0.0055),
     ],
     "production": [
         *EVERY_PLATFORM,
@@ -66,7 +76,14 @@ BILLS: dict[str, list[Line]] = {
         ("nat-", "NAT gateway", 3 * HOURS * NAT_HOUR),
         ("nat-", "public IPv4", 3 * HOURS * 0.005),
         ("control-plane", "CloudWatch Logs, kept", 20 * 365 / DAYS * LOGS_KEPT_GB),
-        ("prometheus", "EBS gp3 volume", 2 * 50 * GP3_GB),
+        # Two of Prometheus, and two of the alert manager.
+        ("prometheus", "EBS gp3 volume", (2 * 50 + 2 * 1) * GP3_GB),
+        ("logs", "CloudWatch Logs, taken in", 20 * LOGS_IN_GB),
+        ("logs", "CloudWatch Logs, kept", 20 * 90 / DAYS * LOGS_KEPT_GB),
+        *MLFLOW,
+        ("mlflow", "RDS PostgreSQL, db.t4g.medium, Multi-AZ", HOURS * 0.129),
+        ("mlflow", "RDS PostgreSQL storage", 20 * 0.23),
+        ("mlflow-", "CloudWatch Logs, kept", 2 * 2 * 30 / DAYS * LOGS_KEPT_GB),
     ],
     "startup": [
         *EVERY_PLATFORM,
@@ -78,6 +95,11 @@ BILLS: dict[str, list[Line]] = {
         ("nat-", "NAT gateway", HOURS * NAT_HOUR),
         ("nat-", "public IPv4", HOURS * 0.005),
         ("control-plane", "CloudWatch Logs, kept", 20 * 7 / DAYS * LOGS_KEPT_GB),
+        ("prometheus", "EBS gp3 volume", 10 * GP3_GB),
+        *MLFLOW,
+        ("mlflow", "RDS PostgreSQL, db.t4g.micro, one zone", HOURS * 0.016),
+        ("mlflow", "RDS PostgreSQL storage", 20 * 0.115),
+        ("mlflow-", "CloudWatch Logs, kept", 2 * 2 * 7 / DAYS * LOGS_KEPT_GB),
     ],
 }
 
@@ -85,7 +107,8 @@ BILLS: dict[str, list[Line]] = {
 MOST: dict[str, dict[str, float]] = {
     "research": {"train": 4 * HOURS * (10.49264 * 0.809 + 200 * GP3_GB / HOURS)},
     "production": {"serve": 24 * HOURS * 2.24208 + 24 * 200 * GP3_GB, "burst": 4 * HOURS * 10.49264 + 4 * 200 * GP3_GB},
-    "startup": {"gpu": 4 * HOURS * 1.861 + 4 * 200 * GP3_GB},
+    # Nodes come and go on working days only, from 8 to 20 o'clock.
+    "startup": {"gpu": (4 * HOURS * 1.861 + 4 * 200 * GP3_GB) * (5 * 12) / (7 * 24)},
 }
 
 

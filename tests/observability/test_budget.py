@@ -56,10 +56,15 @@ def test_a_topic_is_told_too_or_instead() -> None:
     assert "subscriberEmailAddresses" not in alert
 
 
+def test_without_anybody_to_tell_the_budget_is_kept_all_the_same() -> None:
+    inputs = budget(emails=[]).inputs
+    assert "notifications" not in inputs
+    assert inputs["limitAmount"] == "2000.0"
+
+
 @pytest.mark.parametrize(
     ("settings", "beginnings"),
     [
-        ({"emails": []}, ["emails: empty, needs at least 1, or topicArn"]),
         ({"emails": ["somebody"]}, ["emails[0]: 'somebody' given, must be an e-mail address"]),
         ({"emails": ["a@example.com", "a@example.com"]}, ["emails[1]: 'a@example.com' is listed twice"]),
         ({"emails": [f"{n}@example.com" for n in range(11)]}, ["emails: "]),

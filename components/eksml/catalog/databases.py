@@ -1,4 +1,4 @@
-"""Amazon RDS for PostgreSQL: versions, instance classes, limits and prices."""
+"""Amazon RDS for PostgreSQL: versions, instance classes and limits."""
 
 from functools import cache
 
@@ -17,38 +17,28 @@ class CertificateAuthorities(SourcedFact):
     names: tuple[str, ...]
 
 
-class ZonePrices(Fact):
-    """What the same costs in one zone and with a standby in another; None: not known."""
-
-    single_zone: float | None
-    multi_zone: float | None
-
-
 class DatabaseStorage(SourcedFact):
-    """The limits of a gp3 volume of a database, and its price by region."""
+    """The limits of a gp3 volume of a database."""
 
     least_gib: int
     most_gib: int
     least_growth_percent: int
     """How far the limit of a volume that grows by itself is above its size, at the least."""
-    usd_per_gib_month: dict[str, ZonePrices]
 
 
 class DatabaseBackups(SourcedFact):
-    """For how long backups are kept at the most, and the price by region of those beyond what is free."""
+    """For how long backups are kept at the most."""
 
     most_days: int
-    usd_per_gib_month: dict[str, float]
 
 
 class DatabaseInstanceClass(SourcedFact):
-    """The size of a database's machine, and its price by region."""
+    """The size of a database's machine."""
 
     vcpu: int
     memory_gib: float
     is_burstable: bool
     """Whether it runs at full speed for a while only, or for an extra charge."""
-    usd_per_hour: dict[str, ZonePrices]
 
 
 class Databases(Fact):

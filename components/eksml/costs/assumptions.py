@@ -50,6 +50,8 @@ class Assumptions(Assumed):
     program needs all day is full of jobs for so long."""
     awake_hours_per_day: Annotated[float, amount("hours/day", 24)] = 8
     """Hours a day for which a model server that may sleep is awake."""
+    notebook_people: Annotated[float, amount("people", 100_000)] = 10
+    """How many people have a home for their notebooks, where each has a volume of their own."""
     nat_gb: Annotated[float, amount("GB/month")] = 500
     """Data through all NAT gateways together: images, packages, models from a hub."""
     endpoint_gb: Annotated[float, amount("GB/month")] = 100
@@ -58,8 +60,10 @@ class Assumptions(Assumed):
     """Data between zones, charged in both directions."""
     internet_gb: Annotated[float, amount("GB/month")] = 100
     """Data to the internet, of which the first 100 GB of an account are free."""
-    log_gb: Annotated[float, amount("GB/month")] = 20
-    """Logs that each log group takes in; it keeps them for as long as its retention says."""
+    cluster_log_gb: Annotated[float, amount("GB/month")] = 20
+    """Logs of a cluster that each log group takes in: of its control plane, most of them audits, or of its pods."""
+    log_gb: Annotated[float, amount("GB/month")] = 2
+    """Logs that each other log group takes in, such as those of a database."""
     bucket_gb: Annotated[float, amount("GB")] = 500
     """What each bucket holds."""
     bucket_writes: Annotated[float, amount("thousand requests/month")] = 100

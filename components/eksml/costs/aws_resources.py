@@ -14,6 +14,8 @@ _FREE_INTERNET_GB = 100
 _DAYS_PER_MONTH = HOURS_PER_MONTH / 24
 _GP3_IOPS = 3000
 _GP3_THROUGHPUT = 125
+# Where EKS and its agents write: https://docs.aws.amazon.com/eks/latest/userguide/control-plane-logs.html
+_CLUSTER_LOGS = "/aws/eks/"
 _CLUSTERS = ("eks:index:Cluster", "aws:eks/cluster:Cluster")
 
 
@@ -108,7 +110,8 @@ def _secret(secret: Resource, basis: Basis) -> Iterator[Line]:
 
 
 def _log_group(group: Resource, basis: Basis) -> Iterator[Line]:
-    taken_in = basis.assumptions.log_gb
+    is_of_cluster = str(group.inputs.get("name")).startswith(_CLUSTER_LOGS)
+    taken_in = basis.assumptions.cluster_log_gb if is_of_cluster else basis.assumptions.log_gb
     yield basis.used(group, "logsIngestedGb", taken_in, "observability")
     days = group.inputs.get("retentionInDays") or 0
     if days:

@@ -7,6 +7,7 @@ from eksml.costs.aws_resources import aws_lines
 from eksml.costs.basis import Basis, region_of
 from eksml.costs.bill import Bill, Item, NotPriced
 from eksml.costs.kubernetes_resources import kubernetes_lines
+from eksml.costs.notebooks import notebook_lines
 from eksml.costs.pools import pool_lines
 from eksml.plan import Plan
 
@@ -22,7 +23,7 @@ def estimate(plan: Plan, assumptions: Assumptions | None = None) -> Bill:
     """
     whole = plan.with_platform
     basis = Basis(whole, region_of(whole), assumptions or Assumptions())
-    lines = [*pool_lines(basis), *aws_lines(basis), *kubernetes_lines(basis)]
+    lines = [*pool_lines(basis), *aws_lines(basis), *kubernetes_lines(basis), *notebook_lines(basis)]
     items = sorted(
         (line for line in lines if isinstance(line, Item)),
         key=lambda item: (-item.monthly.expected, item.urn, item.what),

@@ -14,6 +14,7 @@ from eksml.costs.amounts import HOURS_PER_MONTH, Range
 from eksml.costs.basis import Basis, Line
 from eksml.costs.bill import Item, NotPriced
 from eksml.costs.demand import UsedNode, used_nodes
+from eksml.costs.notebooks import notebook_pools
 from eksml.costs.offers import Offer, offers_of, why_no_price
 from eksml.costs.shares import quota_shares
 from eksml.costs.working_hours import hours_of_elastic_nodes, hours_of_group
@@ -68,10 +69,10 @@ def _managed(offers: Sequence[Offer], basis: Basis) -> _Use:
         min(each.usd.at_least for each in offers), first.usd.expected, max(each.usd.most or 0 for each in offers)
     )
     types = " or ".join(offer.node.instance_type for offer in offers)
-    purpose = "training" if first.node.gpus else "cluster"
     hours = hours_of_group(first.node.pool, basis.plan, has_gpus=bool(first.node.gpus))
     what = f"{count} × {types}{_a_day(hours)}, {first.capacity}"
-    return _Use(first, what, Range.exactly(count * hours / HOURS_PER_MONTH), usd, purpose, quota_shares(offers, basis))
+    nodes = Range.exactly(count * hours / HOURS_PER_MONTH)
+    return _Use(first, what, nodes, usd, _purpose(offers, [], basis), quota_shares(offers, basis))
 
 
 def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Use:
@@ -93,7 +94,7 @@ def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Us
         what,
         hours * (1 / HOURS_PER_MONTH),
         usd,
-        _purpose(offers, used),
+        _purpose(offers, used, basis),
         _shares(used) or quota_shares(offers, basis),
     )
 
@@ -145,15 +146,17 @@ def _name(offer: Offer) -> str:
     return offer.node.labels.get(names.POOL_LABEL, offer.node.pool.name)
 
 
-def _purpose(offers: Sequence[Offer], used: Sequence[UsedNode]) -> str:
-    """What a pool is for: what most of its pods are for; without any, GPUs are for training, the rest the cluster's."""
+def _purpose(offers: Sequence[Offer], used: Sequence[UsedNode], basis: Basis) -> str:
+    """What a pool is for: what most of its pods are for; without any, GPUs are for notebooks if those may have them."""
     hours = Counter[str]()
     for each in used:
         for purpose in sorted(each.purposes):
             hours[purpose] += round(each.hours)
     if hours:
         return hours.most_common(1)[0][0]
-    return "training" if any(offer.node.gpus for offer in offers) else "cluster"
+    if not any(offer.node.gpus for offer in offers):
+        return "cluster"
+    return "notebooks" if _name(offers[0]) in notebook_pools(basis.plan) else "training"
 
 
 def _shares(used: Sequence[UsedNode]) -> dict[str, float]:

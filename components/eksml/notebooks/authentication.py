@@ -135,15 +135,15 @@ class CognitoAuthentication(ProviderAuthentication):
         """What people sign in with."""
         return "Amazon Cognito"
 
-    def hub_config(self, callback_url: str, domain: str, client_id: pulumi.Input[str]) -> dict[str, Any]:
+    def hub_config(self, callback_url: str, domain: pulumi.Input[str], client_id: pulumi.Input[str]) -> dict[str, Any]:
         """What stands in `hub.config` of the chart."""
         lets_all_in = isinstance(self.user_pool, NewUserPoolSpec) and not (self.allowed_groups or self.users)
         traits = {
             "client_id": client_id,
             "oauth_callback_url": callback_url,
             "login_service": self.title,
-            "authorize_url": f"https://{domain}/oauth2/authorize",
-            "token_url": f"https://{domain}/oauth2/token",
+            "authorize_url": pulumi.Output.concat("https://", domain, "/oauth2/authorize"),
+            "token_url": pulumi.Output.concat("https://", domain, "/oauth2/token"),
             # The groups are in the token only.
             "userdata_from_id_token": True,
             "username_claim": "cognito:username",

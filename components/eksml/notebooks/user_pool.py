@@ -33,11 +33,15 @@ class NewUserPoolSpec(Spec):
     """A user pool of its own, in which nobody can make an account by themselves."""
 
     kind: Literal["new"] = "new"
-    domain_prefix: Annotated[
-        str,
-        pattern(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "at most 63 lower-case letters, digits and hyphens"),
-    ]
-    """Where people sign in: PREFIX.auth.REGION.amazoncognito.com; nobody else in the region may have it."""
+    domain_prefix: (
+        Annotated[
+            str,
+            pattern(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "at most 63 lower-case letters, digits and hyphens"),
+        ]
+        | None
+    ) = None
+    """Where people sign in: PREFIX.auth.REGION.amazoncognito.com, a name that nobody else in the region has; by default
+    one that is made of the pool's id."""
     second_factor: SecondFactor = SecondFactor.OPTIONAL
     """Whether people need a code of an authenticator app too: off, optional or required."""
     password_length: Annotated[int, Field(strict=True, ge=8, le=99)] = 12
@@ -48,7 +52,7 @@ class NewUserPoolSpec(Spec):
     def rules(self) -> Iterator[Problem]:
         """Words that Cognito keeps for AWS."""
         for word in _RESERVED:
-            if word in self.domain_prefix:
+            if word in (self.domain_prefix or ""):
                 text = f"'{self.domain_prefix}' given, must not contain '{word}': Cognito keeps it for AWS"
                 yield Problem(("domainPrefix",), text)
 
@@ -102,7 +106,8 @@ class UserPool(Component):
             tags=self.tagged(name),
             opts=self.child(),
         )
-        page = aws.cognito.UserPoolDomain(name, domain=spec.domain_prefix, user_pool_id=pool.id, opts=self.child())
+        prefix: pulumi.Input[str] = spec.domain_prefix or pool.id.apply(_prefix_of)
+        page = aws.cognito.UserPoolDomain(name, domain=prefix, user_pool_id=pool.id, opts=self.child())
         client = aws.cognito.UserPoolClient(
             name,
             user_pool_id=pool.id,
@@ -119,10 +124,15 @@ class UserPool(Component):
             opts=self.child(depends_on=[page]),
         )
         self.user_pool_id: pulumi.Output[str] = pool.id
-        self.domain = f"{spec.domain_prefix}.auth.{region}.amazoncognito.com"
+        self.domain = pulumi.Output.concat(prefix, f".auth.{region}.amazoncognito.com")
         self.client_id: pulumi.Output[str] = client.id
         self.client_secret: pulumi.Output[str] = pulumi.Output.secret(client.client_secret)
         self.register_outputs({"userPoolId": self.user_pool_id, "domain": self.domain, "clientId": self.client_id})
 
 
 _MFA = {SecondFactor.OFF: "OFF", SecondFactor.OPTIONAL: "OPTIONAL", SecondFactor.REQUIRED: "ON"}
+
+
+def _prefix_of(pool_id: str) -> str:
+    """A name that nobody else has, of what follows the region in a pool's id."""
+    return f"notebooks-{pool_id.rpartition('_')[2].lower()}"

@@ -40,7 +40,7 @@ class BudgetSpec(Spec):
     on_exceed: OnExceed = OnExceed.WARN
     """What `eksml check` makes of an estimate above it, before anything is built: warn, or fail."""
     emails: Annotated[tuple[EmailAddress, ...], Field(max_length=_MOST_EMAILS)] = ()
-    """Who is told by AWS."""
+    """Who is told by AWS; empty, and no topicArn: nobody, who does not look."""
     topic_arn: TopicArn | None = None
     """ARN of an SNS topic that is told too; its policy must let budgets.amazonaws.com publish."""
     alerts_at_percent: AlertPercents = (50, 80, 100)
@@ -49,17 +49,20 @@ class BudgetSpec(Spec):
     """Of the budget, in percent: they are told once AWS expects so much by the end of the month."""
 
     def rules(self) -> Iterator[Problem]:
-        """Somebody is told, of no more than AWS keeps count of."""
-        if not self.emails and self.topic_arn is None:
-            yield Problem(("emails",), "empty, needs at least 1, or topicArn: nobody would be told")
+        """Whoever is told is told of something, and of no more than AWS keeps count of."""
         alerts = {"alertsAtPercent": self.alerts_at_percent, "forecastAlertsAtPercent": self.forecast_alerts_at_percent}
         for field, given in (("emails", self.emails), *alerts.items()):
             yield from repetitions((field,), given)
         if (count := sum(map(len, alerts.values()))) > _MOST_ALERTS:
             text = f"{count} alerts together with forecastAlertsAtPercent, must be at most {_MOST_ALERTS}"
             yield Problem(("alertsAtPercent",), f"{text}: AWS has no more for a budget")
-        elif not count:
+        elif not count and self.tells_somebody:
             yield Problem(("alertsAtPercent",), "empty, as forecastAlertsAtPercent is: nobody would be told")
+
+    @property
+    def tells_somebody(self) -> bool:
+        """Whether anybody gets its alerts."""
+        return bool(self.emails or self.topic_arn)
 
 
 class Budget(Component):
@@ -97,7 +100,9 @@ class Budget(Component):
             notifications=[
                 *_notifications(spec, "ACTUAL", spec.alerts_at_percent),
                 *_notifications(spec, "FORECASTED", spec.forecast_alerts_at_percent),
-            ],
+            ]
+            if spec.tells_somebody
+            else None,
             tags=self.tagged(name),
             opts=self.child(),
         )

@@ -96,6 +96,9 @@ def _budget(budget: Resource, _plan: Plan) -> Iterator[str]:
         f"The budget {budget.name} counts nothing before the tag {names.PLATFORM_TAG} is activated for cost "
         "allocation, in the account that pays, a day or so after the first `pulumi up`."
     )
+    spec = budget.inputs["spec"]
+    if not (spec.get("emails") or spec.get("topicArn")):
+        yield f"Nobody is told when the budget {budget.name} is used up: name somebody in budget.emails."
 
 
 def _schedule(schedule: Resource, plan: Plan) -> Iterator[str]:

@@ -100,7 +100,7 @@ class MlflowSpec(Spec):
     memory_gib: PositiveCount = 2
     """Memory of each server, in GiB."""
     scratch_gib: PositiveCount = 10
-    """Disk of each server in GiB, where each artifact lies on its way to the bucket: more than the largest file."""
+    """Disk of each server in GiB, where files lie on their way through it: more than the largest one."""
     migration_minutes: Annotated[int, Field(strict=True, ge=1, le=1440)] = 30
     """Minutes after which an upgrade of the database's schema counts as failed."""
 
