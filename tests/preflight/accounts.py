@@ -5,18 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import yaml
 from botocore.stub import Stubber
 from moto import mock_aws
 
 from eksml.plan import Plan
+from eksml.plan.project import find_stack
+from eksml.plan.recorder import record
 from eksml.preflight.account import Account
 from eksml.preflight.basis import Basis
 from eksml.preflight.finding import Answer, Question, Status
 from eksml.preflight.machine import Machine
+from programs import ROOT
 
 REGION = "us-west-2"
 Reply = Mapping[str, Any] | Callable[[Any], Any]
@@ -60,7 +65,7 @@ def moto_account(replies: Mapping[str, Reply] | None = None, region: str = REGIO
     with mock_aws():
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)
         asked: list[str] = []
-        session.events.register("before-call", lambda model, **_: asked.append(model.name))
+        session.events.register("provide-client-params", lambda model, **_: asked.append(model.name))
         for name, reply in (replies or {}).items():
             _answer(session, name, reply)
         yield Account(session, region), asked
@@ -76,6 +81,21 @@ def _answer(session: boto3.Session, name: str, reply: Reply) -> None:
         return SimpleNamespace(status_code=400 if "Error" in found else 200), found
 
     session.events.register(f"before-call.{name}", answered)
+
+
+@contextmanager
+def silent_account(code: str = "AccessDenied") -> Iterator[Account]:
+    """An account that says who one is, and answers everything else with an error code."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    session.events.register("before-call", lambda **_: (SimpleNamespace(status_code=400), found(code)))
+    session.events.register(
+        "before-call.sts.GetCallerIdentity",
+        lambda **_: (
+            SimpleNamespace(status_code=200),
+            {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/founder", "UserId": "AIDA"},
+        ),
+    )
+    yield Account(session, REGION)
 
 
 @contextmanager
@@ -97,6 +117,12 @@ def stubbed(service: str, *replies: tuple[str, Mapping[str, Any]]) -> Iterator[A
 def found(code: str) -> dict[str, Any]:
     """The reply that is an error."""
     return {"Error": {"Code": code, "Message": "as the test says"}}
+
+
+@cache
+def plan_with(stack: str, settings: str = "{}") -> Plan:
+    """The Plan of one of the stacks with settings, a YAML mapping."""
+    return record(find_stack(str(ROOT), stack).with_settings(yaml.safe_load(settings)))
 
 
 def basis_of(plan: Plan, **changes: Any) -> Basis:

@@ -23,6 +23,20 @@ def _addon(parameters: Any) -> dict[str, Any]:
     return {"addons": [{"addonName": parameters["addonName"], "addonVersions": [{"addonVersion": version}]}]}
 
 
+def _orderable(parameters: Any) -> dict[str, Any]:
+    options = [
+        {
+            "Engine": "postgres",
+            "EngineVersion": version.minor,
+            "DBInstanceClass": parameters["DBInstanceClass"],
+            "MultiAZCapable": True,
+            "StorageType": "gp3",
+        }
+        for version in catalog.databases().versions.values()
+    ]
+    return {"OrderableDBInstanceOptions": options}
+
+
 READY: dict[str, Any] = {
     "sts.GetCallerIdentity": {"Account": "123456789012", "Arn": USER, "UserId": "AIDA"},
     "iam.SimulatePrincipalPolicy": _allowed,
@@ -32,4 +46,6 @@ READY: dict[str, Any] = {
         "clusterVersions": [{"clusterVersion": each, "versionStatus": "STANDARD_SUPPORT"} for each in _VERSIONS]
     },
     "eks.DescribeAddonVersions": _addon,
+    "cognito-idp.DescribeUserPoolDomain": {"DomainDescription": {}},
+    "rds.DescribeOrderableDBInstanceOptions": _orderable,
 }
