@@ -24,6 +24,7 @@ from eksml.preflight.machine import Machine
 from programs import ROOT
 
 REGION = "us-west-2"
+CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 Reply = Mapping[str, Any] | Callable[[Any], Any]
 
 
@@ -56,14 +57,16 @@ class FakeMachine(Machine):
 
 
 @contextmanager
-def moto_account(replies: Mapping[str, Reply] | None = None, region: str = REGION) -> Iterator[tuple[Account, list[str]]]:
+def moto_account(
+    replies: Mapping[str, Reply] | None = None, region: str = REGION
+) -> Iterator[tuple[Account, list[str]]]:
     """An empty account of moto's, and a list that takes the name of every operation that is asked of it.
 
     Replies are by service and operation, as in `iam.SimulatePrincipalPolicy`: an answer, or a function of the
     parameters; one that is an exception's text, as {"Error": …}, is an error.
     """
     with mock_aws():
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)
+        session = boto3.Session(**CREDENTIALS, region_name=region)
         asked: list[str] = []
         session.events.register("provide-client-params", lambda model, **_: asked.append(model.name))
         for name, reply in (replies or {}).items():
@@ -86,7 +89,7 @@ def _answer(session: boto3.Session, name: str, reply: Reply) -> None:
 @contextmanager
 def silent_account(code: str = "AccessDenied") -> Iterator[Account]:
     """An account that says who one is, and answers everything else with an error code."""
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    session = boto3.Session(**CREDENTIALS, region_name=REGION)
     session.events.register("before-call", lambda **_: (SimpleNamespace(status_code=400), found(code)))
     session.events.register(
         "before-call.sts.GetCallerIdentity",
@@ -101,7 +104,7 @@ def silent_account(code: str = "AccessDenied") -> Iterator[Account]:
 @contextmanager
 def stubbed(service: str, *replies: tuple[str, Mapping[str, Any]]) -> Iterator[Account]:
     """An account that answers these operations of a service, in this order, with these answers or error codes."""
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    session = boto3.Session(**CREDENTIALS, region_name=REGION)
     account = Account(session, REGION)
     stubber = Stubber(account._client(service, None))
     for operation, reply in replies:

@@ -30,7 +30,7 @@ def preflight(
     """Ask the account and this machine whether `pulumi up` can work.
 
     Permissions, quotas, instance types in zones, reservations, addresses, versions, names that are taken, roles,
-    gated models, programs. Nothing is ever changed. Needs `pip install eksml[aws]` and AWS credentials. Exit code 1
+    gated models, programs. Nothing is ever changed. Needs `pip install 'eksml[aws]'` and AWS credentials. Exit code 1
     if something would fail, 3 without boto3 or credentials.
 
     \b

@@ -20,7 +20,7 @@ READING = ("Describe", "Get", "Head", "List", "Simulate")
 # How many questions are under way at once.
 WORKERS = 12
 _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 5, 20, 4
-_INSTALL = "pip install eksml[aws]"
+_INSTALL = "pip install 'eksml[aws]'"
 _SIGN_IN = "sign in (`aws sso login`, `aws configure`, or AWS_PROFILE), then try `aws sts get-caller-identity`"
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403")

@@ -7,6 +7,7 @@ from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
+from eksml import names
 from eksml.preflight.account import Account, Refused
 from eksml.preflight.basis import Basis, Pool
 from eksml.preflight.finding import Answer, Question, error, ok, warning
@@ -28,6 +29,8 @@ def questions(basis: Basis) -> Iterator[Question]:
     if network.get("kind") == "existing":
         yield Question(f"the VPC {network['vpcId']}", partial(_vpc, network))
         yield Question("the subnets", partial(_subnets, network))
+        if basis.platform.get("gateway") is not None:
+            yield Question("the tags of the subnets", partial(_tags, network))
         yield Question("the way out of the private subnets", partial(_routes, network, basis))
     if any(basis.subnets_of(pool) for pool in basis.pools):
         yield Question("the addresses of nodes and pods", partial(_addresses, basis))
@@ -67,12 +70,9 @@ def _is_within(cidr: str, ranges: list[str]) -> bool:
 
 
 def _subnets(network: Mapping[str, Any], account: Account) -> Iterator[Answer]:
-    given = {**network.get("privateSubnets", {}), **network.get("publicSubnets", {})}
-    all_ids = [*network.get("privateSubnets", {}).values(), *network.get("publicSubnets", {}).values()]
+    ids = [*network.get("privateSubnets", {}).values(), *network.get("publicSubnets", {}).values()]
     try:
-        found = {
-            each["SubnetId"]: each for each in account.all("ec2", "describe_subnets", "Subnets", SubnetIds=all_ids)
-        }
+        found = {each["SubnetId"]: each for each in account.all("ec2", "describe_subnets", "Subnets", SubnetIds=ids)}
     except Refused as refusal:
         if refusal.code != "InvalidSubnetID.NotFound":
             raise
@@ -89,7 +89,7 @@ def _subnets(network: Mapping[str, Any], account: Account) -> Iterator[Answer]:
         answer for name in network.get("privateSubnets", {}).values() for answer in _room_for_cluster(found[name])
     )
     if not problems:
-        yield ok(f"{len(all_ids)} subnets for {len(given)} zones, in the VPC")
+        yield ok(f"{len(ids)} subnets, in the VPC and in their zones")
 
 
 def _subnet(path: str, zone: str, subnet: Mapping[str, Any], vpc: str) -> Iterator[Answer]:
@@ -108,6 +108,18 @@ def _room_for_cluster(subnet: Mapping[str, Any]) -> Iterator[Answer]:
         yield error(text, "take another subnet of its zone, or free addresses")
     elif free < _ADVISED_FREE:
         yield warning(text, "take another subnet of its zone, or free addresses")
+
+
+def _tags(network: Mapping[str, Any], account: Account) -> Iterator[Answer]:
+    """Load balancers find subnets by tags, and go to those without one where each zone has but one subnet."""
+    ids = [*network.get("privateSubnets", {}).values(), *network.get("publicSubnets", {}).values()]
+    roles = (names.PUBLIC_LOAD_BALANCER_TAG, names.INTERNAL_LOAD_BALANCER_TAG)
+    found = account.all("ec2", "describe_subnets", "Subnets", SubnetIds=ids)
+    tagged = [each for each in found if any(tag["Key"] in roles for tag in each.get("Tags", ()))]
+    if tagged:
+        yield ok(f"{len(tagged)} of {len(found)} are tagged for load balancers")
+    else:
+        yield warning("none is tagged for load balancers", f"tag them {roles[0]}=1, or {roles[1]}=1 for internal ones")
 
 
 def _routes(network: Mapping[str, Any], basis: Basis, account: Account) -> Iterator[Answer]:
