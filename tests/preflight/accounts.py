@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace
@@ -59,7 +59,7 @@ class FakeMachine(Machine):
 @contextmanager
 def moto_account(
     replies: Mapping[str, Reply] | None = None, region: str = REGION
-) -> Iterator[tuple[Account, list[str]]]:
+) -> Generator[tuple[Account, list[str]]]:
     """An empty account of moto's, and a list that takes the name of every operation that is asked of it.
 
     Replies are by service and operation, as in `iam.SimulatePrincipalPolicy`: an answer, or a function of the
@@ -87,7 +87,7 @@ def _answer(session: boto3.Session, name: str, reply: Reply) -> None:
 
 
 @contextmanager
-def silent_account(code: str = "AccessDenied") -> Iterator[Account]:
+def silent_account(code: str = "AccessDenied") -> Generator[Account]:
     """An account that says who one is, and answers everything else with an error code."""
     session = boto3.Session(**CREDENTIALS, region_name=REGION)
     session.events.register("before-call", lambda **_: (SimpleNamespace(status_code=400), found(code)))
@@ -102,7 +102,7 @@ def silent_account(code: str = "AccessDenied") -> Iterator[Account]:
 
 
 @contextmanager
-def stubbed(service: str, *replies: tuple[str, Mapping[str, Any]]) -> Iterator[Account]:
+def stubbed(service: str, *replies: tuple[str, Mapping[str, Any]]) -> Generator[Account]:
     """An account that answers these operations of a service, in this order, with these answers or error codes."""
     session = boto3.Session(**CREDENTIALS, region_name=REGION)
     account = Account(session, REGION)

@@ -44,16 +44,12 @@ def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _certificate(arn: str, hosts: list[str], account: Account) -> Iterator[Answer]:
-    region = arn.split(":")[3]
-    if region != account.region:
-        yield error(f"is of {region}, and the load balancers are in {account.region}", "take one of the same region")
-        return
     try:
         found = account.ask("acm", "describe_certificate", CertificateArn=arn)["Certificate"]
     except Refused as refusal:
         if refusal.code != "ResourceNotFoundException":
             raise
-        yield error("is not in this account", "look at `aws acm list-certificates`")
+        yield error(f"is not in {account.region} of this account", "look at `aws acm list-certificates`")
         return
     covered = {found["DomainName"], *found.get("SubjectAlternativeNames", ())}
     bare = [host for host in hosts if not any(_covers(name, host) for name in covered)]
