@@ -42,7 +42,7 @@ def test_a_platform_can_be_tested_with_the_simplest_mocks(echo: Echo) -> None:
     @mocks.test
     def program() -> pulumi.Output[None]:
         spec = platform_spec({"profile": "production"}, region="us-west-2", name="lab")
-        platform = Platform("lab", spec)
+        platform = Platform("lab", spec, secrets=dict.fromkeys(spec.secrets_needed, "not a secret"))
 
         def check(network: str) -> None:
             assert network == "lab-vpc-id"

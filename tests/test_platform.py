@@ -33,6 +33,8 @@ BY_KUBECONFIG = {
     "pools": {"system": None, "notebooks": None, "train": None, "serve": None},
     "servers": {"chat": None},
     "observability": None,
+    "notebooks": None,
+    "tracking": None,
     "storage": None,
     "queueing": None,
     "teams": {"research": {"limits": {"vcpus": 64, "memoryGib": 256, "gpus": 8}}},
@@ -137,7 +139,9 @@ def test_an_existing_cluster_gets_pools_identities_and_components_and_keeps_what
 
 def test_an_existing_cluster_gets_the_addons_that_it_lacks() -> None:
     cluster = {**EXISTING["cluster"], "addons": ["aws-ebs-csi-driver", "metrics-server"]}
-    plan = platform({"profile": "research", **EXISTING, "cluster": cluster, "storage": {"bucketMounts": None}})
+    plan = platform(
+        {"profile": "research", **EXISTING, "cluster": cluster, "storage": {"bucketMounts": None}, "tracking": None}
+    )
     assert {each.inputs["addonName"] for each in plan.of_type("aws:eks/addon:Addon")} == set(cluster["addons"])
     assert plan.of_type("kubernetes:storage.k8s.io/v1:StorageClass")
 
@@ -471,7 +475,8 @@ def test_teams_need_no_queues() -> None:
     ],
 )
 def test_what_a_team_cannot_have_is_refused(teams: dict[str, Any], lines: list[str]) -> None:
-    check_problems(found({"servers": {"chat": None}, "teams": {"research": None, **teams}}), lines)
+    nobody = {"servers": {"chat": None}, "notebooks": {"team": None}, "tracking": None}
+    check_problems(found({**nobody, "teams": {"research": None, **teams}}), lines)
 
 
 def test_no_team_may_take_every_cpu_there_is() -> None:
@@ -692,7 +697,12 @@ def test_each_profile_has_the_operators_of_its_team() -> None:
 
 def test_in_production_no_operator_stands_still_because_one_node_goes() -> None:
     budgets = production().of_type("kubernetes:policy/v1:PodDisruptionBudget")
-    assert {each.inputs["metadata"]["namespace"] for each in budgets} == {"kubeflow", "mpi-operator", "serving"}
+    assert {each.inputs["metadata"]["namespace"] for each in budgets} == {
+        "kubeflow",
+        "mlflow",
+        "mpi-operator",
+        "serving",
+    }
 
 
 def test_what_the_operators_bring_is_queued_beside_what_is_asked_for() -> None:

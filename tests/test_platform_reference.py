@@ -45,8 +45,8 @@ def test_its_provider_is_that_of_the_platforms_cluster_and_stays_secret(tmp_path
 
 
 def test_a_missing_export_names_the_platform_and_its_profile(tmp_path: Path) -> None:
-    program = "import pulumi, eksml\npulumi.export('x', eksml.PlatformReference().required('trackingUri'))\n"
-    with pytest.raises(RecordingError, match=r"organization/eksml/startup \(profile startup\) does not export tracki"):
+    program = "import pulumi, eksml\npulumi.export('x', eksml.PlatformReference().required('fileSystem'))\n"
+    with pytest.raises(RecordingError, match=r"organization/eksml/startup \(profile startup\) does not export fileSy"):
         recorded(workload(tmp_path, program))
 
 

@@ -45,6 +45,7 @@ from eksml.platform_measuring import has_prometheus, measured_exporters, measure
 from eksml.platform_secrets import platform_secrets
 from eksml.platform_settings import PlatformSpec
 from eksml.serving.model_server import ModelServer
+from eksml.serving.model_source import MlflowSource
 from eksml.serving.operators import ServingOperators
 from eksml.serving.servers import model_server
 from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
@@ -113,8 +114,8 @@ class Platform(Component):
         teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
         notebooks = self._notebooks(cluster, network, storage, entry, needs=needs)
         after = [*needs, *teams.values(), *([notebooks] if notebooks else [])]
-        tracking = self._tracking(cluster, network, storage, entry, needs=after)
-        servers = self._servers(cluster.provider, storage, teams, needs=[tracking] if tracking else [])
+        tracking = self._tracking(cluster, network, storage, entry, nodes, needs=after)
+        servers = self._servers(cluster.provider, storage, teams, tracking)
         self._cost_controls(cluster, nodes)
         access = {name: server.access for name, server in servers.items()}
         access |= tracking.access if tracking else {}
@@ -444,6 +445,7 @@ class Platform(Component):
         network: Vpc | ExistingVpcSpec | None,
         storage: SharedStorage | None,
         entry: EntryHandles | None,
+        nodes: _Nodes,
         needs: list[pulumi.Resource],
     ) -> Tracking | None:
         spec, name = self._spec, f"{self.resource_name}-tracking"
@@ -458,7 +460,7 @@ class Platform(Component):
                 kubernetes_version=cluster.kubernetes_version,
                 cluster_name=cluster.cluster_name,
                 tags=self.own_tags,
-                opts=self.child(depends_on=needs, providers=[cluster.provider]),
+                opts=self.child(depends_on=nodes.with_volumes, providers=[cluster.provider]),
             )
             needs = [*needs, secrets_store]
             database = self._mlflow_database(spec.mlflow, cluster, network)
@@ -504,20 +506,23 @@ class Platform(Component):
         provider: pulumi.ProviderResource,
         storage: SharedStorage | None,
         teams: Mapping[str, Team],
-        needs: list[Tracking],
+        tracking: Tracking | None,
     ) -> dict[str, ModelServer[Any]]:
         spec, bucket = self._spec, storage.model_bucket if storage else None
-        return {
-            name: model_server(
+        made: dict[str, ModelServer[Any]] = {}
+        for name, server in spec.servers.items():
+            needs: list[pulumi.Resource] = [teams[server.namespace]]
+            if tracking and isinstance(server.source, MlflowSource):
+                needs.append(tracking)
+            made[name] = model_server(
                 name,
                 server,
                 bucket=bucket.bucket_name if bucket else None,
                 region=spec.region,
                 image_registry=spec.image_registry,
-                opts=self.child(depends_on=[teams[server.namespace], *needs], providers=[provider]),
+                opts=self.child(depends_on=needs, providers=[provider]),
             )
-            for name, server in spec.servers.items()
-        }
+        return made
 
     def _cost_controls(self, cluster: NewCluster | ExistingCluster | KubeconfigCluster, nodes: _Nodes) -> None:
         spec, name = self._spec, self.resource_name

@@ -40,6 +40,9 @@ _TAGS_OF_OTHERS = ("aws:", "eks:", "eksml:", "karpenter.", "kubernetes.io/cluste
 # Of the platform's own parts, whether they are there or not: they may come later.
 _TAKEN_NAMESPACES = {
     "default",
+    names.ENTRY_NAMESPACE,
+    names.MLFLOW_NAMESPACE,
+    names.SCHEDULE_NAMESPACE,
     names.GPU_NAMESPACE,
     *(chart.namespace for chart in catalog.charts().values()),
     *(overlay.namespace for overlay in catalog.kustomizations().values() if overlay.namespace),

@@ -46,14 +46,14 @@ def _tracking_problems(spec: PlatformSpec) -> Iterator[Problem]:
         yield from _mlflow_problems(spec, spec.tracking.mlflow)
     if spec.tracking.weights_and_biases:
         for problem in weights_and_biases_problems(spec.tracking.weights_and_biases, spec.teams):
-            yield problem.below((*path, "weightsAndBiases"))
+            yield Problem((*path, "weightsAndBiases", *problem.path), problem.text, ("teams",))
     boards = tensor_board_problems(
         spec.tracking.tensor_boards,
         spec.teams,
         has_bucket=_has_bucket(spec),
         mounts_buckets=bool(spec.storage and spec.storage.bucket_mounts),
     )
-    yield from (problem.below((*path, "tensorBoards")) for problem in boards)
+    yield from (Problem((*path, "tensorBoards", *each.path), each.text, ("teams",)) for each in boards)
 
 
 def _mlflow_problems(spec: PlatformSpec, mlflow: MlflowSpec) -> Iterator[Problem]:
@@ -74,7 +74,8 @@ def _notebook_problems(spec: PlatformSpec) -> Iterator[Problem]:
             has_efs=bool(spec.storage and spec.storage.efs),
             has_entry=bool(spec.gateway and spec.gateway.entry),
         )
-        yield from (problem.below(("notebooks",)) for problem in found)
+        # Of a pool that is wrong itself, what is missing in it is not told.
+        yield from (Problem(("notebooks", *each.path), each.text, ("pools",)) for each in found)
 
 
 def _alert_problems(spec: PlatformSpec) -> Iterator[Problem]:

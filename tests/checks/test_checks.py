@@ -1208,7 +1208,7 @@ def test_pods_have_the_disk_of_their_pool_or_the_instance_store_that_joins_it() 
 def test_a_job_in_a_queue_needs_no_toleration_of_its_own() -> None:
     def fault(resources: dict[str, Resource]) -> None:
         job(container=asking(**GPU))(resources)
-        the(resources, JOB).inputs["metadata"]["namespace"] = "training"
+        the(resources, JOB, "job").inputs["metadata"]["namespace"] = "training"
 
     assert found(planted(fault), "workload-has-nodes") == []
 

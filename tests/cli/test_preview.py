@@ -146,6 +146,8 @@ config:
             ],
             [
                 "accelerators.dcgmHostEngine: missing",
+                "notebooks.pools[0]: 'notebooks' is no pool, and there are none",
+                "notebooks.pools[1]: 'system' is no pool, and there are none",
                 "queueing: given, but",
                 "storage: given, but a cluster by its",
                 "teams.research: neither quotas nor limits given",

@@ -20,7 +20,9 @@ OPEN = {"publicAccessCidrs": ["203.0.113.0/24"]}
 
 
 def notes_of(settings: dict[str, Any], *, profile: str = "startup", region: str = "us-west-2") -> list[str]:
-    spec = platform_spec({"profile": profile, **settings}, region=region, name="lab")
+    # What these say is told of every stack that has them.
+    quiet = {"budget": None, "schedule": None}
+    spec = platform_spec({"profile": profile, **quiet, **settings}, region=region, name="lab")
     return notes(recorded(lambda: Platform("lab", spec), config={"aws:region": region}))
 
 
@@ -39,6 +41,13 @@ def test_a_private_endpoint_in_a_vpc_that_exists_is_reached_from_there() -> None
 def test_a_public_endpoint_is_reached_from_its_ranges() -> None:
     (note,) = notes_of({"cluster": OPEN})
     assert "from its VPC and from 203.0.113.0/24: run `pulumi up` from there" in note
+
+
+def test_a_budget_that_tells_nobody_is_said_to_be_so() -> None:
+    budget = {"budget": {"monthlyUsd": 1000}}
+    assert any("Nobody is told when the budget lab-budget is used up" in note for note in notes_of(budget))
+    told = {"budget": {"monthlyUsd": 1000, "emails": ["ml@example.com"]}}
+    assert not any("Nobody is told" in note for note in notes_of(told))
 
 
 def test_what_is_protected_is_said_to_be_so() -> None:

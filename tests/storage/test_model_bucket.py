@@ -189,7 +189,7 @@ def test_identities_need_a_cluster() -> None:
             {"writers": [{"namespace": "Training", "name": "a_b"}]},
             [
                 "writers[0].name: 'a_b' given, must be the name of a service account",
-                "writers[0].namespace: 'Training' given, must be a namespace",
+                "writers[0].namespace: 'Training' given, must be at most 63 lower-case letters",
             ],
         ),
         ({"versioned": False}, ["versioned: unknown key"]),

@@ -85,7 +85,10 @@ def test_nobody_reaches_it_but_the_clients_and_they_only_by_its_port() -> None:
     plan = database()
     group = one(plan, "aws:ec2/securityGroup:SecurityGroup").inputs
     assert group["vpcId"] == "vpc-1"
-    assert group["ingress"] == [{"protocol": "tcp", "fromPort": 5432, "toPort": 5432, "securityGroups": ["sg-nodes"]}]
+    assert "ingress" not in group
+    (rule,) = plan.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    assert rule.inputs["referencedSecurityGroupId"] == "sg-nodes"
+    assert {rule.inputs[key] for key in ("fromPort", "toPort")} == {5432}
     assert "egress" not in group, "it answers, and never calls"
     assert one(plan, INSTANCE).inputs["publiclyAccessible"] is False
     assert one(plan, "aws:rds/subnetGroup:SubnetGroup").inputs["subnetIds"] == ["subnet-1", "subnet-2"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -58,7 +58,8 @@ class Mlflow(Component):
         database: how its database is reached.
         bucket: name of the platform's model bucket, unless the spec names another one.
         key_arn: ARN of the KMS key of that bucket, if it has one.
-        teams: the namespaces that get a user of their name, in the Secret `mlflow`; they exist.
+        teams: the teams that get a user of their name, in the Secret `mlflow` of their namespaces, which exist.
+        namespaces: others that get one, such as that of notebooks.
         admin_password: the password of the user admin, with basic authentication.
         client_secret: the secret of its OAuth client, with openIdConnect.
         load_balancer_cidrs: the ranges from which load balancers reach its pods.
@@ -83,6 +84,7 @@ class Mlflow(Component):
         bucket: pulumi.Input[str] | None = None,
         key_arn: str | None = None,
         teams: Sequence[str] = (),
+        namespaces: Sequence[str] = (),
         admin_password: pulumi.Input[str] | None = None,
         client_secret: pulumi.Input[str] | None = None,
         load_balancer_cidrs: Sequence[str] = (),
@@ -101,7 +103,8 @@ class Mlflow(Component):
         self._add("v1", "ServiceAccount", SERVICE_ACCOUNT, {"automountServiceAccountToken": False})
         provider_class = _secret_provider_class(database)
         self._add("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", DATABASE_SECRET, {"spec": provider_class})
-        secrets = self._secrets(teams, admin_password, client_secret)
+        labels = {**dict.fromkeys(namespaces), **{team: {names.TEAM_LABEL: team} for team in teams}}
+        secrets = self._secrets(labels, admin_password, client_secret)
         self._servers(database, region, host, secrets)
         self._service()
         if has_prometheus:
@@ -112,19 +115,24 @@ class Mlflow(Component):
         self.register_outputs({"url": self.url})
 
     def _add(
-        self, api_version: str, kind: str, name: str, fields: Any, namespace: str = _NAMESPACE, **options: Any
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        fields: Any,
+        namespace: str = _NAMESPACE,
+        labels: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> pulumi.Resource:
         """Makes an object, there before and as long as what is made after it."""
-        logical = f"{self.resource_name}-{names.fitted(name, 40)}" + (
-            f"-{namespace}" if namespace != _NAMESPACE else ""
-        )
+        place = f"-{namespace}" if namespace != _NAMESPACE else ""
         made = pulumi.CustomResource(
             f"kubernetes:{'core/v1' if api_version == 'v1' else api_version}:{kind}",
-            logical,
+            f"{self.resource_name}-{names.fitted(name, 40)}{place}",
             {
                 "apiVersion": api_version,
                 "kind": kind,
-                "metadata": {"name": name, "namespace": namespace, "labels": SERVER_LABELS},
+                "metadata": {"name": name, "namespace": namespace, "labels": {**SERVER_LABELS, **(labels or {})}},
                 **fields,
             },
             self.child(**{"depends_on": list(self._made), **options}),
@@ -157,27 +165,34 @@ class Mlflow(Component):
 
     def _secrets(
         self,
-        teams: Sequence[str],
+        users: Mapping[str, Mapping[str, str] | None],
         admin_password: pulumi.Input[str] | None,
         client_secret: pulumi.Input[str] | None,
     ) -> list[pulumi.Resource]:
-        """Makes the Secrets; gives those whose change makes the migration run again."""
+        """Makes the Secrets, those of users by namespace with its label; gives those whose change migrates again."""
         authentication = self._spec.authentication
         if not isinstance(authentication, MlflowBasicAuthentication):
             login = {"clientID": authentication.client_id, "clientSecret": _given(client_secret, "client_secret")}
             self._secret(LOGIN_SECRET, login)
             return []
         admin = _given(admin_password, "admin_password")
-        passwords = {team: _derived(admin, f"mlflow:{team}") for team in teams}
+        passwords = {user: _derived(admin, f"mlflow:{user}") for user in users}
         self._secret(SERVER_SECRET, {"flask-secret-key": _derived(admin, "mlflow-server")})
-        for team, password in passwords.items():
-            self._secret(names.MLFLOW_SECRET, {"username": team, "password": password}, team)
+        for user, password in passwords.items():
+            values = {"username": user, "password": password}
+            self._secret(names.MLFLOW_SECRET, values, user, labels=users[user])
         return [self._secret(USERS_SECRET, {ADMIN: admin, **passwords})]
 
-    def _secret(self, name: str, values: dict[str, Any], namespace: str = _NAMESPACE) -> pulumi.Resource:
+    def _secret(
+        self,
+        name: str,
+        values: dict[str, Any],
+        namespace: str = _NAMESPACE,
+        labels: Mapping[str, str] | None = None,
+    ) -> pulumi.Resource:
         # Pulumi replaces a Secret whose content changes, and there is no second one of its name.
         fields = {"stringData": pulumi.Output.secret(values)}
-        return self._add("v1", "Secret", name, fields, namespace, delete_before_replace=True)
+        return self._add("v1", "Secret", name, fields, namespace, labels, delete_before_replace=True)
 
     def _servers(self, database: DatabaseAccess, region: str, host: str | None, secrets: list[pulumi.Resource]) -> None:
         spec, image = self._spec, image_of("mlflow", self.image_registry)
@@ -250,12 +265,17 @@ def _secret_provider_class(database: DatabaseAccess) -> dict[str, Any]:
         return json.dumps([{"objectName": secret_arn, "objectAlias": "secret", "jmesPath": paths}])
 
     parameters = {
-        "region": arn.apply(lambda secret_arn: secret_arn.split(":")[3]),
+        "region": arn.apply(_region_of),
         "usePodIdentity": "true",
         # JSON is YAML too.
         "objects": arn.apply(objects),
     }
     return {"provider": "aws", "parameters": parameters}
+
+
+def _region_of(arn: str) -> str:
+    # The simplest mocks of a user's tests have no ARN.
+    return arn.split(":")[3] if arn else ""
 
 
 def _own_policies(database: DatabaseAccess) -> dict[str, Any]:
