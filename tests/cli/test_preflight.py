@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from command import eksml, eksml_process
+from command import ROOT, eksml, eksml_process
 from eksml.preflight.account import Account
 from eksml.preflight.basis import Basis
 from preflight.accounts import FakeMachine, moto_account
@@ -53,9 +53,13 @@ def test_machines_get_every_finding() -> None:
 
 
 def test_without_credentials_it_ends_with_3(tmp_path: Any) -> None:
-    nowhere = {"AWS_CONFIG_FILE": str(tmp_path / "a"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "b")}
-    none = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"), "")
-    done = eksml_process("preflight", "startup", AWS_EC2_METADATA_DISABLED="true", **nowhere, **none)
+    environment = {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"), ""),
+    }
+    done = eksml_process("preflight", "startup", cwd=ROOT, **environment)
     assert done.returncode == 3, done
     assert done.stdout == ""
     assert "Traceback" not in done.stderr

@@ -80,7 +80,7 @@ def _answer(session: boto3.Session, name: str, reply: Reply) -> None:
     session.events.register(f"provide-client-params.{name}", lambda params, **_: setattr(last, "params", params))
 
     def answered(**_: Any) -> tuple[Any, Any]:
-        found = reply(last.params) if callable(reply) else reply
+        found: Any = reply(last.params) if callable(reply) else reply
         return SimpleNamespace(status_code=400 if "Error" in found else 200), found
 
     session.events.register(f"before-call.{name}", answered)

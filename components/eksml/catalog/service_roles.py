@@ -12,7 +12,7 @@ class ServiceRole(SourcedFact):
     service: str
     types: tuple[str, ...]
     """The Pulumi types of the resources that need it."""
-    made_by: Literal["caller", "nobody"]
+    made_by: Literal["caller", "controller", "nobody"]
     """Who makes it with the first of them."""
 
 

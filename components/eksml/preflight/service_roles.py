@@ -50,7 +50,11 @@ def _role(name: str, role: ServiceRole, account: Account) -> Iterator[Answer]:
         f"{role.service}/{name}"
     )
     try:
-        may = is_root(account) or is_allowed(decisions([_CREATE], account, arn).get(_CREATE))
+        may = (
+            role.made_by == "controller"
+            or is_root(account)
+            or is_allowed(decisions([_CREATE], account, arn).get(_CREATE))
+        )
     except (NotSimulated, Refused):
         yield warning(f"not there; AWS makes it for those who may {_CREATE}, which is not known of you", advice)
         return
