@@ -1,12 +1,13 @@
 """A whole platform from one Spec. Read this file first, and `platform_settings.py` beside it.
 
-`PlatformSpec` says what is wanted, `Platform` builds it: network, cluster, nodes, what every cluster needs, GPUs.
+`PlatformSpec` says what is wanted, `Platform` builds it: network, cluster, nodes, GPUs, operators, teams, services. Its
+pools are made in `platform_nodes.py`, its services in `platform_services.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import pulumi
 
@@ -14,63 +15,34 @@ from eksml import names
 from eksml.accelerators.device_plugin import DevicePlugin
 from eksml.accelerators.efa_device_plugin import EfaDevicePlugin, EfaDevicePluginSpec
 from eksml.accelerators.gpu_operator import GpuOperator, GpuOperatorSpec
-from eksml.cluster.eks_addon import (
-    EBS_CSI,
-    EksAddon,
-    EksAddonSpec,
-)
 from eksml.cluster.existing_cluster import ExistingCluster, ExistingClusterSpec
 from eksml.cluster.kubeconfig_cluster import KubeconfigCluster, KubeconfigClusterSpec
 from eksml.cluster.new_cluster import NewCluster, NewClusterSpec
-from eksml.cluster.secrets_store import SecretsStore, SecretsStoreSpec
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
-from eksml.network.entry import EntryHandles, ServiceRoutes, ServiceRoutesSpec
 from eksml.network.existing_vpc import ExistingVpcSpec
 from eksml.network.gateway import GatewayControllers
-from eksml.network.vpc import NatGateways, NewVpcSpec, Vpc
-from eksml.nodes.karpenter import Karpenter, KarpenterSpec
-from eksml.nodes.karpenter_pool import KarpenterPool, KarpenterPoolSpec
-from eksml.nodes.managed_pool import ManagedPool, ManagedPoolSpec
-from eksml.nodes.node_role import NodeRole, NodeRoleSpec
-from eksml.nodes.schedule import Schedule
-from eksml.notebooks.jupyterhub import BACKEND as NOTEBOOK_BACKEND
-from eksml.notebooks.jupyterhub import JupyterHub
-from eksml.observability.budget import Budget
-from eksml.observability.grafana import BACKEND as GRAFANA_BACKEND
-from eksml.observability.observability import Observability
+from eksml.network.vpc import NewVpcSpec, Vpc
+from eksml.nodes.karpenter_pool import KarpenterPoolSpec
+from eksml.nodes.managed_pool import ManagedPoolSpec
 from eksml.observability.prometheus import Prometheus
 from eksml.platform_exports import platform_exports
-from eksml.platform_measuring import has_prometheus, measured_exporters, measured_servers
+from eksml.platform_measuring import has_prometheus
+from eksml.platform_nodes import Nodes, make_nodes
 from eksml.platform_secrets import platform_secrets
+from eksml.platform_services import Ground, make_cost_controls, make_notebooks, make_observability, make_tracking
 from eksml.platform_settings import PlatformSpec
 from eksml.serving.model_server import ModelServer
 from eksml.serving.model_source import MlflowSource
 from eksml.serving.operators import ServingOperators
 from eksml.serving.servers import model_server
-from eksml.storage.block_storage import BlockStorage, BlockStorageSpec
-from eksml.storage.postgresql import DatabaseAccess, ExistingDatabaseSpec, Postgresql
 from eksml.storage.shared_storage import SharedStorage
 from eksml.tenancy.kueue import Kueue, KueueSpec
 from eksml.tenancy.quotas import shares_of, total_of
 from eksml.tenancy.team import ModelAccess, Team
 from eksml.tenancy.team_queue import TeamQueue, TeamQueueSpec
-from eksml.tracking.mlflow_spec import MlflowSpec
 from eksml.tracking.tracking import Tracking
 from eksml.training.operators import TrainingOperators
-
-
-class _Nodes(NamedTuple):
-    """What pods run on, for what must come after it."""
-
-    system: list[pulumi.Resource]
-    """The pools that the platform's own pods run on."""
-    managed: dict[str, ManagedPool]
-    """The managed pools by name, those too that have GPUs."""
-    with_volumes: list[pulumi.Resource]
-    """Those, and the add-ons that run on them, such as the driver of volumes."""
-    everything: list[pulumi.Resource]
-    """All pools, and the add-ons that run on them."""
 
 
 class Platform(Component):
@@ -97,26 +69,27 @@ class Platform(Component):
         self._spec = spec
         if isinstance(spec.cluster, KubeconfigClusterSpec):
             cluster, network = self._kubeconfig_cluster(spec.cluster, secrets or {}), None
-            nodes, storage, gateway = _Nodes(system=[], managed={}, with_volumes=[], everything=[]), None, None
+            nodes, storage, gateway = Nodes(system=[], managed={}, with_volumes=[], everything=[]), None, None
         else:
             network = self._network()
             cluster = self._cluster(spec.cluster, network)
-            nodes = self._nodes(cluster, network)
+            nodes = make_nodes(self, spec, cluster, network)
             storage = self._storage(cluster, network, needs=nodes.system)
             gateway = self._gateway(cluster, network, needs=nodes.everything)
+        bucket = storage.model_bucket if storage else None
         entry = gateway.entry if gateway else None
-        observability = self._observability(cluster, network, entry, needs=nodes.with_volumes)
+        ground = Ground(self, spec, cluster, network, nodes, bucket, entry, self._secrets.values)
+        observability = make_observability(ground)
         prometheus = observability.prometheus if observability else None
         self._accelerators(cluster.provider, prometheus, needs=nodes.system)
         operators = self._operators(cluster.provider, needs=nodes.system)
         # What a team leaves behind is cleared away by add-ons and controllers, so they go after it.
         needs = [*nodes.everything, *(part for part in (storage, observability, gateway) if part)]
         teams = self._teams(cluster, network, storage, needs=needs, operators=operators)
-        notebooks = self._notebooks(cluster, network, storage, entry, needs=needs)
-        after = [*needs, *teams.values(), *([notebooks] if notebooks else [])]
-        tracking = self._tracking(cluster, network, storage, entry, nodes, needs=after)
+        notebooks = make_notebooks(ground, needs)
+        tracking = make_tracking(ground, [*needs, *teams.values(), *([notebooks] if notebooks else [])])
         servers = self._servers(cluster.provider, storage, teams, tracking)
-        self._cost_controls(cluster, nodes)
+        make_cost_controls(ground)
         access = {name: server.access for name, server in servers.items()}
         access |= tracking.access if tracking else {}
         access |= {"jupyter": notebooks.access} if notebooks else {}
@@ -157,95 +130,6 @@ class Platform(Component):
             opts=self.child(),
         )
 
-    def _nodes(self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec) -> _Nodes:
-        """Makes the pools and what only nodes can run."""
-        managed = self._managed_pools(cluster, network)
-        system: list[pulumi.Resource] = [managed[pool] for pool in self._spec.system_pools]
-        addons = self._addons(cluster, system)
-        karpenter = self._karpenter_pools(cluster, network, needs=addons)
-        return _Nodes(system, managed, [*system, *addons], [*system, *addons, *karpenter])
-
-    def _managed_pools(
-        self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec
-    ) -> dict[str, ManagedPool]:
-        spec = self._spec
-        if not spec.managed_pools:
-            return {}
-        name = f"{self.resource_name}-node"
-        role_spec = NodeRoleSpec(region=spec.region, has_vpc_cni_policy=isinstance(cluster, ExistingCluster))
-        role = NodeRole(name, role_spec, tags=self.own_tags, opts=self.child())
-        # Nodes without a way out, their agents, or an identity for VPC CNI come up broken.
-        needs = [part for part in (role, network, cluster) if isinstance(part, pulumi.Resource)]
-        return {
-            pool: ManagedPool(
-                f"{self.resource_name}-{pool}",
-                pool_spec,
-                pool=pool,
-                kubernetes_version=cluster.kubernetes_version,
-                cluster_name=cluster.cluster_name,
-                role_arn=role.arn,
-                subnets=network.private_subnets,
-                security_group_id=cluster.security_group_id,
-                tags=self.own_tags,
-                opts=self.child(depends_on=needs),
-            )
-            for pool, pool_spec in spec.managed_pools.items()
-        }
-
-    def _addons(
-        self, cluster: NewCluster | ExistingCluster, system_pools: list[pulumi.Resource]
-    ) -> list[pulumi.Resource]:
-        """Makes the add-ons that run on nodes: DNS, metrics, block storage."""
-        spec = self._spec
-        inside = self.child(depends_on=system_pools, providers=[cluster.provider])
-        made: list[pulumi.Resource] = [
-            EksAddon(
-                f"{self.resource_name}-{addon}",
-                EksAddonSpec(addon=addon, kubernetes_version=cluster.kubernetes_version),
-                cluster_name=cluster.cluster_name,
-                tags=self.own_tags,
-                opts=inside,
-            )
-            for addon in spec.platform_addons
-        ]
-        if EBS_CSI in spec.addons:
-            storage_spec = BlockStorageSpec(region=spec.region, kubernetes_version=cluster.kubernetes_version)
-            name = f"{self.resource_name}-storage"
-            made.append(
-                BlockStorage(name, storage_spec, cluster_name=cluster.cluster_name, tags=self.own_tags, opts=inside)
-            )
-        return made
-
-    def _karpenter_pools(
-        self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec, needs: list[pulumi.Resource]
-    ) -> list[pulumi.Resource]:
-        spec = self._spec
-        if not spec.karpenter_pools:
-            return []
-        karpenter = Karpenter(
-            f"{self.resource_name}-karpenter",
-            _karpenter_spec(spec),
-            cluster_name=cluster.cluster_name,
-            cluster_arn=cluster.arn,
-            tags=self.own_tags,
-            image_registry=spec.image_registry,
-            # It asks CoreDNS for the addresses of AWS, also while it drains its last nodes.
-            opts=self.child(depends_on=needs, providers=[cluster.provider]),
-        )
-        return [
-            KarpenterPool(
-                f"{self.resource_name}-{pool}",
-                pool_spec,
-                pool=pool,
-                cluster_name=cluster.cluster_name,
-                instance_profile=karpenter.instance_profile,
-                subnets=network.private_subnets,
-                tags=self.own_tags,
-                opts=self.child(depends_on=[karpenter], providers=[cluster.provider]),
-            )
-            for pool, pool_spec in spec.karpenter_pools.items()
-        ]
-
     def _storage(
         self, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec, needs: list[pulumi.Resource]
     ) -> SharedStorage | None:
@@ -280,49 +164,6 @@ class Platform(Component):
             # They ask CoreDNS for the addresses of AWS, also while they take down the last load balancer.
             opts=self.child(depends_on=needs, providers=[cluster.provider]),
         )
-
-    def _observability(
-        self,
-        cluster: NewCluster | ExistingCluster | KubeconfigCluster,
-        network: Vpc | ExistingVpcSpec | None,
-        entry: EntryHandles | None,
-        needs: list[pulumi.Resource],
-    ) -> Observability | None:
-        spec = self._spec
-        if spec.observability is None:
-            return None
-        made = Observability(
-            self.resource_name,
-            spec.observability,
-            secrets=self._secrets.values,
-            exporters=measured_exporters(spec),
-            engines={server.kind for server in spec.servers.values()},
-            servers=measured_servers(spec),
-            owners={team: team_spec.owner for team, team_spec in spec.teams.items()},
-            region=None if isinstance(cluster, KubeconfigCluster) else spec.region,
-            instance_types={each for pool in spec.pools.values() for each in pool.instance_types},
-            cluster_name=None if isinstance(cluster, KubeconfigCluster) else cluster.cluster_name,
-            grafana_host=entry.host("grafana") if entry else None,
-            load_balancer_cidrs=network.load_balancer_cidrs if network and entry else (),
-            tags=self.own_tags,
-            image_registry=spec.image_registry,
-            opts=self.child(depends_on=needs, providers=[cluster.provider]),
-        )
-        if entry and made.grafana:
-            self._route("grafana", GRAFANA_BACKEND, entry, made, cluster.provider)
-        return made
-
-    def _route(
-        self,
-        service: str,
-        backend: ServiceRoutesSpec,
-        entry: EntryHandles,
-        behind: pulumi.Resource,
-        provider: pulumi.ProviderResource,
-    ) -> None:
-        """Leads people from the platform's entry to a service."""
-        opts = self.child(depends_on=[behind], providers=[provider])
-        ServiceRoutes(f"{self.resource_name}-{service}-routes", backend, service=service, entry=entry, opts=opts)
 
     def _accelerators(
         self, provider: pulumi.ProviderResource, prometheus: Prometheus | None, needs: list[pulumi.Resource]
@@ -402,105 +243,6 @@ class Platform(Component):
             )
         return made
 
-    def _notebooks(
-        self,
-        cluster: NewCluster | ExistingCluster | KubeconfigCluster,
-        network: Vpc | ExistingVpcSpec | None,
-        storage: SharedStorage | None,
-        entry: EntryHandles | None,
-        needs: list[pulumi.Resource],
-    ) -> JupyterHub | None:
-        spec = self._spec
-        if spec.notebooks is None:
-            return None
-        bucket = storage.model_bucket if storage else None
-        folder = f"teams/{spec.notebooks.team}/" if spec.notebooks.team else "notebooks/"
-        environment: dict[str, pulumi.Input[str]] = {"MLFLOW_TRACKING_URI": names.MLFLOW_URL} if spec.mlflow else {}
-        if bucket:
-            environment |= {"MODEL_BUCKET": bucket.bucket_name, "MODEL_BUCKET_PREFIX": folder}
-        made = JupyterHub(
-            f"{self.resource_name}-notebooks",
-            spec.notebooks,
-            pools=spec.pools,
-            region=spec.region,
-            cluster_name=None if isinstance(cluster, KubeconfigCluster) else cluster.cluster_name,
-            policy=bucket.read_write_policy(folder) if bucket else None,
-            environment=environment,
-            client_secret=self._secrets.values.get("jupyterHubClientSecret"),
-            password=self._secrets.values.get("jupyterHubPassword"),
-            host=entry.host("jupyter") if entry else None,
-            load_balancer_cidrs=network.load_balancer_cidrs if network and entry else (),
-            has_prometheus=has_prometheus(spec),
-            image_registry=spec.image_registry,
-            tags=self.own_tags,
-            opts=self.child(depends_on=needs, providers=[cluster.provider]),
-        )
-        if entry:
-            self._route("jupyter", NOTEBOOK_BACKEND, entry, made, cluster.provider)
-        return made
-
-    def _tracking(
-        self,
-        cluster: NewCluster | ExistingCluster | KubeconfigCluster,
-        network: Vpc | ExistingVpcSpec | None,
-        storage: SharedStorage | None,
-        entry: EntryHandles | None,
-        nodes: _Nodes,
-        needs: list[pulumi.Resource],
-    ) -> Tracking | None:
-        spec, name = self._spec, f"{self.resource_name}-tracking"
-        if spec.tracking is None:
-            return None
-        database: DatabaseAccess | None = None
-        is_in_eks = not isinstance(cluster, KubeconfigCluster)
-        if spec.mlflow and is_in_eks and network:
-            secrets_store = SecretsStore(
-                f"{self.resource_name}-secrets-store",
-                SecretsStoreSpec(),
-                kubernetes_version=cluster.kubernetes_version,
-                cluster_name=cluster.cluster_name,
-                tags=self.own_tags,
-                opts=self.child(depends_on=nodes.with_volumes, providers=[cluster.provider]),
-            )
-            needs = [*needs, secrets_store]
-            database = self._mlflow_database(spec.mlflow, cluster, network)
-        bucket = storage.model_bucket if storage else None
-        return Tracking(
-            name,
-            spec.tracking,
-            teams={team: team_spec.gateway for team, team_spec in spec.teams.items()},
-            secrets=self._secrets.values,
-            region=spec.region,
-            cluster_name=cluster.cluster_name if is_in_eks else None,
-            database=database,
-            bucket=bucket.bucket_name if bucket else None,
-            key_arn=spec.storage.model_bucket.key_arn if spec.storage and spec.storage.model_bucket else None,
-            entry=entry,
-            load_balancer_cidrs=network.load_balancer_cidrs if network else (),
-            notebooks=names.NOTEBOOK_NAMESPACE if spec.notebooks else None,
-            notebooks_team=spec.notebooks.team if spec.notebooks else None,
-            has_prometheus=has_prometheus(spec),
-            image_registry=spec.image_registry,
-            tags=self.own_tags,
-            opts=self.child(depends_on=needs, providers=[cluster.provider]),
-        )
-
-    def _mlflow_database(
-        self, mlflow: MlflowSpec, cluster: NewCluster | ExistingCluster, network: Vpc | ExistingVpcSpec
-    ) -> DatabaseAccess:
-        if isinstance(mlflow.database, ExistingDatabaseSpec):
-            return mlflow.database.access
-        return Postgresql(
-            f"{self.resource_name}-mlflow",
-            mlflow.database,
-            database="mlflow",
-            vpc_id=network.vpc_id,
-            private_subnets=network.private_subnets,
-            client_security_group_id=cluster.security_group_id,
-            tags=self.own_tags,
-            opts=self.child(),
-        ).access
-
     def _servers(
         self,
         provider: pulumi.ProviderResource,
@@ -523,24 +265,6 @@ class Platform(Component):
                 opts=self.child(depends_on=needs, providers=[provider]),
             )
         return made
-
-    def _cost_controls(self, cluster: NewCluster | ExistingCluster | KubeconfigCluster, nodes: _Nodes) -> None:
-        spec, name = self._spec, self.resource_name
-        if spec.budget:
-            Budget(f"{name}-budget", spec.budget, platform=spec.name, tags=self.own_tags, opts=self.child())
-        if spec.schedule and not isinstance(cluster, KubeconfigCluster):
-            Schedule(
-                f"{name}-schedule",
-                spec.schedule,
-                region=spec.region,
-                cluster_name=cluster.cluster_name,
-                managed_pools=nodes.managed,
-                managed_specs=spec.managed_pools,
-                karpenter_pools=tuple(spec.karpenter_pools),
-                tags=self.own_tags,
-                image_registry=spec.image_registry,
-                opts=self.child(depends_on=nodes.everything, providers=[cluster.provider]),
-            )
 
     def _queueing(
         self, queueing: KueueSpec, provider: pulumi.ProviderResource, needs: list[pulumi.Resource]
@@ -566,17 +290,6 @@ def _model_access(team: str, storage: SharedStorage | None) -> ModelAccess | Non
 def _flavor(name: str, pool: ManagedPoolSpec | KarpenterPoolSpec) -> dict[str, Any]:
     tolerations = {"tolerations": [names.gpu_toleration()]} if pool.has_gpus else {}
     return {"nodeLabels": {names.POOL_LABEL: name}, **tolerations}
-
-
-def _karpenter_spec(spec: PlatformSpec) -> KarpenterSpec:
-    system_nodes = sum(pool.size for pool in spec.system_pools.values())
-    joins_existing_cluster = isinstance(spec.cluster, ExistingClusterSpec)
-    return KarpenterSpec(
-        region=spec.region,
-        replicas=2 if joins_existing_cluster else min(2, system_nodes),
-        is_isolated=isinstance(spec.network, NewVpcSpec) and spec.network.nat_gateways is NatGateways.NONE,
-        has_vpc_cni_policy=joins_existing_cluster,
-    )
 
 
 def _tags(spec: PlatformSpec) -> dict[str, str]:

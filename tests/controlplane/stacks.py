@@ -21,10 +21,17 @@ def build(cluster: Client, stack: str) -> list[dict[str, Any]]:
     crds.install(cluster, made)
     for item in made:
         cluster.create(item)
-    for quota in of_kind(made, "ResourceQuota"):
+    for quota in quotas_of_teams(made):
         cluster.wait_until(quota, lambda found: found.get("status", {}).get("hard"))
         _wait_for_policies(cluster, quota["metadata"]["namespace"])
     return made
+
+
+def quotas_of_teams(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The quotas of teams; that of notebooks is none."""
+    return [
+        quota for quota in of_kind(items, "ResourceQuota") if names.TEAM_LABEL in quota["metadata"].get("labels", {})
+    ]
 
 
 def of_kind(items: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 from controlplane.client import Client, RefusedError
 from controlplane.scheduling import add_nodes
-from controlplane.stacks import build, member_of, of_kind, wait_until_refused
+from controlplane.stacks import build, member_of, of_kind, quotas_of_teams, wait_until_refused
 from eksml import names
 from eksml.checks.nodes import nodes_of
 from eksml.profiles import PROFILES
@@ -56,7 +56,7 @@ def pools_of_teams(made: list[dict[str, Any]]) -> dict[str, list[str]]:
 def test_a_team_gets_no_more_than_its_quota_and_nothing_privileged(stack: str, cluster: Client) -> None:
     made = build(cluster, stack)
     pools = pools_of_teams(made)
-    for quota in of_kind(made, "ResourceQuota"):
+    for quota in quotas_of_teams(made):
         team, most = quota["metadata"]["namespace"], quota["spec"]["hard"][f"requests.{names.GPU_RESOURCE}"]
         member, pool = member_of(cluster, team), pools[team][0]
         member.create(pod(team, "enough", int(most), pool=pool))
