@@ -11,6 +11,7 @@ from eksml import catalog
 from eksml.checks import run_checks
 from eksml.errors import SpecError
 from eksml.plan import Plan, Resource
+from eksml.plan.recorder import RecordingError
 from eksml.platform import Platform
 from eksml.profiles import overlaid, platform_spec
 from programs import names_of, needs, one, recorded
@@ -40,6 +41,8 @@ BY_KUBECONFIG = {
     "teams": {"research": {"limits": {"vcpus": 64, "memoryGib": 256, "gpus": 8}}},
     "accelerators": {"dcgmHostEngine": "exporter"},
 }
+# What of the research profile talks to the internet.
+OFFLINE = {"notebooks": None, "tracking": {"weightsAndBiases": None}, "servers": {"chat": None}}
 SYSTEM = {"system": {"kind": "managed", "instanceTypes": ["m7i.large"], "size": 2}}
 
 
@@ -616,6 +619,7 @@ def test_people_may_log_in_where_the_load_balancer_reaches_their_provider() -> N
 def test_names_need_a_way_to_route_53() -> None:
     endpoints = list(catalog.vpc_endpoints().needed_without_nat)
     settings = {
+        **OFFLINE,
         "network": {"natGateways": "none", "interfaceEndpoints": endpoints},
         "imageRegistry": "registry.example.com",
         "gateway": {"externalDns": {"hostedZones": ["Z0123456789"]}},
@@ -661,8 +665,8 @@ def test_what_no_accelerator_can_do_is_refused(settings: dict[str, Any], lines: 
 def test_without_a_way_out_images_come_from_a_registry_within_reach() -> None:
     endpoints = list(catalog.vpc_endpoints().needed_without_nat)
     network = {"natGateways": "none", "interfaceEndpoints": endpoints}
-    check_problems(found({"network": network}), ["imageRegistry: missing: without a NAT gateway"])
-    plan = platform({"profile": "research", "network": network, "imageRegistry": "registry.example.com"})
+    check_problems(found({**OFFLINE, "network": network}), ["imageRegistry: missing: without a NAT gateway"])
+    plan = platform({"profile": "research", **OFFLINE, "network": network, "imageRegistry": "registry.example.com"})
     releases = plan.of_type("kubernetes:helm.sh/v3:Release")
     assert all(each.inputs["chart"].startswith("oci://registry.example.com/") for each in releases)
 
@@ -813,3 +817,79 @@ def test_a_cluster_by_its_kubeconfig_can_be_measured() -> None:
 def test_prometheus_comes_from_a_registry_of_ones_own_with_the_rest() -> None:
     plan = platform({"profile": "research", "imageRegistry": "registry.example.com", **MEASURED})
     assert release(plan, "kube-prometheus-stack").inputs["chart"].startswith("oci://registry.example.com/ghcr.io/")
+
+
+# Services
+
+
+DOMAIN = {"host": "*.ml.example.com", "tls": {"kind": "certificate", "arn": CERTIFICATE["arn"]}}
+HUB = {"pools": ["train"], "authentication": {"kind": "dummy", "forDevelopmentOnly": True}}
+
+
+def test_behind_an_entry_each_service_has_a_name_and_its_route_comes_after_what_brings_its_kind() -> None:
+    for profile in ("research", "production"):
+        plan = platform({"profile": profile, "gateway": {"entry": DOMAIN}})
+        urls = {service["url"] for service in plan.exports["platform"]["access"].values()}
+        routes = plan.of_type("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute")
+        hosts = {host for each in routes for host in each.inputs["spec"].get("hostnames", ())}
+        assert {f"https://{host}" for host in hosts} <= urls
+        assert run_checks(plan).errors == ()
+    assert hosts == {"mlflow.ml.example.com", "grafana.ml.example.com"}
+
+
+def test_secrets_that_are_missing_are_told_in_a_preview_and_end_an_update_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = {"profile": "production"}
+    missing = platform(settings).exports["platform"]["missingSecrets"]
+    assert missing == ["eksml:mlflowAdminPassword", "eksml:pagerDutyRoutingKey", "eksml:slackWebhookUrl"]
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
+    with pytest.raises(RecordingError) as error:
+        platform(settings)
+    assert [line.partition(": missing")[0] for line in str(error.value).splitlines()] == missing
+    assert "pulumi config set --secret eksml:slackWebhookUrl" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        (
+            {"cluster": {"deletionProtection": True}, "notebooks": HUB},
+            ["notebooks.authentication.kind: dummy given, but a cluster with deletionProtection is one that others"],
+        ),
+        (
+            {"notebooks": {"pools": ["system", "gpus"]}},
+            ["notebooks.pools[1]: 'gpus' is no pool"],
+        ),
+        (
+            {"observability": {"alerts": {"receivers": [{"kind": "slack", "channel": "#ml"}]}}},
+            ["teams.research.owner: missing: alerts about its pods name somebody"],
+        ),
+        (
+            {"tracking": {"mlflow": {"database": {"kind": "rds"}}}, "storage": {"modelBucket": None}, "servers": None},
+            [
+                "tracking.mlflow.artifacts.bucket: missing: the platform has no model bucket",
+                "tracking.tensorBoards.research.bucket: missing: the platform has no model bucket",
+            ],
+        ),
+        ({"tracking": {"mlflow": {}}}, ["tracking.mlflow.database: missing"]),
+        (
+            {"schedule": {"start": "08:00", "end": "20:00"}, "cluster": {"deletionProtection": True}},
+            ["schedule: given, but a cluster with deletionProtection is one that others rely on"],
+        ),
+    ],
+)
+def test_services_that_cannot_be_are_refused(settings: dict[str, Any], lines: list[str]) -> None:
+    check_problems(found(settings), lines)
+
+
+def test_without_a_way_out_nothing_that_talks_to_the_internet_is_had() -> None:
+    lines = found({"network": {"natGateways": "none"}})
+    unreachable = {line.partition(":")[0] for line in lines if "talks to the internet" in line}
+    assert unreachable == {"notebooks.authentication", "servers.chat.source", "tracking.weightsAndBiases"}
+
+
+def test_the_database_does_not_wait_for_the_cluster() -> None:
+    plan = production()
+    database = one(plan, "aws:rds/instance:Instance")
+    assert one(plan, "eks:index:Cluster").urn not in needs(plan, database)

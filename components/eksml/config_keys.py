@@ -16,7 +16,7 @@ SECRETS = {
     "eksml:grafanaClientSecret": "secret of the OAuth client by which people sign in to Grafana",
     "eksml:jupyterHubClientSecret": "secret of the OAuth client by which people sign in to JupyterHub",
     "eksml:jupyterHubPassword": "password of JupyterHub with dummy authentication",
-    "eksml:mlflowAdminPassword": "password of MLflow's user admin, at least 12 characters",
+    "eksml:mlflowAdminPassword": "password of MLflow's user admin, as `openssl rand -hex 24` makes one",
     "eksml:mlflowClientSecret": "secret of the OAuth client by which people sign in to MLflow",
     "eksml:pagerDutyRoutingKey": "integration key of the PagerDuty service that alerts go to",
     "eksml:slackWebhookUrl": "URL of the incoming webhook of Slack that alerts go to",

@@ -24,6 +24,12 @@ class InputError(EksmlError):
     exit_code = 2
 
 
+class MissingHere(EksmlError):  # noqa: N818
+    """Something is missing on this machine: a package, a program, credentials."""
+
+    exit_code = 3
+
+
 class Problem(NamedTuple):
     """One thing that is wrong: where, and what would be right."""
 

@@ -77,8 +77,7 @@ class Platform(Component):
             storage = self._storage(cluster, network, needs=nodes.system)
             gateway = self._gateway(cluster, network, needs=nodes.everything)
         bucket = storage.model_bucket if storage else None
-        entry = gateway.entry if gateway else None
-        ground = Ground(self, spec, cluster, network, nodes, bucket, entry, self._secrets.values)
+        ground = Ground(self, spec, cluster, network, nodes, bucket, gateway, self._secrets.values)
         observability = make_observability(ground)
         prometheus = observability.prometheus if observability else None
         self._accelerators(cluster.provider, prometheus, needs=nodes.system)

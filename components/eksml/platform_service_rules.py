@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from eksml.cluster.kubeconfig_cluster import KubeconfigClusterSpec
 from eksml.errors import Problem
 from eksml.network.entry import entry_problems, login_problems
+from eksml.network.vpc import NatGateways, NewVpcSpec
 from eksml.nodes.schedule import schedule_problems
 from eksml.notebooks.jupyterhub import jupyterhub_problems
 from eksml.observability.alerts import objective_problems, owner_problems
 from eksml.observability.observability import ObservabilitySpec
 from eksml.paths import Path
 from eksml.platform_measuring import measured_servers
+from eksml.serving.model_source import BucketSource, HubSource
 from eksml.tracking.mlflow_spec import MlflowEntryAuthentication, MlflowSpec, mlflow_problems
 from eksml.tracking.tensorboard import tensor_board_problems
 from eksml.tracking.weights_and_biases import weights_and_biases_problems
@@ -30,6 +32,7 @@ def service_problems(spec: PlatformSpec) -> Iterator[Problem]:
     yield from _alert_problems(spec)
     yield from _schedule_problems(spec)
     yield from _aws_problems(spec)
+    yield from _way_out_problems(spec)
 
 
 def _entry_problems(spec: PlatformSpec) -> Iterator[Problem]:
@@ -60,7 +63,8 @@ def _mlflow_problems(spec: PlatformSpec, mlflow: MlflowSpec) -> Iterator[Problem
     path: Path = ("tracking", "mlflow")
     entry = spec.gateway.entry if spec.gateway else None
     found = mlflow_problems(mlflow, has_bucket=_has_bucket(spec), has_entry=entry is not None, teams=spec.teams)
-    yield from (problem.below(path) for problem in found)
+    # Of an entry that is wrong itself, it is not told that it is missing.
+    yield from (Problem((*path, *each.path), each.text, ("gateway",)) for each in found)
     if isinstance(mlflow.authentication, MlflowEntryAuthentication) and entry:
         yield from login_problems((*path, "authentication"), entry, spec.network)
 
@@ -73,6 +77,7 @@ def _notebook_problems(spec: PlatformSpec) -> Iterator[Problem]:
             teams=list(spec.teams),
             has_efs=bool(spec.storage and spec.storage.efs),
             has_entry=bool(spec.gateway and spec.gateway.entry),
+            is_protected=bool(getattr(spec.cluster, "deletion_protection", False)),
         )
         # Of a pool that is wrong itself, what is missing in it is not told.
         yield from (Problem(("notebooks", *each.path), each.text, ("pools",)) for each in found)
@@ -109,6 +114,29 @@ def _aws_problems(spec: PlatformSpec) -> Iterator[Problem]:
 
 def _aws_settings(observability: ObservabilitySpec | None) -> Iterator[str]:
     return observability.uses_aws if observability else iter(())
+
+
+def _way_out_problems(spec: PlatformSpec) -> Iterator[Problem]:
+    """What talks to the internet has a way there."""
+    if not (isinstance(spec.network, NewVpcSpec) and spec.network.nat_gateways is NatGateways.NONE):
+        return
+    alerts = spec.observability.alerts if spec.observability else None
+    grafana = spec.observability.grafana if spec.observability else None
+    given: list[tuple[Path, bool]] = [
+        (("tracking", "weightsAndBiases"), bool(spec.tracking and spec.tracking.weights_and_biases)),
+        (("notebooks", "authentication"), bool(spec.notebooks and spec.notebooks.authentication.kind != "dummy")),
+        (("observability", "alerts", "receivers"), alerts is not None),
+        (("observability", "grafana", "signIn"), bool(grafana and grafana.sign_in)),
+    ]
+    given += [(("servers", name, "source"), _loads_from_hub(server.source)) for name, server in spec.servers.items()]
+    for path, is_given in given:
+        if is_given:
+            reason = "without a NAT gateway it is out of reach"
+            yield Problem(path, f"given, which talks to the internet, but {reason}", ("network", "natGateways"))
+
+
+def _loads_from_hub(source: object) -> bool:
+    return isinstance(source, HubSource) or (isinstance(source, BucketSource) and source.populate is not None)
 
 
 def _has_bucket(spec: PlatformSpec) -> bool:

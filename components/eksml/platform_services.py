@@ -15,6 +15,7 @@ from eksml.cluster.secrets_store import SecretsStore, SecretsStoreSpec
 from eksml.component import Component
 from eksml.network.entry import EntryHandles, ServiceRoutes, ServiceRoutesSpec
 from eksml.network.existing_vpc import ExistingVpcSpec
+from eksml.network.gateway import GatewayControllers
 from eksml.network.vpc import Vpc
 from eksml.nodes.schedule import Schedule
 from eksml.notebooks.jupyterhub import BACKEND as NOTEBOOKS
@@ -39,13 +40,18 @@ class Ground(NamedTuple):
     network: Vpc | ExistingVpcSpec | None
     nodes: Nodes
     bucket: ModelBucket | None
-    entry: EntryHandles | None
+    gateway: GatewayControllers | None
     secrets: Mapping[str, pulumi.Input[str]]
 
     @property
     def cluster_name(self) -> pulumi.Input[str] | None:
         """Name of the EKS cluster; None where it is one by its kubeconfig."""
         return None if isinstance(self.cluster, KubeconfigCluster) else self.cluster.cluster_name
+
+    @property
+    def entry(self) -> EntryHandles | None:
+        """The platform's own entry, if it has one."""
+        return self.gateway.entry if self.gateway else None
 
     @property
     def load_balancer_cidrs(self) -> tuple[str, ...]:
@@ -166,8 +172,9 @@ def make_cost_controls(ground: Ground) -> None:
 
 def _route(ground: Ground, service: str, backend: ServiceRoutesSpec, behind: pulumi.Resource) -> None:
     """Leads people from the platform's entry to a service, if there is an entry."""
-    if ground.entry:
-        name, opts = f"{ground.platform.resource_name}-{service}-routes", ground.inside([behind])
+    if ground.entry and ground.gateway:
+        # Its kinds come with the gateway, whose controller takes the route out of the load balancer too.
+        name, opts = f"{ground.platform.resource_name}-{service}-routes", ground.inside([behind, ground.gateway])
         ServiceRoutes(name, backend, service=service, entry=ground.entry, opts=opts)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import pulumi
+
 
 class ServiceAccess(NamedTuple):
     """What a person needs to use a service once it runs."""
@@ -14,7 +16,7 @@ class ServiceAccess(NamedTuple):
     """Where it is: behind an entry, in the cluster, or at the near end of the command."""
     command: str | None
     """What to run first to reach it, such as `kubectl port-forward`; None: nothing."""
-    sign_in: str
+    sign_in: str | pulumi.Output[str]
     """Who is let in, and where their password is."""
 
     def as_export(self) -> dict[str, Any]:

@@ -199,7 +199,8 @@ def test_notebooks_know_the_bucket_and_the_tracker() -> None:
     singleuser = values_of(plan)["singleuser"]
     assert singleuser["extraEnv"]["AWS_REGION"] == "us-west-2"
     assert singleuser["extraEnv"]["MODEL_BUCKET"] == "lab-models"
-    secrets = [each["valueFrom"]["secretKeyRef"] for each in singleuser["extraEnv"].values() if isinstance(each, dict)]
+    references = [each["valueFrom"] for each in singleuser["extraEnv"].values() if isinstance(each, dict)]
+    secrets = [each["secretKeyRef"] for each in references if "secretKeyRef" in each]
     # A server starts whether or not there is a tracker.
     assert [(each["name"], each["key"], each["optional"]) for each in secrets] == [
         ("mlflow", "password", True),
@@ -321,3 +322,9 @@ def test_a_volume_that_no_other_pool_can_mount_is_refused() -> None:
 
 def test_a_platform_that_has_it_all_has_no_problem() -> None:
     assert found(pools=list(POOLS), team="research") == []
+
+
+def test_a_notebook_reports_to_the_server_of_weights_and_biases_that_the_platform_names() -> None:
+    variables = values_of(hub())["singleuser"]["extraEnv"]
+    for name in ("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT"):
+        assert variables[name]["valueFrom"]["configMapKeyRef"] == {"name": "wandb", "key": name, "optional": True}

@@ -236,7 +236,7 @@ def test_bad_alerts_are_refused_all_at_once() -> None:
 
 def test_a_team_without_an_owner_is_a_problem_where_there_are_alerts() -> None:
     (problem,) = owner_problems({"ml": "#ml", "vision": None})
-    assert str(problem).startswith("teams.vision.owner: missing: alerts about its pods need somebody who is told")
+    assert str(problem).startswith("teams.vision.owner: missing: alerts about its pods name somebody")
     assert not list(owner_problems(OWNERS))
 
 

@@ -73,10 +73,10 @@ def test_a_person_is_told_where_the_password_is_and_how_to_get_there() -> None:
     near = grafana_access(GrafanaSpec(), None)
     assert near.url == "http://localhost:3000"
     assert near.command == f"kubectl port-forward --namespace observability service/{NAME} 3000:80"
-    assert f"kubectl get secret --namespace observability {NAME}" in near.sign_in
+    assert f"kubectl get secret --namespace observability {NAME}" in str(near.sign_in)
     behind = grafana_access(GrafanaSpec(sign_in=GrafanaSignIn(**SIGN_IN)), "grafana.example.com")
     assert (behind.url, behind.command) == ("https://grafana.example.com", None)
-    assert behind.sign_in.startswith("with your identity provider")
+    assert str(behind.sign_in).startswith("with your identity provider")
 
 
 def test_nobody_gets_in_without_signing_in_and_nobody_makes_an_account() -> None:

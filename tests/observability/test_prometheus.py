@@ -96,7 +96,9 @@ def test_its_volume_is_of_the_encrypted_class_is_never_full_and_goes_with_it() -
     assert claim["resources"]["requests"]["storage"] == "100Gi"
     assert (found["retention"], found["retentionSize"]) == ("30d", "80GB")
     assert found["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete"
-    assert spec(prometheus(size_gib=1, retention_days=1))["retentionSize"] == "1GB", "0 would be without a limit"
+    assert spec(prometheus(size_gib=2, retention_days=1))["retentionSize"] == "1GB", (
+        "never 0, which would be without a limit"
+    )
 
 
 def test_a_cluster_of_somebody_elses_has_its_own_storage_class() -> None:
@@ -105,7 +107,7 @@ def test_a_cluster_of_somebody_elses_has_its_own_storage_class() -> None:
 
 
 def test_a_volume_too_small_for_what_is_kept_is_refused() -> None:
-    with pytest.raises(SpecError, match="sizeGib: 20 given, must be at least 30 for 30 days"):
+    with pytest.raises(SpecError, match="sizeGib: 20 given, must be at least 38 for 30 days"):
         PrometheusSpec(size_gib=20, retention_days=30)
 
 

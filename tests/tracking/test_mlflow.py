@@ -288,3 +288,8 @@ def test_a_platform_without_what_it_needs_is_refused() -> None:
     assert text.startswith("authentication: a team is called admin")
     (text,) = found(authentication=LOGIN, has_entry=False)
     assert text.startswith("authentication.kind: openIdConnect given, but people sign in at the platform's entry")
+
+
+def test_a_migration_that_failed_is_made_anew_by_the_next_update() -> None:
+    job = one(mlflow(), "kubernetes:batch/v1:Job").inputs
+    assert job["metadata"]["annotations"] == {"pulumi.com/replaceUnready": "true"}

@@ -48,6 +48,7 @@ from eksml.catalog.kustomizations import Overlay, OverlayWorkload, kustomization
 from eksml.catalog.metrics import Exporter, Metric, exporters, series_in
 from eksml.catalog.models import Model, ModelShape, Transformer, models
 from eksml.catalog.orchestrators import Orchestrator, orchestrators
+from eksml.catalog.permissions import permissions
 from eksml.catalog.prices import (
     PricedThing,
     RegionalPrice,
@@ -60,9 +61,12 @@ from eksml.catalog.prices import (
     spot_range,
     unseen_prices,
 )
+from eksml.catalog.programs import Program, kubectl_skew, programs
+from eksml.catalog.quotas import InstanceQuota, Purchase, Quota, instance_quota, quotas
 from eksml.catalog.rds_certificates import rds_certificates
 from eksml.catalog.regions import Region, eks_image_registry, managed_policy_arn, partition, regions
 from eksml.catalog.replacements import Replacement, replacement, replacements
+from eksml.catalog.service_roles import ServiceRole, service_roles
 from eksml.catalog.training_memory import Optimizer, TrainingMemory, training_memory
 from eksml.catalog.vpc_endpoints import VpcEndpoints, vpc_endpoints
 from eksml.catalog.xid_errors import XidErrors, xid_errors
@@ -92,6 +96,7 @@ __all__ = [
     "GpuModel",
     "Image",
     "InferenceEngine",
+    "InstanceQuota",
     "InstanceType",
     "KubernetesVersion",
     "Metric",
@@ -104,12 +109,16 @@ __all__ = [
     "PodSize",
     "Precision",
     "PricedThing",
+    "Program",
+    "Purchase",
+    "Quota",
     "Rate",
     "Rating",
     "ReadRate",
     "Region",
     "RegionalPrice",
     "Replacement",
+    "ServiceRole",
     "Signal",
     "Span",
     "SpotPrice",
@@ -141,24 +150,30 @@ __all__ = [
     "image_of",
     "images",
     "inference_engines",
+    "instance_quota",
     "instance_types",
     "karpenter_node",
+    "kubectl_skew",
     "kubernetes_versions",
     "kustomizations",
     "managed_policy_arn",
     "models",
     "orchestrators",
     "partition",
+    "permissions",
     "precisions",
     "price",
     "priced_regions",
     "prices",
+    "programs",
+    "quotas",
     "rds_certificates",
     "regions",
     "replacement",
     "replacements",
     "series_in",
     "service_account",
+    "service_roles",
     "spot_prices",
     "spot_range",
     "today",

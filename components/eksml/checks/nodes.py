@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import floor
 from typing import Any, NamedTuple
 
 from eksml import names
@@ -68,6 +69,30 @@ def has_all_nodes(plan: Plan) -> bool:
     """Whether the Plan makes every node of its cluster: a cluster that exists has some of its own."""
     makes_cluster = plan.of_type("eks:index:Cluster") or plan.of_type("aws:eks/cluster:Cluster")
     return bool(makes_cluster and (plan.of_type(NODE_GROUP) or plan.of_type(NODE_POOL)))
+
+
+def most_nodes(node: Node) -> int | None:
+    """How many of a kind of node its pool can have: Karpenter brings none beyond a limit. None: no limit."""
+    if node.pool.type == NODE_GROUP:
+        return node.most
+    bounds = [
+        floor(amount_of(resource, limit) / node.capacity[resource])
+        for resource, limit in (node.pool.inputs["spec"].get("limits") or {}).items()
+        if node.capacity.get(resource)
+    ]
+    return min(bounds, default=None)
+
+
+def capacity_types(pool: Resource) -> set[str]:
+    """Which of spot, demand and block the nodes of a pool may be; a reservation counts, and is billed, as on demand."""
+    if pool.type == NODE_GROUP:
+        kind = str(pool.inputs.get("capacityType", "ON_DEMAND"))
+        return {{"SPOT": "spot", "CAPACITY_BLOCK": "block"}.get(kind, "demand")}
+    requirements = ((pool.inputs["spec"].get("template") or {}).get("spec") or {}).get("requirements") or ()
+    values = next(
+        (each.get("values") for each in requirements if each["key"] == names.KARPENTER_CAPACITY_TYPE_LABEL), None
+    )
+    return {"spot" if value == "spot" else "demand" for value in values or ("on-demand",)}
 
 
 class _Template(NamedTuple):

@@ -15,6 +15,7 @@ from eksml.cli.fit import fit
 from eksml.cli.fit_training import fit_training
 from eksml.cli.init import init
 from eksml.cli.manifests import manifests
+from eksml.cli.preflight import preflight
 from eksml.cli.preview import preview
 from eksml.cli.recommend import recommend
 from eksml.cli.schema import schema
@@ -26,7 +27,8 @@ INTERNAL_ERROR = 70
 app = typer.Typer(
     name="eksml",
     help="Machine learning on Amazon EKS: see, before a cent is spent, what `pulumi up` would build.",
-    epilog="Exit codes: 0 fine, 1 a check failed, 2 bad input, 130 interrupted, 70 a mistake of ours.",
+    epilog="Exit codes: 0 fine, 1 a check failed, 2 bad input, 3 something is missing on this machine, 130 "
+    "interrupted, 70 a mistake of ours.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -53,6 +55,7 @@ def _options(
 
 app.command()(preview)
 app.command()(check)
+app.command()(preflight)
 app.command()(manifests)
 app.command()(cost)
 app.command()(diff)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from eksml.costs.assumptions import Assumptions
 from eksml.costs.bill import PLATFORM, Item, NotPriced
 from eksml.errors import InputError, listed
 from eksml.plan import Plan, Resource
+from eksml.plan.region import regions_named
 
 Line = Item | NotPriced
 
@@ -120,28 +120,10 @@ def region_of(plan: Plan) -> str:
 
     Raises InputError where it says neither, or where the catalog has no prices of the region.
     """
-    region = next(_regions(plan), None)
+    region = next(regions_named(plan), None)
     known = sorted(catalog.priced_regions())
     if region is None:
         raise InputError(f"{plan.stack}: nothing in it says in which region it is, so it has no prices")
     if region not in known:
         raise InputError(f"{plan.stack}: the catalog has no prices of {region}, it has those of {listed(known)}")
     return region
-
-
-def _regions(plan: Plan) -> Iterator[str]:
-    for platform in plan.of_type(_PLATFORM_TYPE):
-        if region := (platform.inputs.get("spec") or {}).get("region"):
-            yield str(region)
-    by_zone = {zone: name for name, region in catalog.regions().items() for zone in region.zones}
-    for resource in plan.resources:
-        if resource.package != "aws":
-            continue
-        if isinstance(region := resource.inputs.get("region"), str):
-            yield region
-        if (zone := str(resource.inputs.get("availabilityZoneId"))) in by_zone:
-            yield by_zone[zone]
-        if match := re.fullmatch(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]", str(resource.inputs.get("availabilityZone"))):
-            yield match[1]
-        if match := re.match(r"com\.amazonaws\.([a-z]{2}(?:-[a-z]+)+-\d)\.", str(resource.inputs.get("serviceName"))):
-            yield match[1]

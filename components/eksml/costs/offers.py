@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
 
-from eksml import catalog, names
-from eksml.checks.nodes import NODE_GROUP, Node, nodes_of
-from eksml.checks.quantities import amount_of
+from eksml import catalog
+from eksml.checks.nodes import NODE_GROUP, Node, capacity_types, most_nodes, nodes_of
 from eksml.costs.amounts import Range
 from eksml.costs.basis import Basis
-from eksml.plan import Resource
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +30,7 @@ class Offer:
     @property
     def most(self) -> int | None:
         """How many of it the pool can have: Karpenter brings none that would go beyond a limit. None: no limit."""
-        if not self.is_elastic:
-            return self.node.most
-        bounds = [
-            floor(amount_of(resource, limit) / self.node.capacity[resource])
-            for resource, limit in (self.node.pool.inputs["spec"].get("limits") or {}).items()
-            if self.node.capacity.get(resource)
-        ]
-        return min(bounds, default=None)
+        return most_nodes(self.node)
 
 
 def offers_of(basis: Basis) -> list[Offer]:
@@ -50,13 +40,13 @@ def offers_of(basis: Basis) -> list[Offer]:
 
 def why_no_price(node: Node, basis: Basis) -> str:
     """Why a kind of node is no offer."""
-    if "block" in _capacity_types(node.pool):
+    if "block" in capacity_types(node.pool):
         return "a capacity block is paid in advance, at a price of its own"
     return f"the catalog has no price of it in {basis.region}"
 
 
 def _offer(node: Node, basis: Basis) -> Offer | None:
-    capacity = _capacity_types(node.pool)
+    capacity = capacity_types(node.pool)
     price = node.fact.on_demand_usd_per_hour.get(basis.region)
     if price is None or price.usd is None or "block" in capacity:
         return None
@@ -68,15 +58,3 @@ def _offer(node: Node, basis: Basis) -> Offer | None:
     if "demand" in capacity:
         return Offer(node, Range(spot.low, spot.usual, price.usd), "spot before on demand", source, "estimate")
     return Offer(node, Range(spot.low, spot.usual, spot.high), "spot", source, "estimate")
-
-
-def _capacity_types(pool: Resource) -> set[str]:
-    """Which of spot, on demand and capacity blocks the nodes of a pool may be; a reservation is billed as on demand."""
-    if pool.type == NODE_GROUP:
-        kind = str(pool.inputs.get("capacityType", "ON_DEMAND"))
-        return {{"SPOT": "spot", "CAPACITY_BLOCK": "block"}.get(kind, "demand")}
-    requirements = ((pool.inputs["spec"].get("template") or {}).get("spec") or {}).get("requirements") or ()
-    values = next(
-        (each.get("values") for each in requirements if each["key"] == names.KARPENTER_CAPACITY_TYPE_LABEL), None
-    )
-    return {"spot" if value == "spot" else "demand" for value in values or ("on-demand",)}

@@ -156,6 +156,7 @@ class JupyterHub(Component):
         team_tag = {"eksml:team": spec.team} if spec.team else {}
         super().__init__("eksml:notebooks:JupyterHub", name, spec, opts, {**(tags or {}), **team_tag}, image_registry)
         self._spec, self._region = spec, region
+        self._new_accounts: pulumi.Output[str] | None = None
         self._url = f"https://{host}" if host else f"http://localhost:{_LOCAL_PORT}"
         self.namespace = operator_namespace(self, names.NOTEBOOK_NAMESPACE, enforce="baseline")
         profiles = spec.profiles_on(pools)
@@ -255,6 +256,11 @@ class JupyterHub(Component):
             tags=self.own_tags,
             opts=self.child(),
         )
+        self._new_accounts = pulumi.Output.concat(
+            "Amazon Cognito, with an account that you make: aws cognito-idp admin-create-user --user-pool-id ",
+            users.user_pool_id,
+            " --username NAME --user-attributes Name=email,Value=ADDRESS",
+        )
         return authentication.hub_config(callback_url, users.domain, users.client_id), users.client_secret
 
     def _secret(self, value: pulumi.Input[str]) -> pulumi.Resource:
@@ -278,7 +284,7 @@ class JupyterHub(Component):
 
     def _access(self, host: str | None) -> ServiceAccess:
         forward = port_forward(names.NOTEBOOK_NAMESPACE, names.NOTEBOOK_SERVICE, _LOCAL_PORT, 80)
-        sign_in = _sign_in_text(self._spec.authentication)
+        sign_in = self._new_accounts or _sign_in_text(self._spec.authentication)
         return ServiceAccess("JupyterHub", self._url, None if host else forward, sign_in)
 
 
@@ -303,12 +309,17 @@ def _environment(region: str, given: Mapping[str, pulumi.Input[str]]) -> dict[st
     def secret(name: str, key: str) -> dict[str, Any]:
         return {"valueFrom": {"secretKeyRef": {"name": name, "key": key, "optional": True}}}
 
+    def setting(name: str) -> dict[str, Any]:
+        return {"valueFrom": {"configMapKeyRef": {"name": names.WANDB, "key": name, "optional": True}}}
+
     return {
         "AWS_REGION": region,
         **given,
-        "MLFLOW_TRACKING_USERNAME": secret("mlflow", "username"),
-        "MLFLOW_TRACKING_PASSWORD": secret("mlflow", "password"),
-        "WANDB_API_KEY": secret("wandb", "api-key"),
+        "MLFLOW_TRACKING_USERNAME": secret(names.MLFLOW_SECRET, "username"),
+        "MLFLOW_TRACKING_PASSWORD": secret(names.MLFLOW_SECRET, "password"),
+        "WANDB_API_KEY": secret(names.WANDB, names.WANDB_API_KEY),
+        # Or the key of a server of one's own would go to the public one.
+        **{name: setting(name) for name in ("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT")},
     }
 
 
@@ -374,8 +385,6 @@ def _sign_in_text(authentication: Authentication) -> str:
     match authentication:
         case DummyAuthentication():
             return "any name, with the password in eksml:jupyterHubPassword; for development only"
-        case CognitoAuthentication() if not isinstance(authentication.user_pool, ExistingUserPoolSpec):
-            return "Amazon Cognito, with an account that you make: `aws cognito-idp admin-create-user`"
         case _:
             return f"{authentication.title}, by the client whose secret is eksml:jupyterHubClientSecret"
 
@@ -387,6 +396,7 @@ def jupyterhub_problems(
     teams: Sequence[str],
     has_efs: bool,
     has_entry: bool,
+    is_protected: bool = False,
 ) -> Iterator[Problem]:
     """What a platform does not have that its notebooks need; paths begin below `notebooks`."""
     yield from profile_problems(spec.pools, spec.profiles, pools)
@@ -395,6 +405,9 @@ def jupyterhub_problems(
         reason = "whoever reaches the entry would be everybody"
         right = "take github, cognito or openIdConnect, or leave out the entry and use kubectl port-forward"
         yield Problem(("authentication", "kind"), f"dummy given, but the platform has an entry: {reason}; {right}")
+    if is_protected and isinstance(spec.authentication, DummyAuthentication):
+        reason = "a cluster with deletionProtection is one that others rely on: take github, cognito or openIdConnect"
+        yield Problem(("authentication", "kind"), f"dummy given, but {reason}")
     if spec.team is not None and spec.team not in teams:
         choices = nearest(spec.team, teams) or (f", there is {listed(teams)}" if teams else ", and there are none")
         yield Problem(("team",), f"'{spec.team}' is no team{choices}")

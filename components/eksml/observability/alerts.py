@@ -236,6 +236,8 @@ def alertmanager_values(spec: AlertsSpec, storage_class: str, owners: Mapping[st
             "storage": {"volumeClaimTemplate": {"spec": claim}},
             "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"},
             "affinity": affinity(_PODS),
+            # The chart would write one of its own beside ours.
+            "podAntiAffinity": "",
             "resources": resources("10m", "64Mi", "256Mi"),
         },
     }
@@ -273,7 +275,7 @@ def owner_problems(owners: Mapping[str, str | None]) -> Iterator[Problem]:
     """Whether somebody is named for each team, where there are alerts; paths are those of a platform."""
     for team, owner in owners.items():
         if owner is None:
-            text = "missing: alerts about its pods need somebody who is told: a mail address, or a channel like #ml"
+            text = "missing: alerts about its pods name somebody: a mail address, which is told too, or a channel"
             yield Problem(("teams", team, "owner"), text, ("observability", "alerts"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 from typing import Any
 
 import pulumi
@@ -47,10 +48,11 @@ class PrometheusSpec(Spec):
 
     def rules(self) -> Iterator[Problem]:
         """The volume holds what is kept."""
-        if self.size_gib < self.retention_days:
-            least = f"at least {self.retention_days} for {self.retention_days} days"
-            reason = "a hundred thousand time series take about 1 GiB a day"
-            yield Problem(("sizeGib",), f"{self.size_gib} given, must be {least}: {reason}")
+        least = ceil(self.retention_days / _SHARE_OF_DISK)
+        if self.size_gib < least:
+            reason = "a hundred thousand time series take about 1 GiB a day, and a fifth of the volume stays free"
+            text = f"{self.size_gib} given, must be at least {least} for {self.retention_days} days: {reason}"
+            yield Problem(("sizeGib",), text)
 
 
 class Prometheus(Component):

@@ -122,17 +122,24 @@ class Mlflow(Component):
         fields: Any,
         namespace: str = _NAMESPACE,
         labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
         **options: Any,
     ) -> pulumi.Resource:
         """Makes an object, there before and as long as what is made after it."""
         place = f"-{namespace}" if namespace != _NAMESPACE else ""
+        metadata = {
+            "name": name,
+            "namespace": namespace,
+            "labels": {**SERVER_LABELS, **(labels or {})},
+            **({"annotations": dict(annotations)} if annotations else {}),
+        }
         made = pulumi.CustomResource(
             f"kubernetes:{'core/v1' if api_version == 'v1' else api_version}:{kind}",
             f"{self.resource_name}-{names.fitted(name, 40)}{place}",
             {
                 "apiVersion": api_version,
                 "kind": kind,
-                "metadata": {"name": name, "namespace": namespace, "labels": {**SERVER_LABELS, **(labels or {})}},
+                "metadata": metadata,
                 **fields,
             },
             self.child(**{"depends_on": list(self._made), **options}),
@@ -223,6 +230,8 @@ class Mlflow(Component):
             "Job",
             f"{SERVER}-migration-{digest}",
             {"spec": job},
+            # One that failed would otherwise fail each `pulumi up` after it, of its old failure.
+            annotations={"pulumi.com/replaceUnready": "true"},
             custom_timeouts=pulumi.CustomTimeouts(create=f"{minutes + 5}m", update=f"{minutes + 5}m"),
             # Other passwords leave its name as it is.
             replace_with=secrets,

@@ -115,7 +115,7 @@ class MlflowSpec(Spec):
     def secrets_needed(self) -> Mapping[str, str]:
         """The secrets of the stack that it needs, and what they are."""
         if isinstance(self.authentication, MlflowBasicAuthentication):
-            return {"mlflowAdminPassword": "password of MLflow's user admin, at least 12 characters"}
+            return {"mlflowAdminPassword": "password of MLflow's user admin, as `openssl rand -hex 24` makes one"}
         return {"mlflowClientSecret": "secret of the OAuth client by which people sign in to MLflow"}
 
 
