@@ -1,5 +1,7 @@
 """What a preflight knows of accounts: actions, quotas, roles, programs."""
 
+import re
+
 import botocore.session
 import pytest
 
@@ -17,9 +19,13 @@ _OF_THEIR_OWN = {
     "budgets:ModifyBudget",
     "budgets:ViewBudget",
     "iam:PassRole",
+    "s3:GetAccelerateConfiguration",
+    "s3:GetBucketCORS",
+    "s3:GetBucketObjectLockConfiguration",
     "s3:GetBucketPublicAccessBlock",
     "s3:GetEncryptionConfiguration",
     "s3:GetLifecycleConfiguration",
+    "s3:GetReplicationConfiguration",
     "s3:ListBucket",
     "s3:PutBucketPublicAccessBlock",
     "s3:PutEncryptionConfiguration",
@@ -35,8 +41,8 @@ def test_every_action_is_an_operation_of_its_service_or_known_not_to_be() -> Non
     session = botocore.session.get_session()
     unknown = {
         action
-        for actions in permissions().values()
-        for action in actions
+        for each in permissions().values()
+        for action in (*each.create, *each.update, *each.delete)
         for service, operation in [action.split(":")]
         if operation not in session.get_service_model(_SERVICES.get(service, service)).operation_names
     }
@@ -44,12 +50,33 @@ def test_every_action_is_an_operation_of_its_service_or_known_not_to_be() -> Non
 
 
 def test_every_service_of_an_action_has_a_source() -> None:
-    services = {action.partition(":")[0] for actions in permissions().values() for action in actions}
+    services = {action.partition(":")[0] for each in permissions().values() for action in each.create}
     assert services == set(load("permissions.yaml")["sources"])
 
 
 def test_every_type_of_aws_that_a_program_may_use_has_its_actions() -> None:
     assert set(permissions()) == set(believable._AWS) | {"eks:index:Cluster"}
+
+
+def test_what_changes_a_resource_is_what_creating_it_does_not_take() -> None:
+    assert [name for name, each in permissions().items() if set(each.update) & set(each.create)] == []
+
+
+def test_what_has_tags_can_lose_them() -> None:
+    """Whoever renames a team changes tags; a provider that may not take the old one away fails."""
+    removing = re.compile(r":(Untag|DeleteTags|RemoveTags)")
+    adding = re.compile(r":(Tag|CreateTags|AddTags)")
+    assert [
+        name
+        for name, each in permissions().items()
+        if any(map(adding.search, each.create)) and not any(map(removing.search, each.update))
+    ] == []
+
+
+def test_what_can_be_created_can_be_deleted_but_for_what_is_nothing_of_its_own() -> None:
+    assert [name for name, each in permissions().items() if not each.delete] == [
+        "aws:acm/certificateValidation:CertificateValidation"
+    ]
 
 
 def test_every_instance_type_of_the_catalog_counts_against_a_quota() -> None:

@@ -46,13 +46,20 @@ def test_dimensions_agree_with_each_other(name: str) -> None:
     assert (model.active_parameters or 0) < model.parameters
 
 
+def test_gpt_2_is_as_large_as_the_documents_say_with_the_masks_that_its_file_holds() -> None:
+    model = models()["openai-community/gpt2"]
+    assert model.transformer
+    masks = model.transformer.layers * model.transformer.context_length**2
+    assert round((model.parameters + masks) * precisions()[model.precision].bits / 8 / 1e6) == 548
+
+
 def with_(condition) -> list[Model]:
     return [model for model in models().values() if condition(model)]
 
 
 def test_there_is_a_model_of_every_kind() -> None:
     kinds = {model.transformer.attention.kind for model in models().values() if model.transformer}
-    assert kinds == {"full", "sliding", "mla", "encoder"}
+    assert kinds == {"full", "sliding", "mla", "recurrent", "encoder"}
     tasks = {task for model in models().values() for task in model.tasks}
     assert tasks == {"textGeneration", "embedding", "textClassification", "fillMask", "imageClassification"}
     assert with_(lambda model: model.gated)

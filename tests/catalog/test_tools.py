@@ -7,8 +7,7 @@ import pytest
 
 import eksml
 from eksml import catalog
-from eksml.catalog.decisions import decisions
-from eksml.catalog.tools import Tool, tool_categories, tools
+from eksml.catalog import Tool, decisions, tool_categories, tools
 from eksml.platform_settings import PlatformSpec
 
 ROOT = Path(__file__).parents[2]
@@ -22,9 +21,36 @@ DeepSpeed, FairScale, Accelerate, Optuna, Ray Tune, TensorRT, OpenVINO, Apache T
 torch.quantization, PyTorch DataLoader, tf.data, Ray Data, Dask, OpenCV, Pillow, torchvision, torchaudio,
 TensorFlow Datasets, TensorFlow Hub, Hugging Face hub, spaCy, NLTK, tokenizers, TensorFlow Lite, TensorFlow.js,
 Swift for TensorFlow, TFX, GitOps, AutoML, Federated learning, Quantum, Serverless, Argo Rollouts, CUDA kernels,
-pytorch/pytorch, tensorflow/tensorflow, nvcr.io/nvidia/pytorch, nvcr.io/nvidia/tensorflow, nvcr.io/nvidia/jax,
-gcr.io/deeplearning-platform-release/jax-cuda, huggingface/transformers-pytorch-gpu, rayproject/ray-ml
+pytorch/pytorch, tensorflow/tensorflow, nvidia/cuda, nvcr.io/nvidia/pytorch, nvcr.io/nvidia/tensorflow,
+nvcr.io/nvidia/jax, gcr.io/deeplearning-platform-release/jax-cuda, huggingface/transformers-pytorch-gpu,
+rayproject/ray-ml
 """
+# What the code of a blueprint says if it uses a tool; other tools are used by a component of theirs.
+USED_AS = {
+    "accelerate": "from accelerate import",
+    "deepspeed": "import deepspeed",
+    "hugging_face_transformers": "from transformers import",
+    "jax": "import jax",
+    "keras": "import keras",
+    "onnx": ".onnx",
+    "onnx_runtime": "import onnxruntime",
+    "openvino": "import openvino",
+    "optuna": "import optuna",
+    "pytorch": "import torch",
+    "pytorch_dataloader": "import DataLoader",
+    "ray": "import ray",
+    "ray_data": "ray.data",
+    "ray_tune": "from ray import tune",
+    "scikit-learn": "from sklearn",
+    "tensorflow": "import tensorflow",
+    "tf2onnx": '"tf2onnx"',
+    "tf_data": "data.Dataset",
+    "tokenizers": "from tokenizers import",
+    "torch_export": "torch.export",
+    "torchvision": "from torchvision",
+    "xgboost": "import xgboost",
+    "xla": "jax.jit",
+}
 DEAD = ("torchserve", "tgi", "neptune", "horovod", "fairscale", "tvm_server", "ray_ml_image", "bitnami_charts")
 
 
@@ -41,6 +67,30 @@ def test_a_tool_has_a_place_that_exists_or_a_reason_why_it_has_none(name: str) -
     assert set(tool.components) <= set(dir(eksml))
     assert all((ROOT / "blueprints" / blueprint).is_dir() for blueprint in tool.blueprints)
     assert all(is_setting(path) for path in tool.settings)
+
+
+@pytest.mark.parametrize("name", [name for name, tool in TOOLS.items() if tool.blueprints])
+def test_a_blueprint_that_shows_a_tool_uses_it(name: str) -> None:
+    used_as = {USED_AS[name]} if name in USED_AS else set()
+    for blueprint in TOOLS[name].blueprints:
+        used = [
+            each for each in (*used_as, *TOOLS[name].components) if each in code_of(ROOT / "blueprints" / blueprint)
+        ]
+        assert used, blueprint
+
+
+@pytest.mark.parametrize("name", ["ray_data", "tf_data"])
+def test_a_tool_that_no_blueprint_uses_is_not_shown_by_one(name: str) -> None:
+    programs = [code_of(folder) for folder in (ROOT / "blueprints").glob("*/*/")]
+    assert not any(USED_AS[name] in program for program in programs)
+    assert not TOOLS[name].blueprints
+
+
+def code_of(folder: Path) -> str:
+    """The programs of a blueprint, with what all of its room share."""
+    return "\n".join(
+        file.read_text(encoding="utf-8") for file in [*folder.glob("*.py"), *folder.parent.glob("*_run.py")]
+    )
 
 
 def is_setting(path: str) -> bool:
@@ -103,6 +153,7 @@ def test_what_other_files_of_the_catalog_have_is_joined_by_name() -> None:
     ways = {tool.orchestrator.name for tool in TOOLS.values() if tool.orchestrator}
     assert ways == set(catalog.orchestrators())
     for tool in TOOLS.values():
+        assert set(tool.engine.through_onnx if tool.engine else ()) <= set(TOOLS)
         if tool.engine and tool.engine.backend:
             assert tool.engine.backend in engines[tool.engine.kind].backends
 
@@ -118,3 +169,43 @@ def test_decisions_name_tools_that_there_are_and_that_are_alive() -> None:
         for name in (*row.primary, *row.secondary, *row.tools):
             assert TOOLS[name].upstream.state in ("alive", "unknown"), name
         assert all(TOOLS[name].framework for name in (*row.primary, *row.secondary)), row.says
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "TPU",
+        "Google Cloud",
+        "interpretability",
+        "JavaScript deployment",
+        "JavaScript on servers",
+        "Python expertise",
+        "Python-first",
+        "Dynamic model architectures",
+        "automatic parallelization",
+        "stability focus",
+        "Market share",
+        "Functional programming",
+        "time series",
+        "rows < 1M",
+    ],
+)
+def test_what_the_documents_choose_by_is_asked_or_left_out_for_a_reason(condition: str) -> None:
+    known = decisions()
+    assert any(condition in row.says for row in (*known.frameworks, *known.left_out))
+    page = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
+    assert all(f"| {row.says} | {row.because} |" in page for row in known.left_out)
+
+
+def test_the_table_of_engines_says_what_the_advisor_judges_by() -> None:
+    page = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8").replace("*", "")
+    for tool in TOOLS.values():
+        if tool.engine:
+            judged = (", ".join(tool.engine.frameworks), ", ".join(tool.engine.model_types))
+            grades = [tool.engine.grades[name] for name in ("performance", "easeOfUse", "memoryEfficiency", "cost")]
+            assert f"| {tool.title} | `{tool.engine.kind}` | {' | '.join([*judged, *grades])} |" in page
+
+
+def test_what_the_catalog_notes_of_frameworks_is_printed() -> None:
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert all(each.note in page for each in catalog.frameworks().values() if each.note)

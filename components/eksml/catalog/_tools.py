@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from eksml.catalog._engines import Rating, engines
 from eksml.catalog._facts import Fact, load
-from eksml.catalog.engines import Rating, engines
-from eksml.catalog.orchestrators import orchestrators
+from eksml.catalog._orchestrators import orchestrators
 
 ToolCategory = Literal[
     "framework",
@@ -74,6 +74,8 @@ class FrameworkChoice(Fact):
     """Where its models run."""
     workloads: tuple[str, ...]
     hardware: tuple[str, ...]
+    trained_on: Literal["cpu", "gpu"] = "gpu"
+    """What a platform has for it where nobody asks for the other."""
     judgements: dict[str, str] | None
     """The documents' decision matrix; None: it is not in it."""
     stars: dict[str, int] | None
@@ -96,6 +98,8 @@ class EngineChoice(Fact):
     """Its kind in engines.yaml."""
     backend: str | None = None
     """The backend of that kind which is meant; None: any."""
+    through_onnx: tuple[str, ...] = ()
+    """The frameworks whose models it serves once they are exported to ONNX, and not as they are."""
     corrected: dict[Literal["frameworks", "modelTypes"], CorrectedValues] = Field(default_factory=dict)
     ours: OwnJudgement | None = None
 

@@ -3,7 +3,7 @@
 from functools import cache
 
 from eksml.catalog._facts import Fact, SourcedFact, load
-from eksml.catalog.inference_memory import Estimate
+from eksml.catalog._inference_memory import Estimate
 
 
 class Optimizer(SourcedFact):

@@ -40,10 +40,18 @@ class EngineLimits(Fact):
 class InferenceEngine(SourcedFact):
     """What one engine takes of a GPU beside weights and cache, in GiB."""
 
+    default_precision: str | None
+    """What it holds weights in when nobody says, whatever they are published in; None: as they are published."""
+    shares_gpus: bool
+    """Whether it divides a model among several GPUs, as the servers of a stack run it."""
     gpu_memory_utilization: float
     """The share of the GPU's visible memory that it may take by default."""
     block_tokens: int
     """Tokens of one block of its cache."""
+    concurrent_steps: int
+    """How many steps it has under way at once, whose tokens a sliding layer keeps beside its window."""
+    states: int
+    """How many states it keeps for a request in a layer that has them instead of keys and values."""
     limits: EngineLimits
     large_gpu_limits: EngineLimits
     large_gpu_gib: float

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Literal
 
+from eksml.catalog._eks_addons import Nodes
 from eksml.catalog._facts import Fact, SourcedFact, load
-from eksml.catalog.eks_addons import Nodes
 
 # kustomize's own default is 27 seconds, for the whole history of a repository.
 _FETCH_SECONDS = 300

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
+from statistics import median
 
-from eksml.catalog._facts import Fact, load
+from eksml.catalog._facts import Fact, SourcedFact, load
 
 
 class Variable(Fact):
@@ -48,6 +49,28 @@ class Framework(Fact):
     """Sizes to begin with, by name."""
     note: str | None = None
     date: date
+
+
+class TrainingSteps(SourcedFact):
+    """How long a training step of the same model takes with each framework, as somebody measured it."""
+
+    milliseconds: dict[str, dict[str, float]]
+    """By model and framework."""
+
+    def times(self, framework: str, reference: str) -> dict[str, float]:
+        """By model: how many times as long as with another framework it takes."""
+        return {model: measured[framework] / measured[reference] for model, measured in self.milliseconds.items()}
+
+    def usual_times(self, reference: str) -> dict[str, float]:
+        """By framework: the median of that."""
+        measured = next(iter(self.milliseconds.values()))
+        return {name: round(median(self.times(name, reference).values()), 2) for name in measured}
+
+
+@cache
+def training_steps() -> TrainingSteps:
+    """What is measured of how fast frameworks train."""
+    return TrainingSteps.model_validate(load("frameworks.yaml")["trainingSteps"])
 
 
 @cache

@@ -1,7 +1,7 @@
 """Metrics by the programs that export them, and which of them a query reads."""
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal
 
 from pydantic import field_validator
@@ -35,7 +35,7 @@ class Exporter(SourcedFact):
     title: str
     metrics: dict[str, Metric]
 
-    @property
+    @cached_property
     def series(self) -> frozenset[str]:
         """The names of all time series: a histogram has several."""
         return frozenset(

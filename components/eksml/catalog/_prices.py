@@ -1,13 +1,17 @@
 """What AWS charges, in US dollars: prices by region, spot prices as ranges, and what costs nothing.
 
-The on-demand prices of instance types are theirs: `instance_types()`.
+The on-demand prices of instance types are theirs: `on_demand_price()`.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from statistics import median
 from typing import Literal, NamedTuple
 
+from pydantic import Field
+
 from eksml.catalog._facts import Fact, SourcedFact, load
+from eksml.catalog._price_list import NO_PRICES, ListedPrice, PriceList, price_list
 
 EVERYWHERE = "all"
 _OLDER_ON_DEMAND_PRICES = ("p4d.", "p5.", "p5en.")
@@ -22,12 +26,26 @@ class RegionalPrice(SourcedFact):
     """`estimate`: that of a region which stands in."""
 
 
+class Listing(SourcedFact):
+    """How a price is found in the AWS Price List."""
+
+    service: str
+    """The service code."""
+    usage_types: tuple[str, ...] = ()
+    """The names that the usage type may have, without the prefix of the region; none: any."""
+    attributes: dict[str, str] = Field(default={})
+    """What the product must have besides."""
+    region_attribute: str = "regionCode"
+    """The attribute that has the region."""
+
+
 class PricedThing(Fact):
     """Something that AWS charges for."""
 
     what: str
     unit: str
     """What one price is for: an hour, a GB-month, 1,000 requests."""
+    price_list: Listing
     regions: dict[str, RegionalPrice]
     """By region; `all` where it is the same everywhere."""
 
@@ -54,35 +72,71 @@ class SpotRange(NamedTuple):
 @cache
 def prices() -> dict[str, PricedThing]:
     """Everything that has a price, by key."""
-    content = load("prices.yaml")
-    sources = content["sources"]
-
-    def with_source(entry: dict) -> dict:
-        source = sources[entry["source"]]
-        return {**entry, "source": f"{source['what']}: {source['where']}", "date": source["date"]}
-
-    return {
+    found = {
         key: PricedThing.model_validate(
-            {**thing, "regions": {region: with_source(entry) for region, entry in thing["regions"].items()}}
+            {
+                **thing,
+                "priceList": _with_source(thing["priceList"]),
+                "regions": {region: _with_source(entry) for region, entry in thing["regions"].items()},
+            }
         )
-        for key, thing in content["prices"].items()
+        for key, thing in load("prices.yaml")["prices"].items()
+    }
+    listed = price_list().prices
+    return {
+        key: thing.model_copy(update={"regions": _newest(thing, listed.get(key, {}))}) for key, thing in found.items()
     }
 
 
-def price(key: str, region: str) -> RegionalPrice | None:
+def price(key: str, region: str, listed: PriceList = NO_PRICES) -> RegionalPrice | None:
     """What something costs in a region; None where no source says so.
 
     Where a region stands in for another one, its price is an estimate. Something that the catalog does not have at all,
     such as a database of a class that it does not know, has no price either.
+
+    Arguments:
+        key: its key in `prices()`.
+        region: the AWS region.
+        listed: prices that count before the catalog's own.
     """
     thing = prices().get(key)
     if thing is None:
         return None
-    if found := thing.regions.get(region) or thing.regions.get(EVERYWHERE):
+    regions = _newest(thing, listed.prices.get(key, {}))
+    if found := regions.get(region) or regions.get(EVERYWHERE):
         return found
     other = load("prices.yaml")["standIns"].get(region)
-    there = thing.regions.get(other)
+    there = regions.get(other)
     return there and there.model_copy(update={"confidence": "estimate", "note": f"price of {other}"})
+
+
+@cache
+def instance_listing() -> Listing:
+    """How the on-demand price of an EC2 instance type is found, with its name as the attribute `instanceType`."""
+    return Listing.model_validate(_with_source(load("prices.yaml")["instanceTypes"]))
+
+
+def usage_type_prefixes(region: str) -> tuple[str, ...]:
+    """What usage types may begin with in a region."""
+    return tuple(load("prices.yaml")["usageTypePrefixes"][region])
+
+
+def price_list_units(unit: str) -> dict[str, float]:
+    """The units in which the Price List may quote what the catalog counts in this one; how many of each make one."""
+    return dict(load("prices.yaml")["units"][unit])
+
+
+def _with_source(entry: dict) -> dict:
+    source = load("prices.yaml")["sources"][entry["source"]]
+    return {**entry, "source": f"{source['what']}: {source['where']}", "date": source["date"]}
+
+
+def _newest(thing: PricedThing, listed: Mapping[str, ListedPrice]) -> dict[str, RegionalPrice]:
+    """The prices of something by region, with those of a price list instead of others."""
+    return thing.regions | {
+        region: RegionalPrice(usd=each.usd, confidence="high", source=each.source, date=each.date)
+        for region, each in listed.items()
+    }
 
 
 @cache

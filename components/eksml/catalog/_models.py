@@ -15,13 +15,17 @@ class FullAttention(Fact):
 
 
 class SlidingAttention(Fact):
-    """Most layers attend to the last tokens only; every so-many-th one to all of them."""
+    """Some layers attend to the last tokens only, the others to all of them."""
 
     kind: Literal["sliding"] = "sliding"
     window: int
     """How many tokens a sliding layer looks back."""
-    full_every: int | None
-    """Every how-many-th layer attends to all tokens; None: none does."""
+    full_layers: int
+    """Layers that attend to all tokens."""
+    full_key_value_heads: int | None = None
+    """Those of the layers that attend to all tokens; None: as many as the others have."""
+    full_head_dimension: int | None = None
+    """The same of the dimension of a head."""
 
 
 class LatentAttention(Fact):
@@ -33,6 +37,24 @@ class LatentAttention(Fact):
     query_rank: int | None
     nope_head_dimension: int
     value_head_dimension: int
+    index_head_dimension: int | None = None
+    """Of the keys by which sparse attention chooses its tokens, cached in 8 bit; None: there are none."""
+
+
+class RecurrentAttention(Fact):
+    """Some layers attend to all tokens; the others (Mamba, linear attention) keep a state that does not grow."""
+
+    kind: Literal["recurrent"] = "recurrent"
+    full_layers: int
+    """Layers that attend to all tokens."""
+    recurrent_layers: int
+    """Layers that keep a state; what is left of the layers has neither."""
+    state_bytes: int
+    """What one such layer keeps for a request."""
+    parameters: int
+    """Those of one such layer, without its feed-forward part."""
+    gated_queries: bool = False
+    """Whether the layers that attend to all tokens have a gate as large as their queries."""
 
 
 class EncoderAttention(Fact):
@@ -42,7 +64,8 @@ class EncoderAttention(Fact):
 
 
 Attention = Annotated[
-    FullAttention | SlidingAttention | LatentAttention | EncoderAttention, Field(discriminator="kind")
+    FullAttention | SlidingAttention | LatentAttention | RecurrentAttention | EncoderAttention,
+    Field(discriminator="kind"),
 ]
 
 
@@ -56,7 +79,7 @@ class Experts(Fact):
     """Those beside them that every token passes through."""
     intermediate_size: int
     dense_layers: int = 0
-    """The first layers, which have no experts."""
+    """Layers whose feed-forward part has no experts."""
 
 
 class Transformer(Fact):
@@ -75,6 +98,34 @@ class Transformer(Fact):
     experts: Experts | None = None
     tied_embeddings: bool
     """Whether the head is the embedding over again, and takes no memory of its own."""
+    gated: bool = True
+    """Whether the feed-forward part has a gate, and so three matrices; else two."""
+    feed_forward_layers: int | None = None
+    """Layers that have a feed-forward part; None: all."""
+
+    @property
+    def expert_layers(self) -> int:
+        """Layers whose feed-forward part has experts."""
+        return max(0, self._feed_forward_layers - self.experts.dense_layers) if self.experts else 0
+
+    @property
+    def dense_layers(self) -> int:
+        """Layers whose feed-forward part has none."""
+        return self._feed_forward_layers - self.expert_layers
+
+    @property
+    def feed_forward_matrices(self) -> int:
+        """Matrices of a feed-forward part."""
+        return 3 if self.gated else 2
+
+    @property
+    def expert_parameters(self) -> int:
+        """Parameters of one expert of one layer."""
+        return self.feed_forward_matrices * self.hidden_size * self.experts.intermediate_size if self.experts else 0
+
+    @property
+    def _feed_forward_layers(self) -> int:
+        return self.layers if self.feed_forward_layers is None else self.feed_forward_layers
 
     @property
     def embedding_parameters(self) -> int:
@@ -88,12 +139,14 @@ class ModelShape(Fact):
 
     parameters: int
     """Those that an engine loads."""
+    vision_parameters: int = 0
+    """Those of them that see images, which text does not pass through and quantisation leaves in 16 bit."""
     draft_parameters: int = 0
     """Those of the checkpoint beside them, for speculative decoding, which an engine leaves on the disk."""
     precision: str
     """What the weights are published in, by its name in precisions()."""
     quantized_parameters: int | None = None
-    """Those that a quantised precision is about; None: all but embedding and head."""
+    """Those that a quantised precision is about; None: all but embedding, head and what sees images."""
     activation_mib: float | None = None
     """Memory for calculating one input, where the model is no transformer; in 32 bit."""
     transformer: Transformer | None = None
@@ -104,7 +157,8 @@ class ModelShape(Fact):
         """Those that stay in 16 bit when the model is quantised."""
         if self.quantized_parameters is not None:
             return self.parameters - self.quantized_parameters
-        return self.transformer.embedding_parameters if self.transformer else 0
+        embeddings = self.transformer.embedding_parameters if self.transformer else 0
+        return embeddings + self.vision_parameters
 
 
 Task = Literal["textGeneration", "embedding", "textClassification", "fillMask", "imageClassification"]

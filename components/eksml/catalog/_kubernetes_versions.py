@@ -3,8 +3,8 @@
 import datetime
 from functools import cache
 
+from eksml.catalog._eks_addons import eks_addons
 from eksml.catalog._facts import SourcedFact, load
-from eksml.catalog.eks_addons import eks_addons
 
 
 class KubernetesVersion(SourcedFact):

@@ -36,6 +36,11 @@ def partition(region: str) -> str:
     return next((name for prefix, name in prefixes.items() if region.startswith(prefix)), "aws")
 
 
+def regions_beside(region: str) -> list[str]:
+    """The regions of the catalog in the same partition of AWS: an account of one has no access to another."""
+    return [name for name in regions() if partition(name) == partition(region)]
+
+
 def managed_policy_arn(region: str, policy: str) -> str:
     """The ARN of an IAM policy that AWS manages, such as AmazonEKS_CNI_Policy."""
     return f"arn:{partition(region)}:iam::aws:policy/{policy}"

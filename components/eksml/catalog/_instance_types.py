@@ -1,8 +1,10 @@
 """EC2 instance types: hardware, what a pod can use of a node, where EC2 offers them, and on-demand prices."""
 
 from functools import cache
+from typing import Any
 
 from eksml.catalog._facts import Fact, load
+from eksml.catalog._price_list import NO_PRICES, ListedPrice, PriceList, price_list
 
 
 class Gpu(Fact):
@@ -38,6 +40,8 @@ class Price(Fact):
 
     usd: float | None
     source: str
+    date: str = ""
+    """The day or the month of its source; empty where it has none."""
 
 
 class InstanceType(Fact):
@@ -96,7 +100,34 @@ class InstanceType(Fact):
 def instance_types() -> dict[str, InstanceType]:
     """Every instance type of the catalog, by name."""
     entries = load("instance_types.json")["instanceTypes"]
-    return {name: InstanceType.model_validate(entry) for name, entry in entries.items()}
+    return {name: InstanceType.model_validate(_with_prices(name, entry)) for name, entry in entries.items()}
+
+
+def on_demand_price(instance_type: str, region: str, listed: PriceList = NO_PRICES) -> Price | None:
+    """The on-demand price of an instance type in a region; None where EC2 does not offer it.
+
+    Arguments:
+        instance_type: one of the catalog's.
+        region: the AWS region.
+        listed: prices that count before the catalog's own.
+    """
+    found = listed.instance_types.get(instance_type, {}).get(region)
+    return _listed(found) if found else instance_types()[instance_type].on_demand_usd_per_hour.get(region)
+
+
+def _with_prices(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of the file with the dates of its prices, and those of the price list instead of others."""
+    sources = load("instance_types.json")["sources"]
+    dated = {
+        region: {**price, "date": sources[price["source"]]["date"] or ""}
+        for region, price in entry["onDemandUsdPerHour"].items()
+    }
+    listed = {region: _listed(price) for region, price in price_list().instance_types.get(name, {}).items()}
+    return {**entry, "onDemandUsdPerHour": dated | listed}
+
+
+def _listed(price: ListedPrice) -> Price:
+    return Price(usd=price.usd, source=price.source, date=str(price.date))
 
 
 def priced_regions() -> set[str]:

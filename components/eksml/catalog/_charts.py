@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Any, Literal
 
+from eksml.catalog._eks_addons import Nodes
 from eksml.catalog._facts import Fact, SourcedFact, load
-from eksml.catalog.eks_addons import Nodes
 
 
 class ChartImage(Fact):

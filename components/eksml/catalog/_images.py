@@ -4,8 +4,8 @@ import re
 from functools import cache
 
 from eksml.catalog._facts import SourcedFact, load, today
-from eksml.catalog.gpus import gpus
-from eksml.catalog.instance_types import InstanceType
+from eksml.catalog._gpus import gpus
+from eksml.catalog._instance_types import InstanceType
 
 _CUDA_IN_TAG = re.compile(r"(?:^|[-_.])cu(?:da)?-?(\d{2})\.?(\d)")
 
