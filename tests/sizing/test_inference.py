@@ -1,15 +1,16 @@
 """Whether a model fits, and what an answer depends on."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eksml.catalog import inference_engines, instance_types, models, precisions
-from eksml.catalog.instance_types import Gpu
+from eksml.catalog import Gpu, inference_engines, instance_types, models, precisions
 from eksml.errors import InputError
-from eksml.sizing import Serving, fit, gpu_memory, known_gpus, memory, problem
+from eksml.sizing import GpuMemory, Serving, fit, gpu_memory, known_gpus, memory, problem, shape_from_config
+from hub_configs import HUB_CONFIGS
 
 GPUS = {gpu.title: gpu for gpu in known_gpus()}
 L4, A100, H100, H200 = (
@@ -116,6 +117,20 @@ def test_sliding_layers_stop_growing() -> None:
     assert (cache(131072) - cache(65536)) * memory.GIB == 65536 * all_layers * 10 / 62
 
 
+def test_a_state_does_not_grow_with_the_tokens_and_is_divided() -> None:
+    jamba = shape_from_config(HUB_CONFIGS["Jamba 0.1"].config)
+
+    def cache(tokens: int, gpus: int = 1) -> float:
+        serving = Serving(gpu=H200, context_length=tokens, tensor_parallel=gpus)
+        return fit(jamba, serving).kv_cache_gib * memory.GIB
+
+    # 28 layers with a state of 8,192 × 16 and a convolution of 8,192 × 3, in 16 bit, two of each; 4 with 8 heads.
+    state, token = 28 * 2 * (8192 * 16 + 8192 * 3) * 2, 4 * 2 * 8 * 128 * 2
+    assert cache(262_144) == state + 262_144 * token
+    assert cache(16) == state + 16 * token
+    assert cache(262_144, gpus=8) == cache(262_144) / 8
+
+
 def test_quantised_weights_keep_embedding_and_head() -> None:
     kept = 2 * 128256 * 4096
     expected = kept * 2 + (LLAMA_8B.parameters - kept) * 4.156 / 8
@@ -180,6 +195,14 @@ def test_a_problem_that_no_single_change_solves_names_the_gpus_that_would_do() -
     assert fit(LLAMA_70B, Serving(gpu=H200, tensor_parallel=2)).fits
 
 
+def test_another_format_of_as_many_bits_is_no_advice() -> None:
+    text = problem(fit(models()["openai/gpt-oss-120b"], Serving(gpu=H100)))
+    assert text
+    assert text.endswith(
+        "it fits with 2 GPUs for tensor parallelism or a larger GPU such as RTX PRO Server 6000 (96 GiB)"
+    )
+
+
 def test_what_no_node_holds_is_said() -> None:
     huge = DEEPSEEK_V3.model_copy(update={"parameters": 10**13})
     text = problem(fit(huge, Serving(gpu=L4)))
@@ -199,11 +222,32 @@ def test_a_narrow_answer_is_said_to_be_narrow() -> None:
     assert text.startswith("does not fit, if barely")
 
 
+def test_transformers_unpacks_what_is_quantised_unless_it_is_told_otherwise() -> None:
+    gpt_oss, engine = models()["openai/gpt-oss-20b"], inference_engines()["transformers"]
+    unpacked = fit(gpt_oss, Serving(gpu=H100, engine=engine, context_length=1024))
+    assert unpacked.precision == "float16"
+    assert unpacked.weights_gib == pytest.approx(gpt_oss.parameters * 2 / memory.GIB)
+    assert fit(gpt_oss, Serving(gpu=H100, engine=engine, precision="mxfp4")).weights_gib < unpacked.weights_gib / 2
+    assert fit(gpt_oss, Serving(gpu=H100)).precision == "mxfp4"
+    assert "in float16 on one GPU" in unpacked.explain()[1]
+
+
 def test_heads_must_be_divisible() -> None:
     qwen = models()["Qwen/Qwen2.5-0.5B-Instruct"]
     fitted = fit(qwen, Serving(gpu=L4, tensor_parallel=4))
     assert not fitted.fits
     assert problem(fitted) == "14 attention heads cannot be divided among 4 GPUs"
+
+
+def test_heads_of_keys_and_values_must_be_divisible_or_replicated_too() -> None:
+    transformer = LLAMA_8B.transformer
+    assert transformer
+    # Phi 4 has 40 heads and 10 of keys and values.
+    phi = LLAMA_8B.model_copy(
+        update={"transformer": transformer.model_copy(update={"attention_heads": 40, "key_value_heads": 10})}
+    )
+    problems = [problem(fit(phi, Serving(gpu=H100, tensor_parallel=count))) for count in (2, 4)]
+    assert problems == [None, "10 attention heads cannot be divided among 4 GPUs"]
 
 
 @pytest.mark.parametrize("name", ["BAAI/bge-small-en-v1.5", "microsoft/resnet-50"])
@@ -226,4 +270,35 @@ def test_a_setting_that_cannot_be_is_refused_with_every_other() -> None:
         "gpu_memory_utilization: 92 given, must be above 0 and at most 1",
         "precision: fp7 is not known, float32, bfloat16, float16, fp8, int8, int4, mxfp4 or nvfp4 are",
         "kv_precision: int4 is not known, float32, bfloat16, float16 or fp8 are",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("strange", "text"),
+    [
+        ({"gpu": "L4"}, "gpu: 'L4' given, must be a GpuMemory, such as one of known_gpus()"),
+        ({"gpu": None}, "gpu: None given, must be a GpuMemory"),
+        ({"gpu": ("L4", 22.06)}, "gpu: ('L4', 22.06) given, must be a GpuMemory"),
+        ({"gpu": GpuMemory("L4", -1.0)}, "gpu.visible_gib: -1.0 given, must be at least 0"),
+        ({"gpu": GpuMemory("L4", float("nan"))}, "gpu.visible_gib: nan given, must be at least 0"),
+        ({"gpu": GpuMemory("L4", True)}, "gpu.visible_gib: True given, must be a number"),
+        ({"gpu": L4, "engine": "vllm"}, "engine: 'vllm' given, must be one of inference_engines()"),
+        ({"gpu": L4, "precision": []}, "precision: [] is not known, "),
+    ],
+    ids=str,
+)
+def test_what_is_of_another_type_is_refused(strange: Any, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Serving(**strange)
+    assert str(caught.value).startswith(text)
+
+
+def test_what_is_no_number_is_refused_too() -> None:
+    strange: Any = {"tensor_parallel": 1.5, "context_length": "8192", "gpu_memory_utilization": "$1"}
+    with pytest.raises(InputError) as caught:
+        Serving(gpu=L4, **strange)
+    assert str(caught.value).splitlines() == [
+        "tensor_parallel: 1.5 given, must be a whole number",
+        "context_length: '8192' given, must be a whole number",
+        "gpu_memory_utilization: '$1' given, must be a number, such as 0.9",
     ]

@@ -6,10 +6,12 @@ for short sequences and 22 % below for long ones; full fine-tuning by torchtune,
 the backward pass.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from eksml.catalog import ModelShape, Transformer, gpus, models, training_memory
-from eksml.sizing import GpuMemory, Method, Sharding, Training, fit_training, flops_per_token, training_run
+from eksml.sizing import GpuMemory, Method, Range, Sharding, Training, fit_training, flops_per_token, training_run
 from eksml.sizing.memory import GB, GIB
 
 A100 = GpuMemory("A100 (80 GiB)", 79.15)
@@ -126,3 +128,22 @@ def test_llama_65b_trains_380_tokens_a_second_at_the_upper_end_of_utilisation() 
     assert utilization == pytest.approx(training_memory().utilization.high, rel=0.10)
     run = training_run(llama, training, tokens=1.4e12, peak_teraflops=312, utilization=utilization)
     assert run.hours.expected / 24 == pytest.approx(21, rel=0.02)
+
+
+def test_the_range_of_gpu_hours_holds_those_of_deepseek_v3_with_its_experts_divided() -> None:
+    # https://arxiv.org/abs/2412.19437: 180,000 H800 hours for a trillion tokens, sequences of 4,096, experts divided
+    # among 64 GPUs (section 3.2). Theirs also has a pipeline and FP8, and ZeRO 1 instead of 3. A node of p5.48xlarge
+    # has 3,200 Gbit/s, as theirs with eight adapters of 400.
+    deepseek, published = models()["deepseek-ai/DeepSeek-V3"], 180_000
+    gathered = Training(gpu=A100, gpus=512, sequence_length=4096, micro_batch=4)
+
+    def hours(training: Training) -> Range:
+        peak = gpus()["H100"].peak_teraflops or 0
+        run = training_run(deepseek, training, tokens=1e12, peak_teraflops=peak, nodes=64, network_gbps=3200)
+        return run.gpu_hours
+
+    low, expected, high = hours(replace(gathered, expert_parallel=64))
+    assert low <= published <= high
+    assert expected == pytest.approx(published, rel=0.25)
+    # ZeRO 3 alone gathers all experts for each micro-batch: what is published does not apply.
+    assert hours(replace(gathered, micro_batch=1)).low > 3 * published

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from eksml.catalog import ModelShape
+from eksml.catalog import ModelShape, precisions
 from eksml.errors import listed
-from eksml.sizing.inference import Fit, Serving, fit, known_gpus
+from eksml.sizing.inference import Fit, Serving, fit, groups_of, known_gpus
 
 SHORTEST_CONTEXT = 1024
 """Tokens below which a shorter context is no advice."""
@@ -22,8 +22,7 @@ def problem(fitted: Fit) -> str | None:
     if fitted.fits:
         return None
     serving = fitted.serving
-    if not fitted.is_divisible and fitted.model.transformer:
-        heads = fitted.model.transformer.attention_heads
+    if heads := fitted.undivided_heads:
         return f"{heads} attention heads cannot be divided among {serving.tensor_parallel} GPUs"
     needed = fitted.weights_gib + fitted.overhead_gib.expected + fitted.kv_cache_gib
     cache = "" if fitted.kv_tokens is None else f", {fitted.kv_cache_gib:.1f} for {_requests(fitted)}"
@@ -67,16 +66,13 @@ def _fits(model: ModelShape, serving: Serving) -> bool:
 
 
 def _smaller_precision(model: ModelShape, serving: Serving) -> str | None:
-    before = fit(model, serving).weights_gib
-    for precision in ("bfloat16", "fp8", "int4"):
-        fitted = fit(model, replace(serving, precision=precision))
-        if fitted.weights_gib < before and fitted.fits:
-            return precision
-    return None
+    bits = precisions()[fit(model, serving).precision].bits
+    smaller = (name for name in ("bfloat16", "fp8", "int4") if precisions()[name].bits < bits)
+    return next((name for name in smaller if _fits(model, replace(serving, precision=name))), None)
 
 
 def _more_gpus(model: ModelShape, serving: Serving) -> int | None:
-    if model.transformer is None:
+    if model.transformer is None or not serving.engine.shares_gpus:
         return None
     wider = (count for count in (2, 4, 8) if count > serving.tensor_parallel)
     return next((count for count in wider if _fits(model, replace(serving, tensor_parallel=count))), None)
@@ -92,10 +88,12 @@ def _smallest_group(model: ModelShape, serving: Serving) -> str:
     groups = [
         (count * gpu.visible_gib, count, gpu.title)
         for gpu in known_gpus()
-        for count in (1, 2, 4, 8)
+        for count in groups_of(8, serving.engine)
         if _fits(model, replace(serving, gpu=gpu, tensor_parallel=count, pipeline_parallel=1))
     ]
+    if not groups and not serving.engine.shares_gpus:
+        return "no GPU holds it: a smaller precision, a shorter context or vLLM, which divides it among several, would"
     if not groups:
         return "no eight GPUs of one node hold it: a smaller precision, a shorter context or several nodes would"
     _, count, title = min(groups)
-    return f"it fits on {count} GPUs such as {title}"
+    return f"it fits on {count} GPU{'s' if count > 1 else ''} such as {title}"

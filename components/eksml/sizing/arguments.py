@@ -41,11 +41,9 @@ def serving_by_vllm(options: Mapping[str, str], gpu: GpuMemory) -> Serving:
 
 def serving_by_transformers(options: Mapping[str, str], gpu: GpuMemory) -> Serving:
     """What Transformers in `huggingfaceserver` does. Raises ValueError or InputError for what cannot be read."""
-    precision = options.get("--dtype", "auto")
     return Serving(
         gpu=gpu,
-        # What auto means on a GPU: huggingfaceserver/__main__.py of https://github.com/kserve/kserve
-        precision="float16" if precision == "auto" else WEIGHT_PRECISIONS.get(precision),
+        precision=WEIGHT_PRECISIONS.get(options.get("--dtype", "auto")),
         context_length=_count(options, "--max_model_len", "--max_length"),
         engine=inference_engines()["transformers"],
     )

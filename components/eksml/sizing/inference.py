@@ -7,11 +7,13 @@ Each part has its formula and source in eksml.sizing.memory; what engines and GP
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from math import inf
 from typing import NamedTuple
 
 from eksml.catalog import (
     EngineLimits,
     Estimate,
+    Gpu,
     InferenceEngine,
     ModelShape,
     gpus,
@@ -19,7 +21,6 @@ from eksml.catalog import (
     instance_types,
     precisions,
 )
-from eksml.catalog.instance_types import Gpu
 from eksml.errors import InputError, listed
 from eksml.sizing import memory
 from eksml.sizing.memory import GIB
@@ -64,6 +65,11 @@ def known_gpus() -> tuple[GpuMemory, ...]:
     return tuple(sorted((gpu for gpu in offered if gpu.is_known), key=lambda gpu: (gpu.visible_gib, gpu.title)))
 
 
+def groups_of(gpus: int, engine: InferenceEngine) -> list[int]:
+    """How many of a node's GPUs can share a model."""
+    return [count for count in (1, 2, 4, 8) if count <= gpus and (count == 1 or engine.shares_gpus)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Serving:
     """How a model is to be served. What is None is as the model is published, or as the engine has it."""
@@ -92,14 +98,18 @@ class Serving:
 
 
 def _problems(serving: Serving) -> Iterator[str]:
+    yield from gpu_problems(serving.gpu)
+    if not isinstance(serving.engine, InferenceEngine):
+        yield f"engine: {serving.engine!r} given, must be one of inference_engines()"
     for name in ("tensor_parallel", "pipeline_parallel", "concurrency"):
-        if getattr(serving, name) < 1:
-            yield f"{name}: {getattr(serving, name)} given, must be at least 1"
+        yield from count_problems(name, getattr(serving, name))
     for name in ("context_length", "max_num_batched_tokens", "max_num_seqs"):
-        if (value := getattr(serving, name)) is not None and value < 1:
-            yield f"{name}: {value} given, must be at least 1"
+        if (value := getattr(serving, name)) is not None:
+            yield from count_problems(name, value)
     share = serving.gpu_memory_utilization
-    if share is not None and not 0 < share <= 1:
+    if share is not None and (isinstance(share, bool) or not isinstance(share, int | float)):
+        yield f"gpu_memory_utilization: {share!r} given, must be a number, such as 0.9"
+    elif share is not None and not 0 < share <= 1:
         yield f"gpu_memory_utilization: {share} given, must be above 0 and at most 1"
     cached = [name for name, precision in precisions().items() if precision.cache]
     for name, value, known in (
@@ -108,6 +118,24 @@ def _problems(serving: Serving) -> Iterator[str]:
     ):
         if value is not None and value not in known:
             yield f"{name}: {value} is not known, {listed(known)} are"
+
+
+def gpu_problems(gpu: object) -> Iterator[str]:
+    """What is wrong with a GPU, of which 0 GiB stand for one that is still to be found."""
+    if not isinstance(gpu, GpuMemory):
+        yield f"gpu: {gpu!r} given, must be a GpuMemory, such as one of known_gpus()"
+    elif isinstance(gpu.visible_gib, bool) or not isinstance(gpu.visible_gib, int | float):
+        yield f"gpu.visible_gib: {gpu.visible_gib!r} given, must be a number"
+    elif not 0 <= gpu.visible_gib < inf:
+        yield f"gpu.visible_gib: {gpu.visible_gib} given, must be at least 0, and finite"
+
+
+def count_problems(name: str, value: object) -> Iterator[str]:
+    """What is wrong with a number of things of which there must be one at least."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        yield f"{name}: {value!r} given, must be a whole number"
+    elif value < 1:
+        yield f"{name}: {value} given, must be at least 1"
 
 
 class Range(NamedTuple):
@@ -130,6 +158,11 @@ class Fit:
         """Tokens of one request."""
         most = self.model.transformer.context_length if self.model.transformer else 1
         return self.serving.context_length or most
+
+    @property
+    def precision(self) -> str:
+        """What the weights are held in."""
+        return self.serving.precision or self.serving.engine.default_precision or self.model.precision
 
     @property
     def available_gib(self) -> float:
@@ -157,7 +190,7 @@ class Fit:
         """What the weights take of the fullest GPU."""
         serving = self.serving
         per_gpu = memory.weights_bytes_per_gpu(
-            self.model, serving.precision, serving.tensor_parallel, serving.pipeline_parallel
+            self.model, self.precision, serving.tensor_parallel, serving.pipeline_parallel
         )
         return per_gpu / GIB
 
@@ -242,10 +275,29 @@ class Fit:
         return self._fits_with(self.overhead_gib.low) == self._fits_with(self.overhead_gib.high)
 
     @property
+    def spare_gib(self) -> float:
+        """What weights and cache leave of each GPU: it fits as long as the overhead is no more."""
+        return self.available_gib - self.weights_gib - self.kv_cache_gib
+
+    @property
     def is_divisible(self) -> bool:
-        """Whether tensor parallelism can divide the attention heads."""
-        transformer = self.model.transformer
-        return transformer is None or transformer.attention_heads % self.serving.tensor_parallel == 0
+        """Whether tensor parallelism can divide the attention heads, and divide or replicate those of the cache."""
+        return self.undivided_heads is None
+
+    @property
+    def undivided_heads(self) -> int | None:
+        """The number of heads that tensor parallelism can neither divide nor replicate; None: it can.
+
+        Source: QKVParallelLinear in vllm/model_executor/layers/linear.py.
+        """
+        transformer, gpus = self.model.transformer, self.serving.tensor_parallel
+        if transformer is None:
+            return None
+        if transformer.attention_heads % gpus:
+            return transformer.attention_heads
+        cached = transformer.key_value_heads
+        is_shared = transformer.attention.kind == "mla"
+        return None if is_shared or cached % gpus == 0 or gpus % cached == 0 else cached
 
     def explain(self) -> list[str]:
         """What the answer rests on, a line each."""
@@ -263,14 +315,14 @@ class Fit:
             tensor_parallel=self.serving.tensor_parallel,
             pipeline_parallel=self.serving.pipeline_parallel,
             bits=precisions()[self.serving.kv_precision].bits if self.serving.kv_precision else self._calculation_bits,
-            block_tokens=self.serving.engine.block_tokens,
+            engine=self.serving.engine,
             max_num_batched_tokens=self.max_num_batched_tokens,
         )
         return request / GIB
 
     @property
     def _calculation_bits(self) -> int:
-        return max(16, precisions()[self.serving.precision or self.model.precision].bits)
+        return max(16, precisions()[self.precision].bits)
 
     @property
     def _limits(self) -> EngineLimits:
@@ -293,9 +345,10 @@ def _explanation(fit: Fit) -> Iterator[str]:
         f"available: {fit.available_gib:.1f} GiB of each GPU, {fit.gpu_memory_utilization:g} of the "
         f"{serving.gpu.visible_gib:.1f} GiB that {serving.gpu.title} shows{known}"
     )
+    seeing = fit.model.vision_parameters / 1e9
     yield (
         f"weights: {fit.weights_gib:.1f} GiB, {fit.model.parameters / 1e9:.2f} billion parameters in "
-        f"{serving.precision or fit.model.precision} on {gpus}"
+        f"{fit.precision} on {gpus}" + (f"; {seeing:.2f} billion of them see images" if seeing else "")
     )
     yield (
         f"overhead: {overhead.expected:.1f} GiB ({overhead.low:.1f} to {overhead.high:.1f}), of which "

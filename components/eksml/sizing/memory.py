@@ -2,8 +2,15 @@
 
 from math import ceil
 
-from eksml.catalog import ModelShape, Transformer, precisions
-from eksml.catalog.models import LatentAttention, SlidingAttention
+from eksml.catalog import (
+    InferenceEngine,
+    LatentAttention,
+    ModelShape,
+    RecurrentAttention,
+    SlidingAttention,
+    Transformer,
+    precisions,
+)
 
 GIB = 2**30
 GB = 10**9
@@ -28,17 +35,18 @@ def weights_bytes_per_gpu(
     """What the weights take on the fullest GPU.
 
     Tensor parallelism divides every matrix, embedding and head too; a pipeline divides the layers, and its first or
-    last stage has embedding or head. Source: Megatron-LM (https://arxiv.org/abs/1909.08053 and
-    https://arxiv.org/abs/2104.04473).
+    last stage has embedding or head, the first what sees images too. Source: Megatron-LM
+    (https://arxiv.org/abs/1909.08053 and https://arxiv.org/abs/2104.04473).
     """
     total = weights_bytes(model, precision) + _padding_bytes(model, precision, tensor_parallel)
     if model.transformer is None or pipeline_parallel == 1:
         return total / (tensor_parallel * pipeline_parallel)
     width = max(16, precisions()[precision or model.precision].bits) / 8
     embeddings = model.transformer.embedding_parameters * width
-    one_end = model.transformer.vocabulary_size * model.transformer.hidden_size * width
+    vision = model.vision_parameters * width
+    one_end = model.transformer.vocabulary_size * model.transformer.hidden_size * width + vision
     share = ceil(model.transformer.layers / pipeline_parallel) / model.transformer.layers
-    return ((total - embeddings) * share + one_end) / tensor_parallel
+    return ((total - embeddings - vision) * share + one_end) / tensor_parallel
 
 
 def _padding_bytes(model: ModelShape, precision: str | None, tensor_parallel: int) -> float:
@@ -74,9 +82,15 @@ def cache_bytes_per_token(transformer: Transformer, *, tensor_parallel: int, bit
     if attention.kind == "encoder":
         return 0
     if isinstance(attention, LatentAttention):
-        return (attention.key_value_rank + attention.rope_head_dimension) * bits / 8
-    heads = max(1, ceil(transformer.key_value_heads / tensor_parallel))
-    return 2 * heads * transformer.head_dimension * bits / 8
+        # The index is in 8 bit, with a scale of 32 for each 128 numbers.
+        index = (attention.index_head_dimension or 0) * (1 + 4 / 128)
+        return (attention.key_value_rank + attention.rope_head_dimension) * bits / 8 + index
+    return _heads_bytes(transformer.key_value_heads, transformer.head_dimension, tensor_parallel, bits)
+
+
+def _heads_bytes(key_value_heads: int, head_dimension: int, tensor_parallel: int, bits: int) -> float:
+    """Keys and values of one token, of the heads that a GPU has."""
+    return 2 * max(1, ceil(key_value_heads / tensor_parallel)) * head_dimension * bits / 8
 
 
 def request_cache_bytes(
@@ -86,26 +100,35 @@ def request_cache_bytes(
     tensor_parallel: int,
     pipeline_parallel: int,
     bits: int,
-    block_tokens: int,
+    engine: InferenceEngine,
     max_num_batched_tokens: int,
 ) -> float:
     """What a request of so many tokens takes in the cache of each GPU.
 
-    A layer that attends to all tokens keeps all of them; a sliding one keeps its window and the tokens of one step.
-    Both in whole blocks, and one more where the window slides. Source: max_memory_usage_bytes in
-    https://docs.vllm.ai/en/stable/api/vllm/v1/kv_cache_interface/. That vLLM fills its groups of layers up to equal
-    size is left out.
+    A layer that attends to all tokens keeps all of them; a sliding one keeps its window and the tokens of the steps
+    that are under way. Both in whole blocks, and one more where the window slides. A layer with a state keeps as many
+    of it as the engine wants. Source: max_memory_usage_bytes in vllm/v1/kv_cache_interface.py. That vLLM fills its
+    groups of layers up to equal size is left out.
     """
     per_token = cache_bytes_per_token(transformer, tensor_parallel=tensor_parallel, bits=bits)
     attention = transformer.attention
-    blocks = ceil(tokens / block_tokens)
+    block = engine.block_tokens * per_token
+    blocks = ceil(tokens / engine.block_tokens)
+    if isinstance(attention, RecurrentAttention):
+        kept = ceil(attention.recurrent_layers / pipeline_parallel) * attention.state_bytes / tensor_parallel
+        return engine.states * kept + ceil(attention.full_layers / pipeline_parallel) * blocks * block
     if not isinstance(attention, SlidingAttention):
-        return ceil(transformer.layers / pipeline_parallel) * blocks * block_tokens * per_token
-    full = transformer.layers // attention.full_every if attention.full_every else 0
-    window = min(tokens, attention.window - 1 + max_num_batched_tokens)
-    slid = min(blocks, ceil(window / block_tokens) + 1)
-    kept = ceil(full / pipeline_parallel) * blocks + ceil((transformer.layers - full) / pipeline_parallel) * slid
-    return kept * block_tokens * per_token
+        return ceil(transformer.layers / pipeline_parallel) * blocks * block
+    heads = attention.full_key_value_heads or transformer.key_value_heads
+    dimension = attention.full_head_dimension or transformer.head_dimension
+    full_block = engine.block_tokens * _heads_bytes(heads, dimension, tensor_parallel, bits)
+    window = min(tokens, attention.window - 1 + engine.concurrent_steps * max_num_batched_tokens)
+    slid = min(blocks, ceil(window / engine.block_tokens) + 1)
+    sliding_layers = transformer.layers - attention.full_layers
+    return (
+        ceil(attention.full_layers / pipeline_parallel) * blocks * full_block
+        + ceil(sliding_layers / pipeline_parallel) * slid * block
+    )
 
 
 def activation_bytes(transformer: Transformer, tokens: int, *, tensor_parallel: int, bytes_per_number: float) -> float:

@@ -8,16 +8,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from math import inf
 
-from eksml.catalog import Estimate, ModelShape, Optimizer, Transformer, training_memory
+from eksml.catalog import (
+    Estimate,
+    ModelShape,
+    Optimizer,
+    RecurrentAttention,
+    SlidingAttention,
+    Transformer,
+    training_memory,
+)
 from eksml.errors import InputError, listed
-from eksml.sizing.inference import GpuMemory, Range
+from eksml.sizing.inference import GpuMemory, Range, count_problems, gpu_problems
 from eksml.sizing.memory import GIB
 
 CALCULATION_BYTES = 2
 """A number in bfloat16 or float16, in which mixed precision calculates."""
 
 SECONDS_PER_HOUR = 3600
+
+DEFAULT_LORA_RANK = 16
 
 
 class Method(StrEnum):
@@ -62,6 +73,8 @@ class Training:
     """All GPUs together."""
     tensor_parallel: int = 1
     """GPUs that divide every matrix among each other; the others divide the data."""
+    expert_parallel: int = 1
+    """GPUs of those that divide the data among which the experts of a layer are divided; tokens go to them."""
     method: Method = Method.FULL
     sharding: Sharding = Sharding.ZERO3
     optimizer: str = "adamw"
@@ -70,13 +83,19 @@ class Training:
     """Tokens of one sequence."""
     micro_batch: int = 1
     """Sequences that a GPU calculates at once."""
+    accumulation: int = 1
+    """Micro-batches of a step of the optimizer, after which GPUs exchange what they need not before."""
     flash_attention: bool = True
     """Whether attention is calculated in pieces; otherwise each head has a matrix of all tokens by all tokens."""
-    lora_rank: int = 16
+    lora_rank: int | None = None
+    """The rank of the low-rank matrices; None: 16."""
 
     def __post_init__(self) -> None:
         if problems := list(_problems(self)):
             raise InputError("\n".join(problems))
+        for name, words in _WORDS.items():
+            # A word is taken for its member, which is what is compared with.
+            object.__setattr__(self, name, words(getattr(self, name)))
 
     @property
     def data_parallel(self) -> int:
@@ -94,14 +113,38 @@ class Training:
         return training_memory().optimizers[self.optimizer]
 
 
+_PARALLEL = ("tensor_parallel", "expert_parallel")
+
+_WORDS: dict[str, type[StrEnum]] = {"method": Method, "sharding": Sharding, "checkpointing": Checkpointing}
+
+
 def _problems(training: Training) -> Iterator[str]:
-    for name in ("gpus", "tensor_parallel", "sequence_length", "micro_batch", "lora_rank"):
-        if getattr(training, name) < 1:
-            yield f"{name}: {getattr(training, name)} given, must be at least 1"
-    if training.tensor_parallel > 0 and training.gpus % training.tensor_parallel:
-        yield f"gpus: {training.gpus} given, must be a multiple of tensor_parallel, {training.tensor_parallel}"
-    if training.optimizer not in training_memory().optimizers:
+    yield from gpu_problems(training.gpu)
+    for name in ("gpus", *_PARALLEL, "sequence_length", "micro_batch", "accumulation", "lora_rank"):
+        yield from _of_count(training, name)
+    for name, words in _WORDS.items():
+        if (value := getattr(training, name)) not in [*words]:
+            yield f"{name}: {value} is not known, {listed(words)} are"
+    if training.lora_rank is not None and training.method == Method.FULL:
+        yield f"lora_rank: {training.lora_rank} given, only lora and qlora have matrices of a rank"
+    if training.accumulation != 1 and training.sharding == Sharding.ZERO3:
+        yield f"accumulation: {training.accumulation} given, with zero3 GPUs exchange as much after each micro-batch"
+    if training.expert_parallel != 1 and training.method != Method.FULL:
+        yield f"expert_parallel: {training.expert_parallel} given, of {training.method} it is not worked out here"
+    is_strange = any(_of_count(training, name) for name in ("gpus", *_PARALLEL))
+    groups = 1 if is_strange else training.tensor_parallel * training.expert_parallel
+    if not is_strange and training.gpus % groups:
+        names = "tensor_parallel" if training.expert_parallel == 1 else "tensor_parallel × expert_parallel"
+        yield f"gpus: {training.gpus} given, must be a multiple of {names}, {groups}"
+    if not isinstance(training.flash_attention, bool):
+        yield f"flash_attention: {training.flash_attention!r} given, must be True or False"
+    if training.optimizer not in list(training_memory().optimizers):
         yield f"optimizer: {training.optimizer} is not known, {listed(training_memory().optimizers)} are"
+
+
+def _of_count(training: Training, name: str) -> list[str]:
+    value = getattr(training, name)
+    return [] if name == "lora_rank" and value is None else list(count_problems(name, value))
 
 
 @dataclass(frozen=True)
@@ -116,7 +159,7 @@ class TrainingFit:
         """Parameters that are trained: all, or those of the low-rank matrices beside every matrix of the layers."""
         if self.training.method is Method.FULL:
             return self.model.parameters
-        return self.training.lora_rank * _matrix_sides(self.transformer)
+        return (self.training.lora_rank or DEFAULT_LORA_RANK) * _matrix_sides(self.transformer)
 
     @property
     def transformer(self) -> Transformer:
@@ -130,21 +173,21 @@ class TrainingFit:
         """Weights that the GPU holds all the time, and with ZeRO 3 the two largest layers that it has gathered."""
         divided = self._divided_from(Sharding.ZERO3)
         gathered = 2 * self._layer_bytes if divided > self.training.tensor_parallel else 0
-        frozen = 0 if self.training.method is Method.FULL else self._frozen_bytes / divided
-        trained = self.trained_parameters * self.training.optimizer_bytes.weight_bytes / divided
+        frozen = 0 if self.training.method is Method.FULL else self.frozen_bytes / divided
+        trained = self._trained_from(Sharding.ZERO3) * self.training.optimizer_bytes.weight_bytes
         return (frozen + trained + gathered) / GIB
 
     @cached_property
     def gradients_gib(self) -> float:
         """Gradients of what is trained."""
         each = self.training.optimizer_bytes.gradient_bytes
-        return self.trained_parameters * each / self._divided_from(Sharding.ZERO2) / GIB
+        return self._trained_from(Sharding.ZERO2) * each / GIB
 
     @cached_property
     def optimizer_gib(self) -> float:
         """What the optimizer keeps of what is trained."""
         each = self.training.optimizer_bytes.state_bytes
-        return self.trained_parameters * each / self._divided_from(Sharding.ZERO1) / GIB
+        return self._trained_from(Sharding.ZERO1) * each / GIB
 
     @cached_property
     def activations_gib(self) -> float:
@@ -200,25 +243,46 @@ class TrainingFit:
         is_divided = list(Sharding).index(self.training.sharding) >= list(Sharding).index(sharding)
         return self.training.tensor_parallel * (self.training.data_parallel if is_divided else 1)
 
+    def _trained_from(self, sharding: Sharding) -> float:
+        """What is trained of which a GPU has its part: of experts that are divided a smaller one."""
+        divided = self._divided_from(sharding)
+        experts_divided = max(divided, self.training.tensor_parallel * self.training.expert_parallel)
+        experts = self.divided_experts
+        return (self.trained_parameters - experts) / divided + experts / experts_divided
+
     @property
-    def _frozen_bytes(self) -> float:
+    def divided_experts(self) -> int:
+        """The parameters of experts that GPUs divide among each other, whole experts each."""
+        return routed_parameters(self.transformer) if self.training.expert_parallel > 1 else 0
+
+    @property
+    def frozen_bytes(self) -> float:
+        """What the weights take that are not trained, where others are trained beside them."""
         kept = self.model.kept_parameters
         bits = training_memory().qlora.bits if self.training.method is Method.QLORA else 16
         return kept * CALCULATION_BYTES + (self.model.parameters - kept) * bits / 8
 
     @property
     def _layer_bytes(self) -> float:
-        inner = self.model.parameters - self.transformer.embedding_parameters
-        return inner / self.transformer.layers * CALCULATION_BYTES / self.training.tensor_parallel
+        inner = self.model.parameters - self.model.vision_parameters - self.transformer.embedding_parameters
+        at_home = self.divided_experts * (1 - 1 / self.training.expert_parallel)
+        return (inner - at_home) / self.transformer.layers * CALCULATION_BYTES / self.training.tensor_parallel
 
 
 def fit_training(model: ModelShape, training: Training) -> TrainingFit:
     """Whether a model can be trained on GPUs, and what it takes of them.
 
-    Raises InputError for a model that is no transformer.
+    Raises InputError for a model that is no transformer, or whose heads or experts are not divided by the parallelism.
     """
     fitted = TrainingFit(model, training)
-    _ = fitted.transformer
+    experts = fitted.transformer.experts.count if fitted.transformer.experts else 0
+    if training.expert_parallel > 1 and (not experts or experts % training.expert_parallel):
+        what = f"it does not divide the {experts} experts" if experts else "the model has no experts"
+        raise InputError(f"expert_parallel: {training.expert_parallel} given, {what}")
+    if (heads := fitted.transformer.attention_heads) % training.tensor_parallel:
+        raise InputError(
+            f"tensor_parallel: {training.tensor_parallel} given, it does not divide the {heads} attention heads"
+        )
     return fitted
 
 
@@ -242,7 +306,7 @@ def layer_activation_bytes(transformer: Transformer, training: Training) -> floa
 
 def _inner_width(transformer: Transformer) -> int:
     """Numbers of the feed-forward part for a token: gate, its activation, up and their product; or two without gate."""
-    copies = 2 if transformer.attention.kind == "encoder" else 4
+    copies = 2 * (transformer.feed_forward_matrices - 1)
     if experts := transformer.experts:
         return copies * (experts.active + experts.shared) * experts.intermediate_size
     return copies * transformer.intermediate_size
@@ -258,8 +322,7 @@ def _matrix_sides(transformer: Transformer) -> int:
     queries = transformer.attention_heads * transformer.head_dimension
     keys = transformer.key_value_heads * transformer.head_dimension
     attention = 2 * (hidden + queries) + 2 * (hidden + keys)
-    matrices = 2 if transformer.attention.kind == "encoder" else 3
-    inner = 0 if transformer.experts else matrices * (hidden + transformer.intermediate_size)
+    inner = 0 if transformer.experts else transformer.feed_forward_matrices * (hidden + transformer.intermediate_size)
     return transformer.layers * (attention + inner)
 
 
@@ -267,10 +330,11 @@ def _explanation(fit: TrainingFit) -> Iterator[str]:
     training, overhead = fit.training, fit.overhead_gib
     known = "" if training.gpu.is_known else ", which is not known but taken as nine tenths"
     yield f"available: {training.gpu.visible_gib:.1f} GiB, what {training.gpu.title} shows{known}"
+    experts = f", experts divided by {training.expert_parallel}" if fit.divided_experts else ""
     yield (
         f"states: {fit.states_gib:.1f} GiB ({fit.weights_gib:.1f} weights, {fit.gradients_gib:.1f} gradients, "
         f"{fit.optimizer_gib:.1f} {training.optimizer}) for {fit.trained_parameters / 1e9:.2f} of "
-        f"{fit.model.parameters / 1e9:.2f} billion parameters, {training.sharding} over {training.gpus} GPUs"
+        f"{fit.model.parameters / 1e9:.2f} billion parameters, {training.sharding} over {training.gpus} GPUs{experts}"
     )
     again = "kept once for each layer" if training.checkpointing is Checkpointing.FULL else "all kept"
     yield (
@@ -290,17 +354,36 @@ class TrainingRun:
     peak_teraflops: float
     utilization: Range
     """The share of the peak that trains."""
+    network_hours: float
+    """What the exchange between nodes takes, while they calculate."""
+
+    @property
+    def is_bound_by_network(self) -> bool:
+        """Whether nodes exchange for longer than they calculate at the expected utilisation."""
+        return self.network_hours > self._hours_at(self.utilization.expected)
 
     @property
     def hours(self) -> Range:
-        """From the best utilisation to the worst."""
+        """From the best utilisation to the worst, and no less than the network takes."""
         low, expected, high = self.utilization
-        return Range(self._hours_at(high), self._hours_at(expected), self._hours_at(low))
+        return Range(*(max(self._hours_at(share), self.network_hours) for share in (high, expected, low)))
 
     @property
     def gpu_hours(self) -> Range:
         """Hours of all GPUs together."""
         return Range(*(hours * self.gpus for hours in self.hours))
+
+    def explain(self) -> list[str]:
+        """What the time rests on, a line each."""
+        low, expected, high = self.utilization
+        share = f"{expected:.0%}" if low == high else f"{expected:.0%} ({low:.0%} to {high:.0%})"
+        lines = [
+            f"time: {self.tokens:.3g} tokens × {self.flops_per_token / 1e9:.1f} billion operations, {share} of the "
+            f"{self.peak_teraflops:g} × 10¹² a second of each of {self.gpus} GPUs"
+        ]
+        if self.network_hours:
+            lines.append(f"network: at least {self.network_hours:,.1f} hours for what the nodes exchange")
+        return lines
 
     def _hours_at(self, utilization: float) -> float:
         flops_per_second = self.gpus * self.peak_teraflops * 1e12 * utilization
@@ -314,6 +397,8 @@ def training_run(
     tokens: float,
     peak_teraflops: float,
     utilization: float | None = None,
+    nodes: int = 1,
+    network_gbps: float | None = None,
 ) -> TrainingRun:
     """How long training a model on so many tokens takes.
 
@@ -323,13 +408,21 @@ def training_run(
         tokens: tokens of all epochs together.
         peak_teraflops: what one GPU calculates at most, in 10**12 operations a second, without sparsity.
         utilization: the share of it that trains, as measured; None: what published runs have, as a range.
+        nodes: among how many nodes the GPUs are.
+        network_gbps: the bandwidth of one node, in Gbit/s; None: not known, and left out.
 
-    Raises InputError for numbers that are not above zero, and for a model that is no transformer.
+    Raises InputError for numbers that are not above zero or not finite, for a utilisation above 1, and for a model
+    that is no transformer.
     """
     given = {"tokens": tokens, "peak_teraflops": peak_teraflops, "utilization": utilization}
-    if problems := [
-        f"{name}: {value} given, must be above 0" for name, value in given.items() if value is not None and value <= 0
-    ]:
+    problems = [
+        f"{name}: {value} given, must be above 0"
+        for name, value in given.items()
+        if value is not None and not 0 < value < inf
+    ]
+    if utilization is not None and utilization > 1:
+        problems.append(f"utilization: {utilization} given, must be at most 1")
+    if problems:
         raise InputError("\n".join(problems))
     known = training_memory().utilization
     share = (
@@ -341,21 +434,91 @@ def training_run(
         gpus=training.gpus,
         peak_teraflops=peak_teraflops,
         utilization=share,
+        network_hours=_network_hours(model, training, tokens, nodes, network_gbps),
     )
+
+
+def _network_hours(
+    model: ModelShape, training: Training, tokens: float, nodes: int, network_gbps: float | None
+) -> float:
+    if nodes == 1 or network_gbps is None:
+        return 0
+    micro_batches = tokens / (training.tokens * training.data_parallel)
+    bytes_of_each = exchanged_bytes(model, training, nodes) * (nodes - 1) / nodes
+    bytes_of_each += dispatched_bytes(model, training, nodes)
+    return micro_batches * bytes_of_each * 8 / (network_gbps * 1e9) / SECONDS_PER_HOUR
+
+
+def exchanged_bytes(model: ModelShape, training: Training, nodes: int = 1) -> float:
+    """What goes into a node, and out of it, for each micro-batch, if no other node had a part of the model.
+
+    Gradients are summed and handed out again; ZeRO 3 hands them out as weights, which it gathers for the forward and
+    for the backward pass, frozen ones too. Source: https://arxiv.org/abs/1910.02054, section 7: twice the parameters,
+    and three times with ZeRO 3. Micro-batches that are accumulated share what DDP and ZeRO 1 exchange, and the handing
+    out of ZeRO 2; gradients that are divided are summed after each
+    (https://github.com/deepspeedai/DeepSpeed/pull/338). Of experts that GPUs divide, a node exchanges its part only,
+    and nothing where nobody else has it.
+    """
+    fitted = TrainingFit(model, training)
+    trained = fitted.trained_parameters - fitted.divided_experts
+    if training.expert_parallel < training.data_parallel:
+        of_node = training.gpus / nodes / training.tensor_parallel
+        trained += fitted.divided_experts * min(1, of_node / training.expert_parallel)
+    times = {Sharding.ZERO2: 1 + 1 / training.accumulation, Sharding.ZERO3: 3}
+    exchanged = times.get(training.sharding, 2 / training.accumulation) * trained * CALCULATION_BYTES
+    frozen = 0.0 if training.method is Method.FULL else fitted.frozen_bytes
+    return exchanged + (2 * frozen if training.sharding is Sharding.ZERO3 else 0)
+
+
+def dispatched_bytes(model: ModelShape, training: Training, nodes: int) -> float:
+    """What goes out of a node for each micro-batch with the tokens that are sent to experts elsewhere, and back.
+
+    A hidden state to and from each other node that has one of a token's experts, if all are asked as often, once
+    however many it has there: in the forward and in the backward pass, and again where checkpointing calculates twice.
+    Source: https://arxiv.org/abs/2006.16668 (GShard), and https://arxiv.org/abs/2412.19437, section 3.2.2.
+    """
+    transformer = TrainingFit(model, training).transformer
+    of_node = training.gpus / nodes / training.tensor_parallel
+    places = training.expert_parallel / of_node
+    if not (experts := transformer.experts) or places <= 1:
+        return 0
+    others = (places - 1) * (1 - (1 - 1 / places) ** experts.active)
+    passes = 3 if training.checkpointing is Checkpointing.FULL else 2
+    hidden = transformer.hidden_size * CALCULATION_BYTES * transformer.expert_layers
+    return of_node * training.tokens * others * 2 * passes * hidden
+
+
+def routed_parameters(transformer: Transformer) -> int:
+    """The parameters of the experts to which tokens are sent, of all layers."""
+    experts = transformer.experts
+    return transformer.expert_layers * experts.count * transformer.expert_parameters if experts else 0
 
 
 def flops_per_token(model: ModelShape, training: Training) -> float:
     """Operations of a forward and a backward pass for one token, without what checkpointing calculates again.
 
     Six for each parameter that a token passes through, four where its weight stays as it is, and those of attention
-    between tokens. Source: https://arxiv.org/abs/2001.08361, section 2.1, and https://arxiv.org/abs/2204.02311,
-    appendix B, whose model FLOPS utilisation is counted so; an embedding is looked up, not calculated.
+    between tokens, which are fewer where a layer slides. Source: https://arxiv.org/abs/2001.08361, section 2.1, and
+    https://arxiv.org/abs/2204.02311, appendix B, whose model FLOPS utilisation is counted so; an embedding is looked
+    up, not calculated, and tokens of text do not pass through what sees images.
     """
     transformer = TrainingFit(model, training).transformer
     each = 6 if training.method is Method.FULL else 4
     looked_up = 0 if transformer.tied_embeddings else transformer.vocabulary_size * transformer.hidden_size
-    attention = 12 * transformer.layers * transformer.attention_heads * transformer.head_dimension
-    return each * (active_parameters(model) - looked_up) + attention * training.sequence_length
+    attention = 12 * transformer.attention_heads * transformer.head_dimension
+    attended = _attended_tokens(transformer, training.sequence_length)
+    return each * (active_parameters(model) - model.vision_parameters - looked_up) + attention * attended
+
+
+def _attended_tokens(transformer: Transformer, tokens: int) -> int:
+    """Tokens to which one attends, of all layers together: a sliding layer sees its window, a state none."""
+    attention = transformer.attention
+    if isinstance(attention, RecurrentAttention):
+        return attention.full_layers * tokens
+    if isinstance(attention, SlidingAttention):
+        sliding = transformer.layers - attention.full_layers
+        return attention.full_layers * tokens + sliding * min(tokens, attention.window)
+    return transformer.layers * tokens
 
 
 def active_parameters(model: ModelShape) -> int:
@@ -363,6 +526,5 @@ def active_parameters(model: ModelShape) -> int:
     transformer = model.transformer
     if transformer is None or not (experts := transformer.experts):
         return model.parameters
-    layers = max(0, transformer.layers - experts.dense_layers)
-    idle = (experts.count - experts.active) * 3 * transformer.hidden_size * experts.intermediate_size
-    return model.parameters - layers * idle
+    idle = (experts.count - experts.active) * transformer.expert_parameters
+    return model.parameters - transformer.expert_layers * idle
