@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from eksml.advisor import FrameworkRequirements, recommend_framework
-from eksml.catalog.decisions import DecisionRow, decisions
-from eksml.catalog.tools import tools
+from eksml.advisor.requirements import Goal
+from eksml.catalog import DecisionRow, decisions, tools
 from eksml.errors import SpecError
 
 # The documents' own words, apart from the catalog: scenario table, decision tree, use cases.
@@ -55,6 +55,53 @@ def test_what_the_documents_say_holds(requirements: dict[str, Any], expected: li
     assert set(ranking.ties) == set(expected if len(expected) > 1 else [])
 
 
+@pytest.mark.parametrize("goal", list(Goal))
+def test_for_tables_it_is_never_deep_learning_unless_a_gpu_is_asked_for(goal: Goal) -> None:
+    assert recommend_framework({"goal": goal, "workload": "tabular"}).top == ("scikit-learn",)
+    assert recommend_framework({"goal": goal, "workload": "tabular", "hardware": "cpu"}).top == ("scikit-learn",)
+
+
+@pytest.mark.parametrize("goal", [None, *Goal])
+@pytest.mark.parametrize("large_scale", [False, True])
+def test_for_tables_on_gpus_it_is_boosted_trees(goal: Goal | None, large_scale: bool) -> None:
+    asked = {"goal": goal, "workload": "tabular", "hardware": "gpu", "large_scale": large_scale}
+    ranking = recommend_framework(asked)
+    assert ranking.top == ("xgboost",)
+    assert ranking.reasons["xgboost"].pros[0].startswith("gradient-boosted trees beat deep learning on most tables")
+    assert ranking.excluded["scikit-learn"] == ("it does not calculate on a gpu, but on a cpu",)
+
+
+@pytest.mark.parametrize("goal", [None, Goal.PRODUCTION, Goal.RESEARCH, Goal.PERFORMANCE])
+def test_for_tables_at_a_large_scale_boosted_trees_go_before_all_else(goal: Goal | None) -> None:
+    ranking = recommend_framework({"goal": goal, "workload": "tabular", "large_scale": True})
+    assert [name for name, _ in ranking[:2]] == ["xgboost", "scikit-learn"]
+    assert ranking.ties == ()
+
+
+@pytest.mark.parametrize("goal", [None, *Goal])
+def test_large_tables_are_never_first_for_deep_learning(goal: Goal | None) -> None:
+    rows = decisions().large_table_rows + 1
+    ranking = recommend_framework({"goal": goal, "workload": "tabular", "rows": rows})
+    assert "xgboost" in ranking.top
+    assert {*ranking.top} <= {"xgboost", "scikit-learn"}
+
+
+def test_who_learns_language_models_learns_what_they_are_written_in() -> None:
+    assert recommend_framework({"goal": "learning", "workload": "language_model"}).top == ("pytorch",)
+
+
+def test_a_row_whose_first_choice_cannot_be_takes_nothing_from_the_others() -> None:
+    on_cpus = recommend_framework({"goal": "performance", "workload": "vision", "hardware": "cpu"})
+    assert on_cpus[0] == recommend_framework({"goal": "performance", "workload": "vision", "hardware": "gpu"})[0]
+
+
+def test_what_is_ours_names_who_says_so() -> None:
+    ours = [row for row in decisions().frameworks if row.document == "ours"]
+    assert ours
+    assert all(row.source and "https://" in row.source for row in ours)
+    assert all(row.kind == "ours" for row in ours)
+
+
 @pytest.mark.parametrize("row", decisions().frameworks, ids=lambda row: row.says)
 def test_every_row_of_the_catalog_holds_where_its_conditions_do(row: DecisionRow) -> None:
     ranking = recommend_framework(asked_by(row))
@@ -97,9 +144,12 @@ def test_what_cannot_be_is_left_out_with_the_reason(requirements: dict[str, Any]
     assert ranking.excluded[out][0].startswith(reason)
 
 
-def test_every_framework_is_ranked_or_left_out() -> None:
+def test_every_framework_is_ranked_or_out_of_the_question_or_not_judged() -> None:
     ranking = recommend_framework({"goal": "research"})
-    assert {*dict(ranking), *ranking.excluded} == {name for name, tool in tools().items() if tool.framework}
+    assert ranking.unjudged == ("hugging_face_transformers", "keras", "scikit-learn", "xgboost")
+    assert {*dict(ranking), *ranking.excluded, *ranking.unjudged} == {
+        name for name, tool in tools().items() if tool.framework
+    }
 
 
 def test_what_the_team_knows_and_what_has_priority_count() -> None:
@@ -117,6 +167,10 @@ def test_what_would_change_the_answer_does() -> None:
     for change in ranking.changes:
         given = {"goal": "production", "workload": "language_model", change.requirement: change.value}
         assert recommend_framework(given).top == change.best
+
+
+def test_who_comes_second_has_a_reason_too() -> None:
+    assert recommend_framework({"target": "mobile"}).reasons["onnx_runtime"].pros == ("the documents' second choice",)
 
 
 def test_scores_are_sorted_and_between_0_and_100() -> None:
@@ -144,6 +198,14 @@ def test_requirements_are_taken_as_a_type_too() -> None:
             ],
         ),
         ({"workload": "tabular", "rows": "$5"}, ["rows: '$5' given, must be a whole number"]),
+        (
+            {"goal": "research", "hardware": "tpu"},
+            ["hardware: 'tpu' given, must be cpu or gpu: EKS has no TPUs, they are Google's; what is written for them"],
+        ),
+        (
+            {"goal": "research", "hardware": "Trainium2"},
+            ["hardware: 'Trainium2' given, must be cpu or gpu: this library has no nodes of AWS Neuron"],
+        ),
         ({"workload": "vision", "rows": 5}, ["rows: given, but only tables have rows"]),
         ({"goal": "research", "team_knows": "torch"}, ["team_knows: 'torch' given, must be pytorch, tensorflow, jax"]),
         (

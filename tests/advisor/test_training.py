@@ -20,6 +20,10 @@ from eksml.advisor import recommend_training_orchestrator
         ({"framework": "tensorflow", "several_nodes": True, "kubernetes_experience": "high"}, "kubeflow"),
         ({"framework": "tensorflow", "several_nodes": True, "kubernetes_experience": "low"}, "ray"),
         ({"framework": "scikit-learn", "ease_of_use_priority": True}, "native_kubernetes"),
+        ({"framework": "scikit-learn", "several_nodes": True}, "ray"),
+        ({"framework": "xgboost"}, "native_kubernetes"),
+        ({"framework": "xgboost", "several_nodes": True}, "ray"),
+        ({"framework": "scikit-learn", "several_nodes": True, "mpi_program": True}, "mpi_operator"),
     ],
     ids=str,
 )
@@ -41,9 +45,3 @@ def test_alpha_software_must_be_asked_for() -> None:
     assert "trainer" in recommend_training_orchestrator({"framework": "pytorch"}).excluded
     asked = recommend_training_orchestrator({"framework": "pytorch", "allow_alpha": True})
     assert asked.reasons["trainer"].cons[0].startswith("graded by us: ")
-
-
-def test_where_nothing_will_do_it_says_what_would() -> None:
-    ranking = recommend_training_orchestrator({"framework": "scikit-learn", "several_nodes": True})
-    assert ranking == []
-    assert {change.requirement for change in ranking.changes} >= {"framework", "several_nodes", "mpi_program"}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from eksml.advisor.ranking import Candidate, Ranking, changes_of, rank
+from eksml.advisor.ranking import Candidate, Ranking
 from eksml.advisor.requirements import FrameworkRequirements, Goal, requirements_of
 from eksml.advisor.weights import weighting
-from eksml.catalog.decisions import DecisionRow, decisions, rows_that_hold
-from eksml.catalog.tools import FrameworkChoice, Tool, tools
+from eksml.catalog import DecisionRow, FrameworkChoice, decisions, rows_that_hold, tools
 from eksml.errors import listed
 
 
@@ -21,44 +20,44 @@ def recommend_framework(requirements: Mapping[str, Any] | FrameworkRequirements)
 
     Raises SpecError with every problem of the requirements at once.
     """
-    asked = requirements_of(FrameworkRequirements, requirements)
-    ranking = _ranked(asked)
-    ranking.changes = changes_of(_ranked, asked)
-    return ranking
+    return Ranking("framework", requirements_of(FrameworkRequirements, requirements), _candidates)
 
 
-def _ranked(asked: FrameworkRequirements) -> Ranking:
-    rows = rows_that_hold(decisions().frameworks, asked.facts)
-    choices = {name: tool for name, tool in tools().items() if tool.framework}
-    candidates = [_candidate(name, tool, asked, rows) for name, tool in choices.items()]
-    ranking = rank("framework", asked, candidates, weighting().framework)
-    ranking.tools = tuple(tool for tool in _beside(ranking.top, rows) if tool not in ranking.top)
-    of_top = (f"{tool.title}: {tool.note}" for tool in map(tools().__getitem__, ranking.top) if tool.note)
-    ranking.notes = tuple(dict.fromkeys(note for note in (*(row.corrected for row in rows), *of_top) if note))
-    return ranking
+def _candidates(asked: FrameworkRequirements) -> Iterator[Candidate]:
+    choices = {name: tool.framework for name, tool in tools().items() if tool.framework}
+    excluded = {name: tuple(_impossible(choice, asked)) for name, choice in choices.items()}
+    met = rows_that_hold(decisions().frameworks, asked.facts)
+    # A row is no help where nothing that it names first can be.
+    rows = [row for row in met if not all(excluded[name] for name in row.primary)]
+    return (_candidate(name, choice, excluded[name], asked, rows) for name, choice in choices.items())
 
 
-def _candidate(name: str, tool: Tool, asked: FrameworkRequirements, rows: list[DecisionRow]) -> Candidate:
-    choice = tool.framework
-    assert choice  # noqa: S101
+def _candidate(
+    name: str,
+    choice: FrameworkChoice,
+    excluded: tuple[str, ...],
+    asked: FrameworkRequirements,
+    rows: list[DecisionRow],
+) -> Candidate:
+    first = [row for row in rows if name in row.primary]
+    second = [row for row in rows if name in row.secondary]
+    support = len(first) + weighting().secondary * len(second)
     return Candidate(
         name,
         grades=_grades(choice),
-        rows=sum(_support(name, row) for row in rows) / len(rows) if rows else None,
+        rows=support / len(rows) if rows else None,
         known=None if asked.team_knows is None else float(asked.team_knows == name),
-        pros=tuple(row.because for row in rows if name in row.primary),
-        remarks={name: each.because for name, each in choice.corrected.items()},
-        excluded=tuple(_impossible(choice, asked)),
+        pros=tuple(dict.fromkeys((*(row.because for row in first), *(row.second_because for row in second)))),
+        remarks={criterion: each.because for criterion, each in choice.corrected.items()},
+        excluded=excluded,
+        beside=tuple(tool for row in first for tool in row.tools),
+        notes=tuple(row.corrected for row in rows if row.corrected),
     )
 
 
 def _grades(choice: FrameworkChoice) -> dict[str, str]:
     criteria = {**(choice.judgements or {}), **(choice.stars or {}), **choice.corrected}
     return {name: grade for name in criteria if (grade := choice.grade(name))}
-
-
-def _support(name: str, row: DecisionRow) -> float:
-    return 1.0 if name in row.primary else weighting().secondary if name in row.secondary else 0.0
 
 
 def _impossible(choice: FrameworkChoice, asked: FrameworkRequirements) -> Iterable[str]:
@@ -70,8 +69,3 @@ def _impossible(choice: FrameworkChoice, asked: FrameworkRequirements) -> Iterab
         yield f"it is not made for {asked.workload}, but for {listed(choice.workloads)}"
     if asked.hardware and asked.hardware not in choice.hardware:
         yield f"it does not calculate on a {asked.hardware}, but on a {listed(choice.hardware)}"
-
-
-def _beside(top: tuple[str, ...], rows: list[DecisionRow]) -> tuple[str, ...]:
-    """What the rows that are for the best ones say to take with them."""
-    return tuple(dict.fromkeys(tool for row in rows if {*top} & {*row.primary} for tool in row.tools))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from eksml.advisor.ranking import Candidate, Ranking, changes_of, rank
-from eksml.advisor.requirements import InferenceRequirements, Processor, requirements_of
+from eksml.advisor.ranking import Candidate, Ranking
+from eksml.advisor.requirements import InferenceRequirements, ModelType, Processor, WorkloadKind, requirements_of
 from eksml.advisor.weights import weighting
-from eksml.catalog import engines, images
-from eksml.catalog.decisions import decisions
-from eksml.catalog.tools import EngineChoice, Tool, tools
+from eksml.catalog import EngineChoice, decisions, engines, images, tools
 from eksml.errors import listed
 
 _ALL = "all"
+_LANGUAGE_MODELS = (ModelType.LLM, ModelType.CHAT)
+# What a framework must be made for, where models are of some type.
+_WORKLOADS = {
+    **dict.fromkeys((*_LANGUAGE_MODELS, ModelType.EMBEDDING), WorkloadKind.LANGUAGE_MODEL),
+    ModelType.VISION: WorkloadKind.VISION,
+}
 
 
 def recommend_inference_tool(requirements: Mapping[str, Any] | InferenceRequirements) -> Ranking:
@@ -24,33 +28,40 @@ def recommend_inference_tool(requirements: Mapping[str, Any] | InferenceRequirem
 
     Raises SpecError with every problem of the requirements at once.
     """
-    asked = requirements_of(InferenceRequirements, requirements)
-    ranking = _ranked(asked)
-    ranking.changes = changes_of(_ranked, asked)
-    return ranking
+    return Ranking("inference", requirements_of(InferenceRequirements, requirements), _candidates)
 
 
-def _ranked(asked: InferenceRequirements) -> Ranking:
-    choices = {name: tool for name, tool in tools().items() if tool.engine}
-    candidates = [_candidate(name, tool, asked) for name, tool in choices.items()]
-    return rank("inference", asked, candidates, weighting().inference)
+def _candidates(asked: InferenceRequirements) -> Iterator[Candidate]:
+    return (_candidate(name, tool.engine, asked) for name, tool in tools().items() if tool.engine)
 
 
-def _candidate(name: str, tool: Tool, asked: InferenceRequirements) -> Candidate:
-    choice = tool.engine
-    assert choice  # noqa: S101
+def _candidate(name: str, choice: EngineChoice, asked: InferenceRequirements) -> Candidate:
     favourite = decisions().teams[asked.team].serving if asked.team else None
+    pros = (f"{asked.team} teams take it",) if favourite == name else ()
+    if asked.framework in choice.through_onnx:
+        pros += (f"it serves models of {asked.framework} through ONNX",)
     return Candidate(
         name,
         grades=choice.grades,
         rows=None if favourite is None else float(favourite == name),
-        pros=(f"{asked.team} teams take it",) if favourite == name else (),
-        cons=(f"graded by us: {choice.ours.because}",) if choice.ours else (),
+        pros=pros,
+        cons=tuple(_against(choice, asked)),
         excluded=tuple(_impossible(choice, asked)),
     )
 
 
+def _against(choice: EngineChoice, asked: InferenceRequirements) -> Iterable[str]:
+    if asked.framework in choice.through_onnx and asked.model_type in _LANGUAGE_MODELS:
+        yield "through ONNX no request joins a batch that runs: as a checkpoint of Hugging Face, vLLM serves it"
+    if choice.ours:
+        yield f"graded by us: {choice.ours.because}"
+
+
 def _impossible(choice: EngineChoice, asked: InferenceRequirements) -> Iterable[str]:
+    made_with, workload = tools()[asked.framework].framework, _WORKLOADS.get(asked.model_type)
+    if made_with and workload and workload not in made_with.workloads:
+        yield f"{asked.framework} is not made for models of type {asked.model_type}"
+        return
     if not {asked.framework, _ALL} & {*choice.frameworks}:
         text = f"it serves models of {listed(choice.frameworks)}, not of {asked.framework}"
         yield f"{text}{_corrected(choice, 'frameworks', asked.framework, choice.rating.frameworks)}"

@@ -8,8 +8,7 @@ from typing import Any
 from eksml.advisor.ranking import Change, Reasons, as_json, other_requirements
 from eksml.advisor.requirements import Level, MlopsRequirements, Money, requirements_of
 from eksml.advisor.weights import weighting
-from eksml.catalog.decisions import decisions
-from eksml.catalog.tools import tools
+from eksml.catalog import decisions, tools
 
 _MLFLOW, _WANDB = "mlflow", "wandb"
 

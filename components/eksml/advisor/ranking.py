@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, get_args, get_origin
 
 from eksml.advisor.requirements import Requirements, RequirementsType
 from eksml.advisor.weights import QuestionWeights, weighting
-from eksml.catalog.tools import tools
+from eksml.catalog import tools
 from eksml.errors import SpecError
 
 _GOOD, _BAD = 0.75, 0.5
@@ -51,39 +52,48 @@ class Candidate:
     """By criterion, why its grade is not the documents'."""
     excluded: tuple[str, ...] = ()
     """Why it cannot be the answer, whatever its grades are."""
+    beside: tuple[str, ...] = ()
+    """What to take with it."""
+    notes: tuple[str, ...] = ()
+    """What else is to be known of it."""
+
+
+Candidates = Callable[[Any], Iterable[Candidate]]
+"""The candidates of a question, by the requirements."""
 
 
 class Ranking(list[tuple[str, float]]):
-    """Tools with their scores, 0 to 100, the best first.
+    """Tools with their scores, 0 to 100, the best first; those with the same score stand in the order of the catalog.
 
     Attributes:
         question: what was asked.
         requirements: by which requirements.
         reasons: by tool, what speaks for and against it.
         excluded: by tool, why it cannot be the answer.
-        ties: the tools between which there is nothing to choose, if there are several at the top.
-        changes: what would change the answer.
-        tools: what to take beside the best one.
-        notes: what else is to be known.
+        unjudged: the tools that could be the answer, and of which nobody says anything here.
     """
 
-    def __init__(
-        self,
-        question: str,
-        requirements: Requirements,
-        scores: Sequence[tuple[str, float]],
-        *,
-        reasons: Mapping[str, Reasons],
-        excluded: Mapping[str, tuple[str, ...]],
-    ):
-        super().__init__(scores)
+    def __init__(self, question: str, requirements: Requirements, candidates: Candidates):
+        super().__init__()
         self.question = question
         self.requirements = requirements
-        self.reasons = dict(reasons)
-        self.excluded = dict(excluded)
-        self.changes: tuple[Change, ...] = ()
-        self.tools: tuple[str, ...] = ()
-        self.notes: tuple[str, ...] = ()
+        self.reasons: dict[str, Reasons] = {}
+        self.excluded: dict[str, tuple[str, ...]] = {}
+        self.unjudged: tuple[str, ...] = ()
+        self._candidates = candidates
+        self._by_name = {candidate.name: candidate for candidate in candidates(requirements)}
+        weights: QuestionWeights = getattr(weighting(), question)
+        criteria = weights.criteria_for(requirements.facts, getattr(requirements, "priorities", ()))
+        for name, candidate in self._by_name.items():
+            score = _score(candidate, weights, criteria)
+            if candidate.excluded:
+                self.excluded[name] = candidate.excluded
+            elif score is None:
+                self.unjudged += (name,)
+            else:
+                self.append((name, score))
+                self.reasons[name] = _reasons(candidate, criteria)
+        self.sort(key=lambda item: -item[1])
 
     @property
     def best(self) -> str | None:
@@ -99,6 +109,26 @@ class Ranking(list[tuple[str, float]]):
     def ties(self) -> tuple[str, ...]:
         """The ones at the top between which there is nothing to choose; none where one is ahead."""
         return self.top if len(self.top) > 1 else ()
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """What to take beside the best one."""
+        beside = (tool for name in self.top for tool in self._by_name[name].beside)
+        return tuple(dict.fromkeys(tool for tool in beside if tool not in self.top))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else is to be known of the best one."""
+        of_rows = [note for name in self.top for note in self._by_name[name].notes]
+        of_tools = [f"{tools()[name].title}: {note}" for name in self.top if (note := tools()[name].note)]
+        return tuple(dict.fromkeys((*of_rows, *of_tools)))
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """What would change the answer: each requirement with each other value that it may have, one at a time."""
+        others = other_requirements(self.requirements)
+        tried = ((name, value, Ranking(self.question, other, self._candidates).top) for name, value, other in others)
+        return tuple(Change(name, value, best) for name, value, best in tried if best != self.top)
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -118,6 +148,7 @@ class Ranking(list[tuple[str, float]]):
                 for name, score in self
             ],
             "excluded": {name: list(reasons) for name, reasons in self.excluded.items()},
+            "unjudged": list(self.unjudged),
             "tools": list(self.tools),
             "changes": [as_json(change) for change in self.changes],
             "notes": list(self.notes),
@@ -130,44 +161,11 @@ def as_json(change: Change) -> dict[str, Any]:
     return {"requirement": change.requirement, "value": value, "best": list(change.best)}
 
 
-def rank(
-    question: str,
-    requirements: Requirements,
-    candidates: Sequence[Candidate],
-    weights: QuestionWeights,
-) -> Ranking:
-    """The candidates in order; those that tie stand in the order of the catalog.
-
-    Arguments:
-        question: what is asked.
-        requirements: by what it is judged.
-        candidates: who may be the answer.
-        weights: how much each thing counts.
-    """
-    criteria = weights.criteria_for(requirements.facts, getattr(requirements, "priorities", ()))
-    scores, reasons, excluded = list[tuple[str, float]](), dict[str, Reasons](), dict[str, tuple[str, ...]]()
-    for candidate in candidates:
-        score = _score(candidate, weights, criteria)
-        if candidate.excluded or score is None:
-            excluded[candidate.name] = candidate.excluded or ("nothing that is known speaks for it here",)
-            continue
-        scores.append((candidate.name, score))
-        reasons[candidate.name] = _reasons(candidate, criteria)
-    scores.sort(key=lambda item: -item[1])
-    return Ranking(question, requirements, scores, reasons=reasons, excluded=excluded)
-
-
-def changes_of(recommend: Callable[[RequirementsType], Ranking], requirements: RequirementsType) -> tuple[Change, ...]:
-    """What would change the answer: each requirement with each other value that it may have, one at a time."""
-    now = recommend(requirements).top
-    others = ((name, value, recommend(other).top) for name, value, other in other_requirements(requirements))
-    return tuple(Change(name, value, best) for name, value, best in others if best != now)
-
-
 def other_requirements(requirements: RequirementsType) -> Iterator[tuple[str, Any, RequirementsType]]:
     """Each requirement with each other value that it may have: its name, the value, and all of them with it."""
+    tried = requirements.tried()
     for name, info in type(requirements).model_fields.items():
-        for value in _values(info.annotation):
+        for value in tried.get(name) or _values(info.annotation):
             if value != getattr(requirements, name):
                 # Some values cannot be beside the others.
                 with suppress(SpecError):
@@ -209,7 +207,7 @@ def _grade(grade: str) -> str:
 
 
 def _values(annotation: Any) -> Iterator[Any]:
-    """Every value that a requirement may have; of a list each one alone; none of a number."""
+    """Every value that a requirement may have; of a list each one alone; none of a number or a text."""
     if get_origin(annotation) is Annotated:
         yield from _values(get_args(annotation)[0])
     elif annotation is bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from eksml.catalog.decisions import decisions
-from eksml.catalog.models import models
+from eksml.advisor.weights import weighting
+from eksml.catalog import Model, decisions, models
 from eksml.errors import Problem, listed, nearest, repetitions
-from eksml.spec import EmailAddress, Flag, PositiveCount, Region, Spec, parse
+from eksml.spec import EmailAddress, Flag, PositiveCount, Region, Revision, Spec, parse
 
 TeamSize = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 
@@ -52,6 +52,23 @@ class Processor(StrEnum):
     GPU = "gpu"
 
 
+# What other clouds calculate on, and what this library has no nodes of.
+_NOT_HERE = {
+    "tpu": "EKS has no TPUs, they are Google's; what is written for them in JAX runs on its GPUs",
+    **dict.fromkeys(("trainium", "inferentia", "neuron"), "this library has no nodes of AWS Neuron"),
+}
+
+
+def _to_be_had(value: object) -> object:
+    for word, why in _NOT_HERE.items():
+        if isinstance(value, str) and value.lower().startswith(word):
+            raise ValueError(f"must be {listed(Processor)}: {why}")
+    return value
+
+
+Hardware = Annotated[Processor, BeforeValidator(_to_be_had)]
+
+
 class FrameworkName(StrEnum):
     """The frameworks that models are trained with."""
 
@@ -60,6 +77,7 @@ class FrameworkName(StrEnum):
     JAX = "jax"
     KERAS = "keras"
     SCIKIT_LEARN = "scikit-learn"
+    XGBOOST = "xgboost"
 
 
 class ModelFramework(StrEnum):
@@ -70,6 +88,7 @@ class ModelFramework(StrEnum):
     JAX = "jax"
     KERAS = "keras"
     SCIKIT_LEARN = "scikit-learn"
+    XGBOOST = "xgboost"
     ONNX = "onnx"
 
 
@@ -103,11 +122,15 @@ class TeamProfile(StrEnum):
 
 
 class Money(StrEnum):
-    """How much may be spent on tools."""
+    """How much may be spent on tools; `low` is minimal too."""
 
     MINIMAL = "minimal"
     MEDIUM = "medium"
     HIGH = "high"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Money | None:
+        return cls.MINIMAL if value == "low" else None
 
 
 class Level(StrEnum):
@@ -160,9 +183,24 @@ class Requirements(Spec):
 
     model_config = ConfigDict(alias_generator=None)
 
+    needs: ClassVar[Mapping[str, str]] = {}
+    """By requirement that has no effect without another one, that other one."""
+
     def rules(self) -> Iterator[Problem]:
-        """Nothing is a priority twice."""
+        """Nothing is a priority twice, and all that is given has an effect."""
         yield from repetitions(("priorities",), getattr(self, "priorities", ()))
+        for name, other in self.needs.items():
+            if getattr(self, name) != type(self).model_fields[name].default and getattr(self, other) is None:
+                yield Problem((name,), f"given, but has no effect without {other}", (other,))
+
+    @classmethod
+    def is_asked(cls, name: str, given: Mapping[str, Any]) -> bool:
+        """Whether a requirement can have an effect, or is needed, where others are given."""
+        return cls.needs.get(name, name) in {*given, name}
+
+    def tried(self) -> dict[str, tuple[int | None, ...]]:
+        """Of the numbers on which an answer turns, those around which it does."""
+        return {}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -181,7 +219,7 @@ class FrameworkRequirements(Requirements):
     """Where the models run in the end."""
     large_scale: Flag = False
     """Whether it must serve very many requests, or train on many nodes."""
-    hardware: Processor | None = None
+    hardware: Hardware | None = None
     """What it calculates on."""
     functional: Flag = False
     """Whether functional programming is wanted."""
@@ -204,6 +242,10 @@ class FrameworkRequirements(Requirements):
         if self.rows is not None and self.workload is not WorkloadKind.TABULAR:
             yield Problem(("rows",), "given, but only tables have rows: give workload tabular too", ("workload",))
 
+    def tried(self) -> dict[str, tuple[int | None, ...]]:
+        """A table with more rows than the limit is large."""
+        return {"rows": _around(decisions().large_table_rows)}
+
     @property
     def facts(self) -> dict[str, Any]:
         """What the rows look at: whether tables are large too."""
@@ -221,7 +263,7 @@ class InferenceRequirements(Requirements):
     """The grade of performance that is needed at least."""
     ease_of_use_priority: Flag = False
     """Whether ease of use counts twice."""
-    hardware: Processor | None = None
+    hardware: Hardware | None = None
     """What it calculates on."""
     team: TeamProfile | None = None
     """The profile of the team, which has a favourite."""
@@ -268,9 +310,20 @@ class MlopsRequirements(Requirements):
     team: TeamProfile | None = None
     """The profile of the team, which has a favourite."""
 
+    def tried(self) -> dict[str, tuple[int | None, ...]]:
+        """A team of more people than the limit is large."""
+        return {"team_size": _around(weighting().mlops.large_team)}
+
 
 class ProfileAnswers(Requirements):
     """What a whole stack is made from."""
+
+    needs: ClassVar[Mapping[str, str]] = {
+        "revision": "model",
+        "context_length": "model",
+        "requests": "model",
+        "email": "monthly_usd",
+    }
 
     goal: Goal
     """What the platform is for most of all."""
@@ -292,14 +345,14 @@ class ProfileAnswers(Requirements):
     """AWS region of the platform."""
     model: str | None = None
     """A language model of the catalog that is served, by its id on the Hugging Face hub."""
-    revision: str | None = None
+    revision: Revision | None = None
     """The commit of that model, where the catalog knows none."""
     context_length: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = 8192
     """Tokens of one request to that model."""
     requests: PositiveCount = 4
     """Requests of that length at once."""
-    training_gpus: PositiveCount | None = None
-    """GPUs that training may have at once; by default those of the profile."""
+    training_gpus: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = None
+    """GPUs that training may have at once, 0 for no training; by default those of the profile, none for tables."""
     notebooks: Flag | None = None
     """Whether there are notebooks; by default as the profile has it."""
     monthly_usd: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] | None = None
@@ -307,20 +360,48 @@ class ProfileAnswers(Requirements):
     email: EmailAddress | None = None
     """Who is told when it costs more."""
 
+    def tried(self) -> dict[str, tuple[int | None, ...]]:
+        """A team of more people than the limit is large; who has a model to serve may train nothing."""
+        of_training: dict[str, tuple[int | None, ...]] = {"training_gpus": (0, None)} if self.model else {}
+        return {"team_size": _around(weighting().mlops.large_team), **of_training}
+
+    @classmethod
+    def is_asked(cls, name: str, given: Mapping[str, Any]) -> bool:
+        """Not for a commit that the catalog has, nor for GPUs where tables are trained on CPUs."""
+        if name == "training_gpus" and given.get("workload") == WorkloadKind.TABULAR and "framework" not in given:
+            return False
+        model = models().get(given.get("model", ""))
+        is_known = name == "revision" and model is not None and model.revision is not None
+        return super().is_asked(name, given) and not is_known
+
     def rules(self) -> Iterator[Problem]:
-        """The model can be served, and somebody is told of a budget only."""
-        known = [name for name, model in models().items() if "textGeneration" in model.tasks]
+        """The model can be served."""
+        yield from super().rules()
+        known = {name: model.revision for name, model in models().items() if "textGeneration" in model.tasks}
         if self.model is not None and self.model not in known:
-            text = f"'{self.model}' given, must be a language model of the catalog: {listed(known)}"
+            names = (name if revision else f"{name} (with its revision)" for name, revision in known.items())
+            text = f"'{self.model}' given, must be a language model of the catalog: {listed(names)}"
             yield Problem(("model",), f"{text}{nearest(self.model, known)}")
-        elif self.model is not None and (models()[self.model].revision or self.revision) is None:
-            text = f"missing: the catalog has no commit of {self.model}, its page on the hub has"
-            yield Problem(("revision",), text, ("model",))
-        if self.email is not None and self.monthly_usd is None:
-            yield Problem(("email",), "given, but has no effect without monthly_usd", ("monthly_usd",))
+        elif self.model is not None and (known[self.model] or self.revision) is None:
+            text = f"missing: the catalog has no commit of {self.model}"
+            yield Problem(("revision",), f"{text}: give revision=<commit>, its page on the hub has it", ("model",))
+        if self.model in known:
+            yield from self._too_long(models()[self.model])
+
+    def _too_long(self, model: Model) -> Iterator[Problem]:
+        """A context that the model does not take."""
+        most = model.transformer.context_length if model.transformer else self.context_length
+        if self.context_length > most:
+            text = f"{self.context_length} is too long, must be at most {most}: {self.model} takes no more"
+            yield Problem(("context_length",), text, ("model",))
 
 
 RequirementsType = TypeVar("RequirementsType", bound=Requirements)
+
+
+def _around(limit: int) -> tuple[int | None, ...]:
+    """The last number before something changes, and the first after it."""
+    return (limit, limit + 1)
 
 
 def requirements_of(kind: type[RequirementsType], given: Mapping[str, Any] | RequirementsType) -> RequirementsType:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from eksml.advisor.ranking import Candidate, Ranking, changes_of, rank
+from eksml.advisor.ranking import Candidate, Ranking
 from eksml.advisor.requirements import TrainingRequirements, requirements_of
-from eksml.advisor.weights import weighting
-from eksml.catalog import orchestrators
-from eksml.catalog.decisions import decisions
-from eksml.catalog.tools import OrchestratorChoice, Tool, tools
+from eksml.catalog import OrchestratorChoice, decisions, orchestrators, tools
 from eksml.errors import listed
 
 
@@ -22,21 +19,14 @@ def recommend_training_orchestrator(requirements: Mapping[str, Any] | TrainingRe
 
     Raises SpecError with every problem of the requirements at once.
     """
-    asked = requirements_of(TrainingRequirements, requirements)
-    ranking = _ranked(asked)
-    ranking.changes = changes_of(_ranked, asked)
-    return ranking
+    return Ranking("training", requirements_of(TrainingRequirements, requirements), _candidates)
 
 
-def _ranked(asked: TrainingRequirements) -> Ranking:
-    choices = {name: tool for name, tool in tools().items() if tool.orchestrator}
-    candidates = [_candidate(name, tool, asked) for name, tool in choices.items()]
-    return rank("training", asked, candidates, weighting().training)
+def _candidates(asked: TrainingRequirements) -> Iterator[Candidate]:
+    return (_candidate(name, tool.orchestrator, asked) for name, tool in tools().items() if tool.orchestrator)
 
 
-def _candidate(name: str, tool: Tool, asked: TrainingRequirements) -> Candidate:
-    choice = tool.orchestrator
-    assert choice  # noqa: S101
+def _candidate(name: str, choice: OrchestratorChoice, asked: TrainingRequirements) -> Candidate:
     favourite = decisions().teams[asked.team].training if asked.team else None
     pros = [f"to be chosen when {orchestrators()[choice.name].choose_when}"]
     if favourite == name:

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 from pydantic import Field
 
+from eksml.catalog import Condition, hold
 from eksml.catalog._facts import Fact
-from eksml.catalog.decisions import Condition, hold
 
 
 class Adjustment(Fact):
