@@ -16,12 +16,21 @@ def test_every_assumption_has_a_unit_a_source_and_a_description() -> None:
         assert each.is_default
 
 
-@pytest.mark.parametrize("name", Assumptions.model_fields)
+# The day of the bill is no amount.
+@pytest.mark.parametrize("name", [name for name in Assumptions.model_fields if name != "on"])
 def test_every_assumption_can_be_nothing(name: str) -> None:
     changed = Assumptions(**{name: 0})
     usual = estimate(stack_plan("production")).monthly
     assert estimate(stack_plan("production"), changed).monthly.expected <= usual.expected
     assert estimate(stack_plan("production"), changed).monthly.at_least == usual.at_least
+
+
+def test_a_bill_says_which_assumptions_it_rests_on() -> None:
+    bill = estimate(stack_plan("startup"))
+    assert {"natGb", "jobHoursPerDay", "awakeHoursPerDay"} <= bill.assumed
+    # It has no EFS, no notebooks and no load balancer.
+    assert not bill.assumed & {"fileSystemGb", "notebookPeople", "loadBalancerUnits"}
+    assert "awakeHoursPerDay" not in estimate(stack_plan("production")).assumed
 
 
 @pytest.mark.parametrize(
@@ -32,6 +41,9 @@ def test_every_assumption_can_be_nothing(name: str) -> None:
         ({"natGB": 5}, "natGB: unknown key, did you mean 'natGb'?"),
         ({"jobHoursPerDay": 25}, "jobHoursPerDay: 25 given, must be at most 24"),
         ({"natGb": float("inf")}, "natGb: inf given, must be at most 1000000"),
+        ({"on": "soon"}, "on: 'soon' given, must be a day such as 2027-09-01"),
+        ({"on": 0}, "on: 0 given, must be a day such as 2027-09-01"),
+        ({"on": "2027-13-01"}, "on: '2027-13-01' given, must be a day such as 2027-09-01"),
         ({"natGb": float("nan")}, "natGb: nan given, must be"),
     ],
 )
@@ -39,3 +51,4 @@ def test_what_cannot_be_is_refused_with_what_would_be_right(given: dict[str, obj
     with pytest.raises(SpecError) as refused:
         parse(Assumptions, given)
     assert str(refused.value).startswith(problem)
+    assert "\n" not in str(refused.value)

@@ -38,10 +38,21 @@ PRICED: dict[str, tuple[str, dict[str, Any], float, float]] = {
         2 * HOURS * 0.01 + 100 * 0.01,
     ),
     "a gateway endpoint": ("aws:ec2/vpcEndpoint:VpcEndpoint", {"vpcEndpointType": "Gateway"}, 0, 0),
-    "a load balancer": ("aws:lb/loadBalancer:LoadBalancer", {}, HOURS * 0.0225, HOURS * (0.0225 + 0.008)),
+    "a load balancer": (
+        "aws:lb/loadBalancer:LoadBalancer",
+        {"internal": True},
+        HOURS * 0.0225,
+        HOURS * (0.0225 + 0.008),
+    ),
+    "a public load balancer in three zones": (
+        "aws:lb/loadBalancer:LoadBalancer",
+        {"subnets": ["a", "b", "c"]},
+        HOURS * (0.0225 + 3 * 0.005),
+        HOURS * (0.0225 + 3 * 0.005 + 0.008),
+    ),
     "a network load balancer": (
         "aws:lb/loadBalancer:LoadBalancer",
-        {"loadBalancerType": "network"},
+        {"loadBalancerType": "network", "internal": True},
         HOURS * 0.0225,
         HOURS * (0.0225 + 0.006),
     ),
@@ -87,7 +98,7 @@ PRICED: dict[str, tuple[str, dict[str, Any], float, float]] = {
     "a hosted zone": ("aws:route53/zone:Zone", {}, 0.50, 0.50),
     "an image repository": ("aws:ecr/repository:Repository", {}, 0, 50 * 0.10),
     "an alarm": ("aws:cloudwatch/metricAlarm:MetricAlarm", {}, 0.10, 0.10),
-    "users who sign in": ("aws:cognito/userPool:UserPool", {}, 0, 100 * 0.0055),
+    "users who sign in": ("aws:cognito/userPool:UserPool", {}, 0, 100 * 0.015),
     "a queue": ("aws:sqs/queue:Queue", {}, 0, 0.5 * 0.40),
     "a budget": ("aws:budgets/budget:Budget", {}, 0, 0),
     "a cluster of the provider of AWS": ("aws:eks/cluster:Cluster", {}, HOURS * 0.10, HOURS * 0.10),
@@ -98,6 +109,29 @@ PRICED: dict[str, tuple[str, dict[str, Any], float, float]] = {
         HOURS * 0.0225,
         HOURS * 0.0285,
     ),
+    "a public service": (
+        SERVICE,
+        {
+            "kind": "Service",
+            "metadata": {"annotations": {"service.beta.kubernetes.io/aws-load-balancer-scheme": "internet-facing"}},
+            "spec": {"type": "LoadBalancer", "loadBalancerClass": "service.k8s.aws/nlb"},
+        },
+        HOURS * (0.0225 + 2 * 0.005),
+        HOURS * (0.0285 + 2 * 0.005),
+    ),
+    "an ingress of the controller": (
+        "kubernetes:networking.k8s.io/v1:Ingress",
+        {"kind": "Ingress", "spec": {"ingressClassName": "alb"}},
+        HOURS * 0.0225,
+        HOURS * 0.0305,
+    ),
+    "a cluster of the package of EKS": (
+        "eks:index:Cluster",
+        {"skipDefaultNodeGroup": True},
+        HOURS * 0.10,
+        HOURS * 0.10,
+    ),
+    "a password": ("random:index/randomPassword:RandomPassword", {}, 0, 0),
     "a service without one": (SERVICE, {"kind": "Service", "spec": {"type": "ClusterIP"}}, 0, 0),
 }
 
@@ -105,7 +139,21 @@ NOT_PRICED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a type that nobody has looked at": (
         "aws:amp/workspace:Workspace",
         {},
-        "the catalog does not know what AWS charges",
+        "the catalog does not know what is charged",
+    ),
+    "nodes of the package of EKS": ("eks:index:ManagedNodeGroup", {}, "does not know what is charged"),
+    "nodes that nobody asked for": ("eks:index:Cluster", {"vpcId": "vpc-1"}, "so it makes nodes"),
+    "a VPC of another package": ("awsx:ec2:Vpc", {}, "does not know what is charged"),
+    "a type of another provider of AWS": ("aws-native:s3:Bucket", {}, "does not know what is charged"),
+    "an ingress of another class": (
+        "kubernetes:networking.k8s.io/v1:Ingress",
+        {"kind": "Ingress", "spec": {"ingressClassName": "nginx"}},
+        "whether its class makes one of its own",
+    ),
+    "disks of a size that nothing says": (
+        "aws:eks/nodeGroup:NodeGroup",
+        {"instanceTypes": ["g6.xlarge"], "scalingConfig": {"desiredSize": 1}},
+        "nothing in the Plan says how large they are",
     ),
     "another database": ("aws:rds/instance:Instance", {"engine": "mysql"}, "prices of PostgreSQL only"),
     "a class without a price": (
@@ -214,3 +262,21 @@ def test_a_resource_with_the_tag_of_a_team_is_the_teams() -> None:
 def test_no_type_is_both_free_and_priced() -> None:
     for resource_type in free_types():
         assert not bill((resource_type, {})).items
+
+
+def test_a_public_entry_has_an_address_in_each_public_subnet() -> None:
+    name = {"namespace": "vision", "name": "entry"}
+    reference = {"parametersRef": {"kind": "LoadBalancerConfiguration", "name": "entry"}}
+    gateway = {**GATEWAY, "metadata": name, "spec": {"gatewayClassName": "aws-alb", "infrastructure": reference}}
+    subnet: tuple[str, dict[str, Any]] = ("aws:ec2/subnet:Subnet", {"tags": {"kubernetes.io/role/elb": "1"}})
+
+    def at_least(scheme: str) -> float:
+        configuration = {"kind": "LoadBalancerConfiguration", "metadata": name, "spec": {"scheme": scheme}}
+        return bill(
+            *[subnet] * 3,
+            ("kubernetes:gateway.k8s.aws/v1:LoadBalancerConfiguration", configuration),
+            ("kubernetes:gateway.networking.k8s.io/v1:Gateway", gateway),
+        ).monthly.at_least
+
+    assert at_least("internal") == pytest.approx(HOURS * 0.0225)
+    assert at_least("internet-facing") == pytest.approx(HOURS * (0.0225 + 3 * 0.005))

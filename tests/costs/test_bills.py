@@ -60,7 +60,7 @@ BILLS: dict[str, list[Line]] = {
         ("prometheus", "EBS gp3 volume", 20 * GP3_GB),
         ("notebooks-jupyterhub", "homes of 10 people, 20 GiB each", 10 * 20 * GP3_GB),
         ("notebooks-jupyterhub", "volume of the hub", 1 * GP3_GB),
-        ("notebooks-users", "Cognito user", 100 * 0.0055),
+        ("notebooks-users", "Cognito user", 100 * 0.015),
     ],
     "production": [
         *EVERY_PLATFORM,
@@ -89,9 +89,13 @@ BILLS: dict[str, list[Line]] = {
         *EVERY_PLATFORM,
         ("system", "2 × m7i.large", 2 * HOURS * M7I_LARGE),
         ("system", "disks", 2 * 50 * GP3_GB),
-        # The assistant is awake for 8 hours a day; jobs have the other three GPUs for 4.
-        ("gpu", "1 × g6.xlarge for 8 h a day and 3 × g6.xlarge for 4", (8 + 3 * 4) * DAYS * G6_XLARGE * SPOT),
-        ("gpu", "disks", (8 + 3 * 4) / 24 * 200 * GP3_GB),
+        # On five days of seven there are nodes. The assistant is awake for 8 hours; jobs have the other GPUs for 4.
+        (
+            "gpu",
+            "1 × g6.xlarge for 8 h on each of 21.7 days a month and 3",
+            (8 + 3 * 4) * 5 / 7 * DAYS * G6_XLARGE * SPOT,
+        ),
+        ("gpu", "disks", (8 + 3 * 4) * 5 / 7 / 24 * 200 * GP3_GB),
         ("nat-", "NAT gateway", HOURS * NAT_HOUR),
         ("nat-", "public IPv4", HOURS * 0.005),
         ("control-plane", "CloudWatch Logs, kept", 20 * 7 / DAYS * LOGS_KEPT_GB),
@@ -103,9 +107,38 @@ BILLS: dict[str, list[Line]] = {
     ],
 }
 
+# What is billed whatever anybody does: managed nodes, servers that never sleep, what is charged by the hour.
+AT_LEAST: dict[str, float] = {
+    "research": (
+        # Control plane, key, system and notebook nodes with their disks, the gateway with its address.
+        HOURS * 0.10
+        + 1
+        + 2 * (HOURS * M7I_XLARGE + 50 * GP3_GB)
+        + HOURS * G6_2XLARGE
+        + 200 * GP3_GB
+        + HOURS * (NAT_HOUR + 0.005)
+        # The server, on spot: a g6.4xlarge with the largest discount of all; volumes of Prometheus and the hub.
+        + HOURS * 1.3232 * (1.9863 / 16.6946)
+        + 200 * GP3_GB
+        + 21 * GP3_GB
+    ),
+    "production": (
+        HOURS * 0.10
+        + 1
+        + 3 * (HOURS * M7I_XLARGE + 50 * GP3_GB)
+        + 2 * (HOURS * G6_12XLARGE + 200 * GP3_GB)
+        + 3 * HOURS * (NAT_HOUR + 0.005)
+        + 4 * (HOURS * G6_XLARGE + 200 * GP3_GB)
+        + 102 * GP3_GB
+        + HOURS * 0.129
+        + 20 * 0.23
+        + 0.40
+    ),
+}
+
 # What the pools may cost at most: their limits full of their dearest type.
 MOST: dict[str, dict[str, float]] = {
-    "research": {"train": 4 * HOURS * (10.49264 * 0.809 + 200 * GP3_GB / HOURS)},
+    "research": {"train": 4 * HOURS * 10.49264 + 4 * 200 * GP3_GB},
     "production": {"serve": 24 * HOURS * 2.24208 + 24 * 200 * GP3_GB, "burst": 4 * HOURS * 10.49264 + 4 * 200 * GP3_GB},
     # Nodes come and go on working days only, from 8 to 20 o'clock.
     "startup": {"gpu": (4 * HOURS * 1.861 + 4 * 200 * GP3_GB) * (5 * 12) / (7 * 24)},
@@ -129,6 +162,20 @@ def test_every_item_is_what_it_is_by_hand(stack: str) -> None:
 def test_the_whole_is_what_it_is_by_hand(stack: str) -> None:
     by_hand = sum(usd for _, _, usd in BILLS[stack])
     assert estimate(stack_plan(stack)).monthly.expected == pytest.approx(by_hand, rel=0.02)
+
+
+def test_a_pool_that_a_server_and_jobs_share_is_for_both_as_they_use_it() -> None:
+    by_purpose = estimate(stack_plan("startup")).by_purpose()
+    # Of each GPU-hour's price, with the disk of its node.
+    node_hour = G6_XLARGE * SPOT + 200 * GP3_GB / HOURS
+    days = 5 / 7 * DAYS
+    assert by_purpose["serving"].expected == pytest.approx(8 * days * node_hour, rel=0.02)
+    assert by_purpose["training"].expected == pytest.approx(3 * 4 * days * node_hour, rel=0.02)
+
+
+@pytest.mark.parametrize("stack", AT_LEAST)
+def test_what_is_billed_at_least_is_what_it_is_by_hand(stack: str) -> None:
+    assert estimate(stack_plan(stack)).monthly.at_least == pytest.approx(AT_LEAST[stack], rel=0.02)
 
 
 @pytest.mark.parametrize("stack", MOST)

@@ -21,7 +21,8 @@ from eksml.plan.preview_json import read_preview_json
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
-from programs import blueprint_plan, stack_plan
+from eksml.spec import parse
+from programs import ROOT, blueprint_plan, stack_plan
 
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
@@ -98,7 +99,11 @@ def test_a_plan_that_was_written_to_a_file_costs_the_same(stack: str, tmp_path: 
 def test_a_plan_of_the_engine_costs_the_same_as_the_recorded_one(shared: Path) -> None:
     sample = shared / "engine-sample"
     recorded, read = record(find_stack(str(sample))), read_preview_json(sample / "preview.json")
-    assert estimate(read) == replace(estimate(recorded), stack=read.stack)
+    bill, of_recorded = estimate(read), estimate(recorded)
+    # The engine shows no inputs of a component, so nobody knows the cluster's version, nor when its support ends.
+    (support,) = of_recorded.notes
+    assert "standard support" in support
+    assert bill == replace(of_recorded, stack=read.stack, notes=(), assumed=of_recorded.assumed - {"on"})
     # A g6e.xlarge with 200 GiB of disk, and the control plane, which the program does not register itself.
     assert estimate(read).monthly.at_least == pytest.approx(730 * (1.861 + 0.10) + 200 * 0.08)
 
@@ -135,8 +140,11 @@ def test_spot_is_a_range_and_on_demand_is_not() -> None:
         next(item.unit_price for item in bill.items if item.pool == "gpu" and item.unit == "hour")
         for bill in (spot, both, on_demand)
     ]
-    assert prices[0].expected == prices[1].expected < prices[2].expected == 0.8048
-    assert prices[0].most < prices[1].most == prices[2].most == 1.861  # ty: ignore[unsupported-operator]
+    assert prices[0].expected == prices[1].expected < prices[2].expected
+    assert prices[2].expected == pytest.approx(0.8048)
+    # EC2 asks no more for spot than for on demand.
+    assert prices[0].most == prices[1].most == prices[2].most == 1.861
+    assert prices[0].at_least < prices[0].expected
 
 
 def test_an_autoscaled_server_counts_with_its_fewest_replicas() -> None:
@@ -148,14 +156,39 @@ def test_an_autoscaled_server_counts_with_its_fewest_replicas() -> None:
     assert more_of_one == pytest.approx(usual * (2 + 5) / 4)
 
 
+def test_pods_beyond_the_limit_of_a_pool_wait_and_cost_nothing() -> None:
+    def many(inputs: Any) -> None:
+        inputs["spec"]["minReplicaCount"] = 100
+
+    serve = pool_of(estimate(changed("production", SCALED_OBJECT, "vision", many)), "serve")
+    assert serve.most is not None
+    # 24 GPUs, each on a node of its own.
+    assert serve.expected == pytest.approx(24 * (730 * 0.8048 + 200 * 0.08))
+    assert serve.at_least <= serve.expected <= serve.most
+
+
+def test_a_limit_is_filled_with_what_costs_most_and_then_with_what_still_fits() -> None:
+    key = "node.kubernetes.io/instance-type"
+    plan = with_requirements("research", "-train", key, ["g6e.12xlarge", "g6.xlarge"])
+    train = next(each for each in plan.of_type(NODE_POOL) if each.name.endswith("-train"))
+    smaller = replace(train, inputs={**train.inputs, "spec": {**train.inputs["spec"], "limits": {"nvidia.com/gpu": 6}}})
+    bill = estimate(Plan.of("research", (smaller if each is train else each for each in plan.resources)))
+    nodes = next(item for item in bill.items if item.pool == "train" and item.unit == "hour")
+    assert nodes.what.endswith("at most 1 × g6e.12xlarge and 2 × g6.xlarge")
+    assert nodes.monthly.most == pytest.approx(730 * (10.49264 + 2 * 0.8048))
+    disks = next(item for item in bill.items if item.pool == "train" and item.unit == "GB-month")
+    # Six nodes with a GPU each have more disks.
+    assert disks.monthly.most == pytest.approx(6 * 200 * 0.08)
+
+
 def test_a_server_that_may_sleep_is_awake_for_as_long_as_assumed() -> None:
     def gpu_hours(awake: float) -> float:
         bill = estimate(stack_plan("startup"), Assumptions(awake_hours_per_day=awake, job_hours_per_day=0))
         return next(item.quantity.expected for item in bill.items if item.pool == "gpu" and item.unit == "hour")
 
     assert gpu_hours(0) == 0
-    assert gpu_hours(6) == pytest.approx(730 / 4)
     # There are no nodes but from 8 to 20 o'clock of working days.
+    assert gpu_hours(6) == pytest.approx(730 / 4 * 5 / 7)
     assert gpu_hours(24) == pytest.approx(730 * 5 * 12 / (7 * 24))
 
 
@@ -167,12 +200,35 @@ def test_a_job_runs_for_as_long_as_assumed_on_the_nodes_that_it_asks_for() -> No
         return next(item for item in bill.items if item.pool == "gpu" and item.unit == "hour")
 
     assert nodes(8).quantity.expected == pytest.approx(4 * nodes(2).quantity.expected)
-    assert "for 8 h a day" in nodes(8).what
-    assert nodes(8).purpose == "training"
+    assert "for 8 h on each of 21.7 days a month" in nodes(8).what
+    assert nodes(8).purposes == {"training": 1}
     # It is one of the jobs that the pool is full of.
     assert plan.platform
     alone = estimate(plan.platform, Assumptions(job_hours_per_day=8, awake_hours_per_day=0))
     assert alone.by_pool()["gpu"].expected == pytest.approx(nodes(8).monthly.expected, rel=0.1)
+
+
+def with_cpu_pool(**quotas: Any) -> Plan:
+    """Production with a pool of CPUs that comes and goes, which teams have quotas of."""
+    cpu = {"kind": "karpenter", "instanceTypes": ["m7i.4xlarge", "m7i.8xlarge"], "cpuLimit": 64}
+    settings = {f"teams.{team}.quotas.cpu": {"vcpus": vcpus} for team, vcpus in quotas.items()}
+    return record(find_stack(str(ROOT), "production").with_settings({"pools.cpu": cpu, **settings}))
+
+
+def test_a_pool_of_cpus_that_teams_have_quotas_of_is_full_of_jobs_too() -> None:
+    bill = estimate(with_cpu_pool(training=32, serving=16))
+    item = next(each for each in bill.items if each.pool == "cpu" and each.unit == "hour")
+    # Four nodes of 16 vCPUs each.
+    assert item.what.startswith("4 × m7i.4xlarge for 4 h a day, on demand")
+    assert item.monthly.expected == pytest.approx(4 * 4 * 730 / 24 * 0.8064)
+    assert item.purposes == {"training": 1}
+    assert item.shares == pytest.approx({"training": 1 / 2, "serving": 1 / 4, "platform": 1 / 4}, rel=0.02)
+    assert item.monthly.at_least == 0
+
+
+def test_a_pool_of_cpus_that_no_team_has_a_quota_of_is_for_whatever_comes() -> None:
+    item = next(each for each in estimate(with_cpu_pool()).items if each.pool == "cpu" and each.unit == "hour")
+    assert (item.quantity.expected, item.purposes) == (0, {"cluster": 1})
 
 
 def with_working_hours(stack: str, group: str | None = None) -> Plan:
@@ -233,14 +289,26 @@ def test_without_quotas_nodes_are_the_platforms() -> None:
 
 
 def test_what_has_no_price_is_listed_and_not_zero() -> None:
-    # In Frankfurt the catalog has prices of few things beside instances and the network.
-    plan = moved(stack_plan("production"), "us-west-2", "eu-central-1")
-    bill = estimate(plan)
+    def of_a_class_of_its_own(inputs: Any) -> None:
+        inputs["instanceClass"] = "db.x9.huge"
+
+    plan = changed("production", "aws:rds/instance:Instance", "", of_a_class_of_its_own)
+    bill = estimate(moved(plan, "us-west-2", "eu-central-1"))
     unknown = {line.what for line in bill.not_priced}
     assert bill.region == "eu-central-1"
-    assert {"S3 Standard, first 50 TB", "CloudWatch Logs, taken in"} <= unknown
+    assert unknown == {"RDS PostgreSQL, db.x9.huge, Multi-AZ"}
     assert not unknown & {item.what for item in bill.items}
     assert all("eu-central-1" in line.reason for line in bill.not_priced)
+    assert bill.without == ", without 1 item that has no price here"
+
+
+@pytest.mark.parametrize("region", sorted(catalog.priced_regions()))
+def test_in_every_region_the_parts_of_a_platform_have_a_price_or_an_estimate_of_one(region: str) -> None:
+    bill = estimate(moved(stack_plan("production"), "us-west-2", region))
+    # EC2 does not have every type everywhere.
+    assert {line.what for line in bill.not_priced} <= set(catalog.instance_types())
+    logs = next(item for item in bill.items if item.what == "CloudWatch Logs, taken in")
+    assert (logs.confidence == "estimate") == (region not in ("us-east-1", "us-west-2"))
 
 
 def test_instance_types_without_a_price_are_listed() -> None:
@@ -284,6 +352,74 @@ def test_support_that_is_extended_costs_more_where_the_cluster_stays_in_it() -> 
     usual = estimate(stack_plan("startup")).monthly.at_least
     assert bill("EXTENDED").monthly.at_least == pytest.approx(usual + 730 * 0.50)
     assert bill("STANDARD").monthly.at_least == pytest.approx(usual)
+
+
+def with_cluster(policy: str, version: str = "1.36") -> Plan:
+    return changed(
+        "startup",
+        "eks:index:Cluster",
+        "",
+        lambda inputs: inputs.update(version=version, upgradePolicy={"supportType": policy}),
+    )
+
+
+@pytest.mark.parametrize(("day", "is_extended"), [("2027-08-02", False), ("2027-08-03", True)])
+def test_the_bill_of_a_later_day_has_extended_support_where_standard_support_has_ended(
+    day: str, is_extended: bool
+) -> None:
+    now, then = (
+        estimate(with_cluster("EXTENDED"), assumptions) for assumptions in (None, parse(Assumptions, {"on": day}))
+    )
+    assert then.monthly.at_least - now.monthly.at_least == pytest.approx(is_extended * 730 * 0.50)
+    assert [item.what for item in then.items if "extended" in item.what] == is_extended * [
+        "EKS extended support, on top of the control plane"
+    ]
+
+
+def test_with_the_standard_policy_a_later_day_costs_the_same_as_eks_upgrades_the_cluster() -> None:
+    then = estimate(with_cluster("STANDARD"), parse(Assumptions, {"on": "2028-01-01"}))
+    assert then.monthly == estimate(with_cluster("STANDARD")).monthly
+
+
+@pytest.mark.parametrize(
+    ("policy", "version", "day", "note"),
+    [
+        (
+            "EXTENDED",
+            "1.36",
+            "2026-11-21",
+            "EKS ends its standard support of Kubernetes 1.36 on 2027-08-02. From then on the control plane costs $365 "
+            "a month more, for extended support. See it with --assume on=2027-08-03.",
+        ),
+        (
+            "EXTENDED",
+            "1.35",
+            "2027-04-01",
+            "EKS ended its standard support of Kubernetes 1.35 on 2027-03-27. Since then the control plane costs $365 "
+            "a month more, for extended support, until 2028-03-27, when EKS upgrades it.",
+        ),
+        (
+            "STANDARD",
+            "1.36",
+            "2026-11-21",
+            "EKS ends its standard support of Kubernetes 1.36 on 2027-08-02, and upgrades the cluster by itself then. "
+            "With cluster.upgradePolicy extended it would stay, and cost $365 a month more.",
+        ),
+        (
+            "STANDARD",
+            "1.36",
+            "2027-09-01",
+            "EKS ended its standard support of Kubernetes 1.36 on 2027-08-02, and upgraded the cluster by itself then. "
+            "With cluster.upgradePolicy extended it would stay, and cost $365 a month more.",
+        ),
+    ],
+)
+def test_a_bill_tells_the_day_on_which_standard_support_ends(policy: str, version: str, day: str, note: str) -> None:
+    assert estimate(with_cluster(policy, version), parse(Assumptions, {"on": day})).notes == (note,)
+
+
+def test_a_version_whose_dates_nobody_knows_has_no_such_day() -> None:
+    assert estimate(with_cluster("EXTENDED", "1.37")).notes == ()
 
 
 def moved(plan: Plan, region: str, to: str) -> Plan:

@@ -1,10 +1,13 @@
 """What a month costs with each framework: the documents' example, the sums, and what is refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from eksml import catalog
 from eksml.costs import FrameworkAssumptions, analyze_framework_costs, estimate
+from eksml.costs.frameworks import differences
 from eksml.errors import InputError, SpecError
 from programs import stack_plan
 
@@ -30,7 +33,8 @@ def test_the_parts_are_what_they_are_by_hand() -> None:
     assert costs["base_infrastructure"] == pytest.approx(730 * (0.10 + 0.045 + 2 * 0.1008))
     assert costs["development"] == pytest.approx(15 * 8 * 75 * 1.15)
     assert costs["operations"] == pytest.approx(10 * 1 * 75 * 0.9)
-    assert costs["training"] == pytest.approx(500 * 4.6016)
+    # A step of BERT, Gemma, Mistral, SegmentAnything and Stable Diffusion takes 1.06 times as long, in the median.
+    assert costs["training"] == pytest.approx(500 * 1.06 * 4.6016)
     # Ten models, five on each instance; a million requests a month would need less than one.
     assert costs["inference"] == pytest.approx(2 * 730 * 0.8048)
     parts = ("base_infrastructure", "development", "operations", "training", "inference")
@@ -55,11 +59,54 @@ def test_every_assumption_is_shown_and_can_be_changed() -> None:
     mine = FrameworkAssumptions(developer_usd=0, training_instance="g6.xlarge")
     costs = analyze_framework_costs(workload_specs, ["jax"], mine)["jax"]
     assert costs["development"] == costs["operations"] == 0
-    assert costs["training"] == pytest.approx(500 * 0.8048)
+    assert costs["training"] == pytest.approx(500 * 1.1 * 0.8048)
     shown = {each.name: each for each in costs["assumptions"]}
     assert set(shown) == {field.alias for field in FrameworkAssumptions.model_fields.values()}
     assert all(each.unit and each.source and each.what for each in shown.values())
     assert not shown["developerUsd"].is_default
+
+
+def test_how_long_each_trains_is_the_median_of_what_was_measured() -> None:
+    # PyTorch compiled, then TensorFlow and JAX through Keras 3: milliseconds of a step.
+    assert catalog.training_steps().times("jax", "pytorch")["BERT"] == pytest.approx(222.37 / 202.43)
+    assert FrameworkAssumptions().training_time == {"pytorch": 1.0, "tensorflow": 1.06, "jax": 1.1}
+    every = [
+        time for name in ("tensorflow", "jax") for time in catalog.training_steps().times(name, "pytorch").values()
+    ]
+    assert (round(min(every), 1), round(max(every), 1)) == (0.3, 1.3)
+    (shown,) = (each for each in FrameworkAssumptions().listed() if each.name == "trainingTime")
+    assert "from 0.3 to 1.3 times" in shown.what
+    assert shown.is_default
+
+
+def test_what_is_said_of_one_framework_leaves_the_others_as_they_are() -> None:
+    mine = FrameworkAssumptions(training_time={"jax": 0.5})
+    assert mine.training_time == {"pytorch": 1.0, "tensorflow": 1.06, "jax": 0.5}
+    costs = analyze_framework_costs(workload_specs, ["jax", "pytorch"], mine)
+    assert costs["jax"]["training"] == pytest.approx(costs["pytorch"]["training"] / 2)
+
+
+def test_platform_and_serving_are_the_same_for_all() -> None:
+    costs = analyze_framework_costs(workload_specs, frameworks)
+    for part in ("base_infrastructure", "inference"):
+        assert len({each[part] for each in costs.values()}) == 1
+
+
+def test_how_much_of_a_difference_is_an_estimate_is_told() -> None:
+    costs = analyze_framework_costs(workload_specs, frameworks)
+    assert list(differences(costs)) == ["tensorflow", "jax"]
+    by = differences(costs)["jax"]
+    assert by.estimated == pytest.approx(15 * 8 * 75 * 0.3 + 10 * 75 * 0.2)
+    assert by.measured == pytest.approx(500 * 0.1 * 4.6016)
+    assert by.estimated + by.measured == pytest.approx(costs["jax"]["total"] - costs["pytorch"]["total"])
+
+
+def test_with_the_bill_of_a_platform_its_region_counts_and_its_nodes_are_not_assumed() -> None:
+    bill = replace(estimate(stack_plan("startup")), region="eu-central-1")
+    costs = analyze_framework_costs(workload_specs, ["pytorch"], platform=bill)["pytorch"]
+    shown = {each.name: each.value for each in costs["assumptions"]}
+    assert shown["region"] == "eu-central-1"
+    assert not {"systemInstance", "systemNodes"} & shown.keys()
 
 
 def test_a_framework_of_ones_own_needs_factors_of_effort() -> None:
@@ -67,6 +114,21 @@ def test_a_framework_of_ones_own_needs_factors_of_effort() -> None:
         analyze_framework_costs(workload_specs, ["torch"])
     mine = FrameworkAssumptions(development_effort={"keras": 1.0}, operations_effort={"keras": 1.0})
     assert list(analyze_framework_costs(workload_specs, ["keras"], mine)) == ["keras"]
+
+
+def test_what_a_framework_without_factors_needs_is_told() -> None:
+    with pytest.raises(InputError, match=r"'scikit-learn' has no .*development_effort and operations_effort of Fram"):
+        analyze_framework_costs(workload_specs, ["scikit-learn"])
+
+
+def test_no_framework_at_all_is_refused() -> None:
+    with pytest.raises(InputError, match="frameworks: none given, must be at least one name"):
+        analyze_framework_costs(workload_specs, [])
+
+
+def test_one_name_is_no_list_of_names() -> None:
+    with pytest.raises(InputError, match=r"frameworks: 'jax' given, must be a list of names, such as \['jax'\]"):
+        analyze_framework_costs(workload_specs, "jax")
 
 
 def test_the_bill_of_a_platform_is_the_base_without_what_trains_and_serves() -> None:
@@ -81,6 +143,7 @@ def test_the_bill_of_a_platform_is_the_base_without_what_trains_and_serves() -> 
     [
         ({"num_models": -1}, "num_models: -1 given, must be at least 0"),
         ({"monthly_requests": "$5"}, "monthly_requests: '$5' given, must be a whole number"),
+        ({"team_size": 0}, "team_size: 0 given, must be at least 1"),
         ({"models": 3}, "models: unknown key, did you mean 'num_models'?"),
     ],
 )
@@ -103,5 +166,5 @@ def test_a_region_or_an_instance_without_a_price_is_told() -> None:
             FrameworkAssumptions(region="eu-west-1", training_instance="g5.xlarge", system_instance="m7i.large"),
             platform=estimate(stack_plan("startup")),
         )
-    with pytest.raises(InputError, match="no prices of a cluster in ap-northeast-1"):
-        analyze_framework_costs(workload_specs, ["jax"], FrameworkAssumptions(region="ap-northeast-1"))
+    with pytest.raises(InputError, match="region: the catalog has no prices of 'sa-east-1'"):
+        analyze_framework_costs(workload_specs, ["jax"], FrameworkAssumptions(region="sa-east-1"))

@@ -1,5 +1,7 @@
 """What the nodes of a run cost, and a model that is served."""
 
+from typing import Any
+
 import pytest
 
 from eksml.catalog import instance_types
@@ -18,7 +20,6 @@ def test_nodes_times_hours_times_price() -> None:
 
 
 def test_what_has_no_price_is_not_guessed() -> None:
-    assert run_cost("g6.12xlarge", 2, 0.5, "mars-north-1") is None
     assert run_cost(UNPRICED, 1, 1, "us-west-2") is None
     assert served_model_cost(UNPRICED, "us-west-2") is None
 
@@ -43,5 +44,21 @@ def test_types_that_do_not_exist_and_less_than_nothing_are_refused() -> None:
         run_cost("g6.2xlarg", 1, 1, "us-west-2")
     with pytest.raises(InputError, match="hours: -1 given, must be at least 0"):
         run_cost("g6.2xlarge", 1, -1, "us-west-2")
+    with pytest.raises(InputError, match="nodes: 0 given, must be at least 1"):
+        run_cost("g6.2xlarge", 0, 1, "us-west-2")
     with pytest.raises(InputError, match="requests_per_hour: -1 given"):
         served_model_cost("g6.2xlarge", "us-west-2", requests_per_hour=-1)
+
+
+@pytest.mark.parametrize("amount", ["$5", "1,000", True, float("nan"), float("inf"), None])
+def test_what_is_no_number_is_refused(amount: Any) -> None:
+    with pytest.raises(InputError, match=r"hours: .* given, must be a number, such as"):
+        run_cost("g6.2xlarge", 1, amount, "us-west-2")
+    if amount is not None:
+        with pytest.raises(InputError, match=r"tokens_per_second: .* given, must be a number, such as"):
+            served_model_cost("g6.2xlarge", "us-west-2", tokens_per_second=amount)
+
+
+def test_a_region_without_prices_is_told_with_those_that_have_some() -> None:
+    with pytest.raises(InputError, match=r"no prices of 'mars-north-1', it has those of ap-northeast-1, .*us-west-2"):
+        run_cost("g6.12xlarge", 2, 0.5, "mars-north-1")

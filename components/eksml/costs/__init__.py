@@ -1,52 +1,37 @@
 """What things cost, from the catalog's prices; what has no price is told, not guessed."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from eksml import lazy
 
 if TYPE_CHECKING:
-    from eksml.costs.amounts import Range
-    from eksml.costs.assumptions import Assumption, Assumptions
-    from eksml.costs.bill import Bill, Item, NotPriced
-    from eksml.costs.estimation import estimate
-    from eksml.costs.frameworks import FrameworkAssumptions, FrameworkCosts, analyze_framework_costs
-    from eksml.costs.runs import run_cost
-    from eksml.costs.served_models import ServedModelCost, served_model_cost
+    from eksml.costs.amounts import Range as Range
+    from eksml.costs.assumptions import Assumption as Assumption
+    from eksml.costs.assumptions import Assumptions as Assumptions
+    from eksml.costs.bill import Bill as Bill
+    from eksml.costs.bill import Item as Item
+    from eksml.costs.bill import NotPriced as NotPriced
+    from eksml.costs.estimation import estimate as estimate
+    from eksml.costs.frameworks import FrameworkAssumptions as FrameworkAssumptions
+    from eksml.costs.frameworks import FrameworkCosts as FrameworkCosts
+    from eksml.costs.frameworks import analyze_framework_costs as analyze_framework_costs
+    from eksml.costs.jobs import JobCost as JobCost
+    from eksml.costs.jobs import JobNodes as JobNodes
+    from eksml.costs.jobs import job_cost as job_cost
+    from eksml.costs.runs import run_cost as run_cost
+    from eksml.costs.runs import spot_run_cost as spot_run_cost
+    from eksml.costs.served_models import ServedModelCost as ServedModelCost
+    from eksml.costs.served_models import served_model_cost as served_model_cost
 
-_HOME = {
-    "Assumption": "assumptions",
-    "Assumptions": "assumptions",
-    "Bill": "bill",
-    "FrameworkAssumptions": "frameworks",
-    "FrameworkCosts": "frameworks",
-    "Item": "bill",
-    "NotPriced": "bill",
-    "Range": "amounts",
-    "ServedModelCost": "served_models",
-    "analyze_framework_costs": "frameworks",
-    "estimate": "estimation",
-    "run_cost": "runs",
-    "served_model_cost": "served_models",
+# The price of a run needs no Plan.
+_PUBLIC = {
+    "eksml.costs.amounts": ("Range",),
+    "eksml.costs.assumptions": ("Assumption", "Assumptions"),
+    "eksml.costs.bill": ("Bill", "Item", "NotPriced"),
+    "eksml.costs.estimation": ("estimate",),
+    "eksml.costs.frameworks": ("FrameworkAssumptions", "FrameworkCosts", "analyze_framework_costs"),
+    "eksml.costs.jobs": ("JobCost", "JobNodes", "job_cost"),
+    "eksml.costs.runs": ("run_cost", "spot_run_cost"),
+    "eksml.costs.served_models": ("ServedModelCost", "served_model_cost"),
 }
-
-__all__ = [
-    "Assumption",
-    "Assumptions",
-    "Bill",
-    "FrameworkAssumptions",
-    "FrameworkCosts",
-    "Item",
-    "NotPriced",
-    "Range",
-    "ServedModelCost",
-    "analyze_framework_costs",
-    "estimate",
-    "run_cost",
-    "served_model_cost",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # On demand, so that the price of a run needs no Plan.
-    if name not in _HOME:
-        raise AttributeError(f"module 'eksml.costs' has no attribute '{name}'")
-    return getattr(import_module(f"eksml.costs.{_HOME[name]}"), name)
+__all__, __getattr__, __dir__ = lazy.public_names(__name__, _PUBLIC)

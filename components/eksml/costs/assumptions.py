@@ -1,8 +1,10 @@
 """What no stack file says and the bill depends on: how much is used. Each assumption can be changed."""
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
 from eksml.spec import Spec
@@ -26,6 +28,21 @@ class Assumption(NamedTuple):
     source: str
     is_default: bool
 
+    @property
+    def in_words(self) -> str:
+        """The assumption as a person reads it."""
+        value = self.value
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key} {amount:g}" for key, amount in value.items())
+        elif isinstance(value, float | int):
+            value = f"{value:g}"
+        return f"{self.name} = {value} {self.unit}{'' if self.is_default else ' (changed)'}: {self.what}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The assumption as plain data."""
+        value = str(self.value) if isinstance(self.value, date) else self.value
+        return {"name": self.name, "value": value, "unit": self.unit, "what": self.what, "source": self.source}
+
 
 class Assumed(Spec):
     """The base of what is assumed: every field has a unit and a source."""
@@ -39,15 +56,23 @@ class Assumed(Spec):
         about = field.json_schema_extra
         value = getattr(self, name)
         what = " ".join((field.description or "").split())
-        return Assumption(to_camel(name), value, about["unit"], what, about["source"], value == field.default)
+        is_default = value == field.get_default(call_default_factory=True)
+        return Assumption(to_camel(name), value, about["unit"], what, about["source"], is_default)
+
+
+def _day(given: Any) -> date | None:
+    try:
+        return given if given is None or isinstance(given, date) else date.fromisoformat(given)
+    except (TypeError, ValueError):
+        raise ValueError("must be a day such as 2027-09-01") from None
 
 
 class Assumptions(Assumed):
-    """How much of what is charged by use is used in a month."""
+    """How much of what is charged by use is used in a month, and when that month is."""
 
     job_hours_per_day: Annotated[float, amount("hours/day", 24)] = 4
-    """Hours a day for which each job of the program runs; a pool of GPUs that comes and goes and that no server of the
-    program needs all day is full of jobs for so long."""
+    """Hours a day for which each job of the program runs; an elastic pool with GPUs, or of which a team has a quota, is
+    full of jobs for so long, unless a server of the program needs it all day."""
     awake_hours_per_day: Annotated[float, amount("hours/day", 24)] = 8
     """Hours a day for which a model server that may sleep is awake."""
     notebook_people: Annotated[float, amount("people", 100_000)] = 10
@@ -93,3 +118,19 @@ class Assumptions(Assumed):
     """What each image repository holds."""
     active_users: Annotated[float, amount("users/month")] = 100
     """People who sign in to each Cognito user pool."""
+    on: Annotated[date | None, BeforeValidator(_day), Field(json_schema_extra={"unit": "date", "source": "today"})] = (
+        None
+    )
+    """The day that the bill is for, which decides about extended support; today where none is named."""
+
+
+class Consulted:
+    """Assumptions, and which of them somebody asked for."""
+
+    def __init__(self, assumptions: Assumptions) -> None:
+        self._assumptions = assumptions
+        self.names: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.add(to_camel(name))
+        return getattr(self._assumptions, name)

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from eksml import catalog
+from eksml.checks.nodes import NODE_GROUP
 from eksml.costs.amounts import HOURS_PER_MONTH, Range
 from eksml.costs.basis import Basis, Line
-from eksml.plan import Plan, Resource
+from eksml.costs.kubernetes_support import CLUSTERS, day_of, support_of
+from eksml.plan import Resource
+from eksml.plan.canonical import is_shown
 
 _FREE_INTERNET_GB = 100
 _DAYS_PER_MONTH = HOURS_PER_MONTH / 24
@@ -16,7 +19,9 @@ _GP3_IOPS = 3000
 _GP3_THROUGHPUT = 125
 # Where EKS and its agents write: https://docs.aws.amazon.com/eks/latest/userguide/control-plane-logs.html
 _CLUSTER_LOGS = "/aws/eks/"
-_CLUSTERS = ("eks:index:Cluster", "aws:eks/cluster:Cluster")
+# Kubernetes' objects are priced apart; the others make nothing that anybody charges for.
+_FREE_PACKAGES = ("command", "docker", "eksml", "kubernetes", "local", "pulumi", "random", "time", "tls")
+_PACKAGES_OF_COMPONENTS = ("awsx", "eks")
 
 
 def aws_lines(basis: Basis) -> Iterator[Line]:
@@ -27,20 +32,26 @@ def aws_lines(basis: Basis) -> Iterator[Line]:
         if resource.type in _PRICED:
             yield from _PRICED[resource.type](resource, basis)
         elif is_unknown(resource):
-            yield basis.not_priced(resource, resource.type, "the catalog does not know what AWS charges for it")
+            yield basis.not_priced(resource, resource.type, "the catalog does not know what is charged for it")
 
 
 def is_unknown(resource: Resource) -> bool:
-    """Whether a resource of AWS is of a type that the catalog knows nothing of."""
+    """Whether a resource is of a type that may cost money, and the catalog knows nothing of."""
     known = resource.type in catalog.free_types() or resource.type in catalog.unseen_prices()
-    return resource.package == "aws" and not known and resource.type != "aws:eks/nodeGroup:NodeGroup"
+    # What a package of components makes, such as nodes, the program does not register.
+    may_cost = resource.package in _PACKAGES_OF_COMPONENTS or resource.is_custom
+    is_priced_apart = resource.package in _FREE_PACKAGES or resource.type == NODE_GROUP
+    return may_cost and not known and not is_priced_apart
 
 
 def _cluster(cluster: Resource, basis: Basis) -> Iterator[Line]:
-    if _is_in_extended_support(cluster, basis.plan):
+    support = support_of(cluster, basis.plan)
+    if support and support.is_extended_on(day_of(basis)):
         yield basis.hourly(cluster, "eksExtendedSupport", "cluster")
     if (cluster.inputs.get("computeConfig") or cluster.inputs.get("autoMode") or {}).get("enabled"):
         yield basis.not_priced(cluster, "EKS Auto Mode", "its fee depends on the nodes that it brings")
+    elif cluster.package == "eks" and is_shown(cluster) and not cluster.inputs.get("skipDefaultNodeGroup"):
+        yield basis.not_priced(cluster, "its default node group", "skipDefaultNodeGroup is not set, so it makes nodes")
 
 
 def _nat_gateway(gateway: Resource, basis: Basis) -> Iterator[Line]:
@@ -72,12 +83,16 @@ def _endpoint(endpoint: Resource, basis: Basis) -> Iterator[Line]:
 
 def _load_balancer(balancer: Resource, basis: Basis) -> Iterator[Line]:
     kind = "network" if balancer.inputs.get("loadBalancerType") == "network" else "application"
-    yield from load_balancer_lines(balancer, kind, basis)
+    subnets = balancer.inputs.get("subnets") or balancer.inputs.get("subnetMappings") or ()
+    yield from load_balancer_lines(balancer, kind, basis, 0 if balancer.inputs.get("internal") else len(subnets) or 2)
 
 
-def load_balancer_lines(resource: Resource, kind: str, basis: Basis) -> Iterator[Line]:
-    """A load balancer, `application` or `network`, and what goes through it."""
+def load_balancer_lines(resource: Resource, kind: str, basis: Basis, public_zones: int) -> Iterator[Line]:
+    """A load balancer, `application` or `network`, what goes through it, and its addresses where it is public."""
     yield basis.hourly(resource, f"{kind}LoadBalancerHour", "network")
+    if public_zones:
+        what = f"public IPv4 addresses of a load balancer in {public_zones} zones"
+        yield basis.hourly(resource, "publicAddressHour", "network", what, public_zones)
     units = basis.assumptions.load_balancer_units * HOURS_PER_MONTH
     yield basis.used(resource, f"{kind}LoadBalancerUnitHour", units, "network")
 
@@ -203,18 +218,8 @@ def _user_pool(pool: Resource, basis: Basis) -> Iterator[Line]:
     yield basis.used(pool, "activeUser", basis.assumptions.active_users, "cluster")
 
 
-def _is_in_extended_support(cluster: Resource, plan: Plan) -> bool:
-    """Whether the version is out of standard support and stays: with another policy EKS upgrades it by itself."""
-    spec = plan.by_urn[cluster.parent].inputs.get("spec") or {} if cluster.parent in plan.by_urn else {}
-    version = str(cluster.inputs.get("version") or spec.get("kubernetesVersion"))
-    policy = (cluster.inputs.get("upgradePolicy") or {}).get("supportType") or spec.get("upgradePolicy") or "EXTENDED"
-    fact = catalog.kubernetes_versions().get(version)
-    ended = fact.standard_support_ends if fact else None
-    return bool(ended and ended < catalog.today() and str(policy).upper() == "EXTENDED")
-
-
 _PRICED: dict[str, Callable[[Resource, Basis], Iterator[Line]]] = {
-    **dict.fromkeys(_CLUSTERS, _cluster),
+    **dict.fromkeys(CLUSTERS, _cluster),
     "aws:alb/loadBalancer:LoadBalancer": _load_balancer,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from eksml import catalog, names
 from eksml.costs.amounts import HOURS_PER_MONTH, Range
-from eksml.costs.assumptions import Assumptions
+from eksml.costs.assumptions import Consulted
 from eksml.costs.bill import PLATFORM, Item, NotPriced
 from eksml.errors import InputError, listed
 from eksml.plan import Plan, Resource
@@ -37,7 +37,9 @@ class Basis:
 
     plan: Plan
     region: str
-    assumptions: Assumptions
+    assumptions: Consulted
+    listed: catalog.PriceList
+    """Prices that count before the catalog's own."""
 
     @cached_property
     def _teams(self) -> dict[str, str]:
@@ -62,7 +64,7 @@ class Basis:
         what: str = "",
     ) -> Line:
         """A line for so much of something with a price; where the region has none, it is not priced."""
-        thing, price = catalog.prices().get(key), catalog.price(key, self.region)
+        thing, price = catalog.prices().get(key), catalog.price(key, self.region, self.listed)
         what = what or (thing.what if thing else key)
         if thing is None or price is None:
             return self.not_priced(resource, what, f"the catalog has no price of it in {self.region}")
@@ -75,8 +77,9 @@ class Basis:
             Range.exactly(price.usd),
             f"{price.source} ({price.date})" + (f": {price.note}" if price.note else ""),
             price.confidence,
-            self.purpose_of(resource, purpose),
+            {self.purpose_of(resource, purpose): 1.0},
             shares=self.shares_of(resource),
+            price_date=str(price.date),
         )
 
     def hourly(self, resource: Resource, key: str, purpose: str, what: str = "", count: float = 1) -> Line:

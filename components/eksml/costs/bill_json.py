@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eksml.costs.amounts import Range
-from eksml.costs.bill import Bill, Item
+from eksml.costs.bill import Bill, Item, NotPriced
 
 
 def bill_json(bill: Bill) -> dict[str, Any]:
@@ -21,15 +21,15 @@ def bill_json(bill: Bill) -> dict[str, Any]:
         "byPool": _ranges(bill.by_pool()),
         "byResource": _ranges(bill.by_resource()),
         "items": [_item(item) for item in bill.items],
-        "notPriced": [
-            {"urn": each.urn, "resource": each.resource, "what": each.what, "reason": each.reason}
-            for each in bill.not_priced
-        ],
-        "assumptions": [
-            {"name": each.name, "value": each.value, "unit": each.unit, "what": each.what, "source": each.source}
-            for each in bill.assumptions.listed()
-        ],
+        "notPriced": [not_priced_json(each) for each in bill.not_priced],
+        "notes": list(bill.notes),
+        "assumptions": [each.as_json() for each in bill.assumptions.listed()],
     }
+
+
+def not_priced_json(line: NotPriced) -> dict[str, str]:
+    """What has no price as plain data."""
+    return {"urn": line.urn, "resource": line.resource, "what": line.what, "reason": line.reason}
 
 
 def range_json(amount: Range) -> dict[str, float | None]:
@@ -51,9 +51,10 @@ def _item(item: Item) -> dict[str, Any]:
         "unit": item.unit,
         "unitPrice": range_json(item.unit_price),
         "monthly": range_json(item.monthly),
-        "purpose": item.purpose,
+        "purposes": dict(item.purposes),
         "pool": item.pool,
         "shares": dict(item.shares),
         "source": item.source,
+        "priceDate": item.price_date,
         "confidence": item.confidence,
     }

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from eksml.costs.assumptions import Assumptions
+from eksml.catalog import NO_PRICES, PriceList
+from eksml.costs.assumptions import Assumptions, Consulted
 from eksml.costs.aws_resources import aws_lines
 from eksml.costs.basis import Basis, region_of
 from eksml.costs.bill import Bill, Item, NotPriced
 from eksml.costs.kubernetes_resources import kubernetes_lines
+from eksml.costs.kubernetes_support import support_notes
 from eksml.costs.notebooks import notebook_lines
 from eksml.costs.pools import pool_lines
 from eksml.plan import Plan
 
 
-def estimate(plan: Plan, assumptions: Assumptions | None = None) -> Bill:
+def estimate(plan: Plan, assumptions: Assumptions | None = None, prices: PriceList = NO_PRICES) -> Bill:
     """The bill of a Plan; of a workload's, that of its platform with it.
 
     Arguments:
         plan: what a program registers.
         assumptions: how much of what is charged by use is used; the defaults are estimates.
+        prices: those that count before the catalog's own, as `eksml prices refresh` finds them.
 
     Raises InputError where the Plan does not say in which region it is, or the catalog has no prices of that.
     """
-    whole = plan.with_platform
-    basis = Basis(whole, region_of(whole), assumptions or Assumptions())
+    whole, assumed = plan.with_platform, assumptions or Assumptions()
+    consulted = Consulted(assumed)
+    basis = Basis(whole, region_of(whole), consulted, prices)
     lines = [*pool_lines(basis), *aws_lines(basis), *kubernetes_lines(basis), *notebook_lines(basis)]
     items = sorted(
         (line for line in lines if isinstance(line, Item)),
@@ -31,4 +35,5 @@ def estimate(plan: Plan, assumptions: Assumptions | None = None) -> Bill:
     unknown = sorted(
         (line for line in lines if isinstance(line, NotPriced)), key=lambda line: (line.resource, line.urn, line.what)
     )
-    return Bill(plan.stack, basis.region, tuple(items), tuple(unknown), basis.assumptions)
+    notes = tuple(support_notes(basis))
+    return Bill(plan.stack, basis.region, tuple(items), tuple(unknown), assumed, frozenset(consulted.names), notes)

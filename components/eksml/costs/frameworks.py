@@ -1,18 +1,19 @@
 """What a month of machine learning costs with one framework or another: people, platform, training and serving.
 
-No source measures what a framework costs. What differs between them here are factors of effort, by how decision guides
-rank them; what they are multiplied with are estimates too. Put your own figures in their place.
+No source measures what a framework costs. What differs between them here are factors of effort, which are estimates of
+ours by how decision guides rank them, and how long they train, which is a published benchmark of five models. Platform
+and serving are the same for all: requests are answered by a model server. Put your own figures in their place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import ceil
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from eksml.catalog import price
+from eksml.catalog import price, training_steps
 from eksml.costs.amounts import HOURS_PER_MONTH
 from eksml.costs.assumptions import Assumed, Assumption, amount
 from eksml.costs.bill import Bill
@@ -20,7 +21,10 @@ from eksml.costs.runs import run_cost
 from eksml.errors import InputError, listed, nearest
 from eksml.spec import PositiveCount, Region, Spec
 
+_REFERENCE = "pytorch"
 _RANKED = "an estimate, from how decision guides rank them"
+_MEASURED = "the median of a benchmark of five models: catalog/frameworks.yaml, trainingSteps"
+_OF_THE_BASE = ("systemInstance", "systemNodes")
 _SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 _COUNTED_APART = ("training", "serving")
 
@@ -37,14 +41,18 @@ class FrameworkWorkload(Spec):
     """How many models there are."""
     monthly_requests: Annotated[int, Field(strict=True, ge=0, le=10**15)]
     """Requests that all models answer in a month."""
-    team_size: Annotated[int, Field(strict=True, ge=0, le=100_000)]
+    team_size: Annotated[int, Field(strict=True, ge=1, le=100_000)]
     """How many people work with the framework."""
     training_hours_per_month: Annotated[float, Field(strict=True, ge=0, le=10**9)]
-    """Hours in which one instance trains, of all instances together."""
+    """Hours in which one instance trains, of all instances together, with PyTorch."""
 
 
 def _factors(source: str) -> Any:
     return Field(json_schema_extra={"unit": "times the effort of PyTorch", "source": source})
+
+
+def _training_time() -> dict[str, float]:
+    return training_steps().usual_times(_REFERENCE)
 
 
 def _chosen(unit: str) -> Any:
@@ -70,6 +78,11 @@ class FrameworkAssumptions(Assumed):
         default={"pytorch": 1.0, "tensorflow": 0.9, "jax": 1.2}
     )
     """How much more time running its models takes: its production readiness is ranked good, excellent, fair."""
+    training_time: Annotated[
+        dict[str, Factor],
+        Field(json_schema_extra={"unit": "times as long as PyTorch", "source": _MEASURED}),
+    ] = Field(default_factory=_training_time)
+    """How much longer training takes: by the model from 0.3 to 1.3 times; as long where nothing is said."""
     training_instance: Annotated[str, _chosen("EC2 type")] = "g6.12xlarge"
     """What trains."""
     serving_instance: Annotated[str, _chosen("EC2 type")] = "g6.xlarge"
@@ -84,6 +97,13 @@ class FrameworkAssumptions(Assumed):
     """What the platform's own parts run on, where no bill of a platform is given."""
     system_nodes: Annotated[PositiveCount, _chosen("nodes")] = 2
     """How many of them there are."""
+
+    @field_validator("development_effort", "operations_effort", "training_time", mode="before")
+    @classmethod
+    def _laid_over_the_others(cls, given: Any, info: ValidationInfo) -> Any:
+        """What is said of one framework leaves the others as they are."""
+        usual = cls.model_fields[str(info.field_name)].get_default(call_default_factory=True)
+        return {**usual, **given} if isinstance(given, Mapping) else given
 
 
 class FrameworkCosts(TypedDict):
@@ -117,17 +137,51 @@ def analyze_framework_costs(
 
     Raises InputError for a framework or an instance type that is not known, and for a workload that cannot be.
     """
+    if isinstance(frameworks, str):
+        raise InputError(f"frameworks: '{frameworks}' given, must be a list of names, such as ['{frameworks}']")
+    chosen = list(frameworks)
+    if not chosen:
+        raise InputError("frameworks: none given, must be at least one name, such as ['pytorch']")
     workload = FrameworkWorkload(**{str(key): value for key, value in workload_specs.items()})
-    assumed = assumptions or FrameworkAssumptions()
+    assumed = assumptions or (FrameworkAssumptions(region=platform.region) if platform else FrameworkAssumptions())
     base = _base(assumed) if platform is None else _base_of(platform)
-    return {name: _costs(_known(name, assumed), workload, assumed, base) for name in frameworks}
+    shown = tuple(each for each in assumed.listed() if platform is None or each.name not in _OF_THE_BASE)
+    return {name: _costs(_known(name, assumed), workload, assumed, base, shown) for name in chosen}
 
 
-def _costs(name: str, workload: FrameworkWorkload, assumed: FrameworkAssumptions, base: float) -> FrameworkCosts:
+class Difference(NamedTuple):
+    """What a framework costs more than another one in a month, or less, by what says so."""
+
+    estimated: float
+    """By the efforts that are assumed of people."""
+    measured: float
+    """By how long it trains."""
+
+
+def differences(costs: Mapping[str, FrameworkCosts]) -> dict[str, Difference]:
+    """What each framework but the first costs more than that, as far as frameworks differ at all."""
+    first, *others = costs
+    return {
+        name: Difference(
+            sum(costs[name][part] - costs[first][part] for part in ("development", "operations")),
+            costs[name]["training"] - costs[first]["training"],
+        )
+        for name in others
+    }
+
+
+def _costs(
+    name: str,
+    workload: FrameworkWorkload,
+    assumed: FrameworkAssumptions,
+    base: float,
+    shown: tuple[Assumption, ...],
+) -> FrameworkCosts:
     hour = assumed.developer_usd
     development = workload.team_size * assumed.development_hours * hour * assumed.development_effort[name]
     operations = workload.num_models * assumed.operations_hours * hour * assumed.operations_effort[name]
-    training = _nodes(assumed.training_instance, 1, workload.training_hours_per_month, assumed.region)
+    training_hours = workload.training_hours_per_month * assumed.training_time.get(name, 1)
+    training = _nodes(assumed.training_instance, 1, training_hours, assumed.region)
     inference = _nodes(assumed.serving_instance, _instances(workload, assumed), HOURS_PER_MONTH, assumed.region)
     total = base + development + operations + training + inference
     return FrameworkCosts(
@@ -139,7 +193,7 @@ def _costs(name: str, workload: FrameworkWorkload, assumed: FrameworkAssumptions
         total=total,
         cost_per_model=total / workload.num_models if workload.num_models else None,
         cost_per_request=inference / workload.monthly_requests if workload.monthly_requests else None,
-        assumptions=assumed.listed(),
+        assumptions=shown,
     )
 
 
@@ -165,7 +219,7 @@ def _base_of(platform: Bill) -> float:
 
 
 def _nodes(instance_type: str, nodes: int, hours: float, region: str) -> float:
-    usd = run_cost(instance_type, nodes, hours, region)
+    usd = run_cost(instance_type, 1, hours * nodes, region)
     if usd is None:
         raise InputError(f"region: the catalog has no price of {instance_type} in {region}")
     return usd
@@ -175,6 +229,7 @@ def _known(name: str, assumed: FrameworkAssumptions) -> str:
     known = sorted(assumed.development_effort.keys() & assumed.operations_effort.keys())
     if name not in known:
         raise InputError(
-            f"framework '{name}' has no factors of effort{nearest(name, known) or f': {listed(known)} have'}"
+            f"framework '{name}' has no factors of effort{nearest(name, known) or f': {listed(known)} have'}; "
+            "give it some in development_effort and operations_effort of FrameworkAssumptions"
         )
     return name

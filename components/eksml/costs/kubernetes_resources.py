@@ -7,6 +7,7 @@ from typing import Any
 
 from eksml import names
 from eksml.catalog import chart_values
+from eksml.checks.exposure import is_reached_from_internet
 from eksml.checks.quantities import amount_of
 from eksml.checks.workloads import RELEASE, chart_of, laid_over
 from eksml.costs.aws_resources import gp3_lines, load_balancer_lines, lustre_line
@@ -16,6 +17,9 @@ from eksml.plan import Plan, Resource
 _EBS = "ebs.csi.aws.com"
 _LUSTRE = "fsx.csi.aws.com"
 _EFS = "efs.csi.aws.com"
+_INGRESS_CLASS = "kubernetes.io/ingress.class"
+# An Application Load Balancer needs as many.
+_FEWEST_ZONES = 2
 _LOAD_BALANCER_TYPE = "service.beta.kubernetes.io/aws-load-balancer-type"
 
 
@@ -85,11 +89,41 @@ def _storage_class(plan: Plan, name: Any) -> Mapping[str, Any]:
 
 def _load_balancers(resource: Resource, basis: Basis) -> Iterator[Line]:
     kind, spec = resource.inputs.get("kind"), resource.inputs.get("spec") or {}
-    if (kind == "Gateway" and spec.get("gatewayClassName") == names.GATEWAY_CLASS) or kind == "Ingress":
-        yield from load_balancer_lines(resource, "application", basis)
+    annotations = (resource.inputs.get("metadata") or {}).get("annotations") or {}
+    zones = _public_zones(resource, basis.plan)
+    if kind == "Gateway" and spec.get("gatewayClassName") == names.GATEWAY_CLASS:
+        yield from load_balancer_lines(resource, "application", basis, zones)
+    elif kind == "Ingress":
+        if spec.get("ingressClassName", annotations.get(_INGRESS_CLASS)) == "alb":
+            yield from load_balancer_lines(resource, "application", basis, zones)
+        else:
+            yield basis.not_priced(resource, "load balancer", "whether its class makes one of its own is not known")
     elif kind == "Service" and spec.get("type") == "LoadBalancer":
-        annotations = (resource.inputs.get("metadata") or {}).get("annotations") or {}
         if annotations.get(_LOAD_BALANCER_TYPE) or spec.get("loadBalancerClass"):
-            yield from load_balancer_lines(resource, "network", basis)
+            yield from load_balancer_lines(resource, "network", basis, zones)
         else:
             yield basis.not_priced(resource, "load balancer", "which kind of one the cluster makes for it is not known")
+
+
+def _public_zones(resource: Resource, plan: Plan) -> int:
+    """In how many zones the load balancer that an object asks for has a public address: as many as have a subnet."""
+    if not any(
+        is_reached_from_internet(str(each.inputs.get("kind")), each.inputs) for each in _configured_by(resource, plan)
+    ):
+        return 0
+    subnets = [each.inputs.get("tags") or {} for each in plan.of_type("aws:ec2/subnet:Subnet")]
+    return sum(names.PUBLIC_LOAD_BALANCER_TAG in tags for tags in subnets) or _FEWEST_ZONES
+
+
+def _configured_by(resource: Resource, plan: Plan) -> Iterator[Resource]:
+    """What says whether a load balancer is public: the object itself, or what a Gateway refers to."""
+    yield resource
+    infrastructure = (resource.inputs.get("spec") or {}).get("infrastructure") or {}
+    own = (
+        (resource.inputs.get("metadata") or {}).get("namespace"),
+        (infrastructure.get("parametersRef") or {}).get("name"),
+    )
+    for each in plan.of_type(f"kubernetes:{names.GATEWAY_AWS_API_VERSION}:LoadBalancerConfiguration"):
+        metadata = each.inputs.get("metadata") or {}
+        if (metadata.get("namespace"), metadata.get("name")) == own:
+            yield each

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from eksml import catalog
 from eksml.checks.nodes import NODE_GROUP, Node, capacity_types, most_nodes, nodes_of
+from eksml.checks.quantities import amount_of
 from eksml.costs.amounts import Range
 from eksml.costs.basis import Basis
 
@@ -21,11 +22,20 @@ class Offer:
     """On demand, spot, or both, as a person reads it."""
     source: str
     confidence: str
+    price_date: str
+    """When the on-demand price was read: a day or a month."""
 
     @property
     def is_elastic(self) -> bool:
         """Whether Karpenter brings it when a pod needs it."""
         return self.node.pool.type != NODE_GROUP
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What the nodes of its pool may have together, of what this one has some of; empty: as much as they like."""
+        limits = {} if not self.is_elastic else self.node.pool.inputs["spec"].get("limits") or {}
+        capacity = self.node.capacity
+        return {key: amount_of(key, limit) for key, limit in limits.items() if capacity.get(key)}
 
     @property
     def most(self) -> int | None:
@@ -47,14 +57,15 @@ def why_no_price(node: Node, basis: Basis) -> str:
 
 def _offer(node: Node, basis: Basis) -> Offer | None:
     capacity = capacity_types(node.pool)
-    price = node.fact.on_demand_usd_per_hour.get(basis.region)
+    price = catalog.on_demand_price(node.instance_type, basis.region, basis.listed)
     if price is None or price.usd is None or "block" in capacity:
         return None
     if "spot" not in capacity:
         confidence = "low" if price.source == "derived-low-confidence" else "high"
-        return Offer(node, Range.exactly(price.usd), "on demand", f"on demand: {price.source}", confidence)
+        return Offer(node, Range.exactly(price.usd), "on demand", f"on demand: {price.source}", confidence, price.date)
     spot = catalog.spot_range(node.instance_type, basis.region, price.usd)
     source = f"on demand: {price.source}; spot: {spot.source}"
-    if "demand" in capacity:
-        return Offer(node, Range(spot.low, spot.usual, price.usd), "spot before on demand", source, "estimate")
-    return Offer(node, Range(spot.low, spot.usual, spot.high), "spot", source, "estimate")
+    words = "spot before on demand" if "demand" in capacity else "spot"
+    # EC2 asks no more for spot than for on demand, unless somebody offers more:
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-spot-instances.html
+    return Offer(node, Range(spot.low, spot.usual, price.usd), words, source, "estimate", price.date)

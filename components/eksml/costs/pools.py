@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
@@ -16,10 +16,10 @@ from eksml.costs.bill import Item, NotPriced
 from eksml.costs.demand import UsedNode, used_nodes
 from eksml.costs.notebooks import notebook_pools
 from eksml.costs.offers import Offer, offers_of, why_no_price
-from eksml.costs.shares import quota_shares
-from eksml.costs.working_hours import hours_of_elastic_nodes, hours_of_group
+from eksml.costs.shares import main_resource, promised_to_teams, quota_shares
+from eksml.costs.working_hours import days_of_elastic_nodes, hours_of_elastic_nodes, hours_of_group, hours_of_use
 
-_HOURS_OF_ALL_DAYS = HOURS_PER_MONTH / 24
+_ALL_DAYS = HOURS_PER_MONTH / 24
 
 
 class _Use(NamedTuple):
@@ -32,7 +32,7 @@ class _Use(NamedTuple):
     """In a month, on average."""
     usd: Range
     """For an hour of a node."""
-    purpose: str
+    purposes: Mapping[str, float]
     shares: Mapping[str, float]
 
 
@@ -70,48 +70,77 @@ def _managed(offers: Sequence[Offer], basis: Basis) -> _Use:
     )
     types = " or ".join(offer.node.instance_type for offer in offers)
     hours = hours_of_group(first.node.pool, basis.plan, has_gpus=bool(first.node.gpus))
-    what = f"{count} × {types}{_a_day(hours)}, {first.capacity}"
+    what = f"{count} × {types}{_a_day(hours, _ALL_DAYS)}, {first.capacity}"
     nodes = Range.exactly(count * hours / HOURS_PER_MONTH)
-    return _Use(first, what, nodes, usd, _purpose(offers, [], basis), quota_shares(offers, basis))
+    return _Use(first, what, nodes, usd, {_purpose(offers, basis): 1.0}, quota_shares(offers, basis))
 
 
 def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Use:
-    """None at least; expected are those that the Plan's pods ask for, or jobs; at most what the limits allow."""
+    """At least those that are never gone; expected what the Plan's pods ask for; at most what the limits allow."""
     if not any(each.is_always_needed for each in used):
         used = [*used, *_full_of_jobs(offers, used, basis)]
     used_hours = sum(each.hours for each in used)
-    dearest = max(offers, key=lambda offer: (offer.most or 0) * (offer.usd.most or 0))
+    always_hours = sum(each.hours for each in used if each.is_always_needed)
     spent = sum(each.hours * each.offer.usd.expected for each in used)
-    usual = spent / used_hours if used_hours else dearest.usd.expected
-    usd = Range(min(each.usd.at_least for each in offers), usual, dearest.usd.most)
-    # Where one type has no limit, such as one without GPUs in a pool with a limit of GPUs, the pool has none.
-    most = None if any(offer.most is None for offer in offers) else dearest.most
-    limit = "without a limit" if most is None else f"at most {most} × {dearest.node.instance_type}"
-    what = f"{_in_words(used)}, {offers[0].capacity}; {limit}"
-    hours = Range(0, used_hours, None if most is None else most * hours_of_elastic_nodes(basis.plan))
+    fullest = _fullest(offers)
+    if fullest is None:
+        limit, count, dearest_hour = "without a limit", None, max(each.usd.most or 0 for each in offers)
+    else:
+        limit = f"at most {' and '.join(f'{each} × {offer.node.instance_type}' for offer, each in fullest.items())}"
+        # There may be more nodes of a cheaper type, each with disks of its own.
+        count = max(len(used), *(offer.most or 0 for offer in offers))
+        dearest_hours = [each * (offer.usd.most or 0) for offer, each in fullest.items()]
+        # The pods of the Plan may ask for a mix that costs more than this.
+        dearest_hour = max(sum(dearest_hours), sum(each.offer.usd.most or 0 for each in used)) / (count or 1)
+    usd = Range(
+        min(each.usd.at_least for each in offers),
+        spent / used_hours if used_hours else offers[0].usd.expected,
+        dearest_hour,
+    )
+    what = f"{_in_words(used, days_of_elastic_nodes(basis.plan))}, {offers[0].capacity}; {limit}"
+    hours = Range(always_hours, used_hours, None if count is None else count * hours_of_elastic_nodes(basis.plan))
     return _Use(
-        used[0].offer if used else dearest,
+        used[0].offer if used else offers[0],
         what,
         hours * (1 / HOURS_PER_MONTH),
         usd,
-        _purpose(offers, used, basis),
-        _shares(used) or quota_shares(offers, basis),
+        _shares(used, lambda each: each.purposes) or {_purpose(offers, basis): 1.0},
+        _shares(used, lambda each: each.teams) or quota_shares(offers, basis),
     )
 
 
-def _full_of_jobs(offers: Sequence[Offer], used: Sequence[UsedNode], basis: Basis) -> Iterator[UsedNode]:
-    """A pool of GPUs that no server needs all day is full of jobs for some hours of it, on the cheapest GPUs.
+def _fullest(offers: Sequence[Offer]) -> dict[Offer, int] | None:
+    """What fills a pool: the type with which it costs most, and of the others what the limits leave. None: no limit."""
+    # Where one type has no limit, such as one without GPUs in a pool with a limit of GPUs, the pool has none.
+    if any(offer.most is None for offer in offers):
+        return None
+    found: dict[Offer, int] = {}
+    for offer in sorted(offers, key=lambda each: (each.most or 0) * (each.usd.most or 0), reverse=True):
+        left = (
+            limit - sum(other.node.capacity[key] * count for other, count in found.items())
+            for key, limit in offer.limits.items()
+        )
+        count = min(room // offer.node.capacity[key] for key, room in zip(offer.limits, left, strict=True))
+        if count > 0 or not found:
+            found[offer] = count
+    return found
 
-    The jobs of the Plan are some of them.
+
+def _full_of_jobs(offers: Sequence[Offer], used: Sequence[UsedNode], basis: Basis) -> Iterator[UsedNode]:
+    """A pool that no server needs all day is full of jobs for some hours of it, on the cheapest GPUs or CPUs.
+
+    The jobs of the Plan are some of them. Of CPUs, it is so where a team has a quota; others are for whatever comes.
     """
-    with_gpus = [offer for offer in offers if offer.node.gpus and offer.most]
-    hours = min(basis.assumptions.job_hours_per_day * _HOURS_OF_ALL_DAYS, hours_of_elastic_nodes(basis.plan))
-    if not with_gpus or not hours:
+    resource = main_resource(offers)
+    able = [offer for offer in offers if offer.node.capacity[resource] and offer.most]
+    if not able or not (resource == names.GPU_RESOURCE or promised_to_teams(offers, basis)):
         return
-    cheapest = min(with_gpus, key=lambda each: (each.usd.expected / each.node.gpus, each.node.instance_type))
-    room = (cheapest.most or 0) * cheapest.node.gpus - sum(each.offer.node.gpus for each in used)
-    for _ in range(room // cheapest.node.gpus):
-        yield UsedNode(cheapest, {}, hours, teams=dict(quota_shares(offers, basis)), purposes={"training"})
+    cheapest = min(able, key=lambda each: (each.usd.expected / each.node.capacity[resource], each.node.instance_type))
+    size = cheapest.node.capacity[resource]
+    room = (cheapest.most or 0) * size - sum(each.offer.node.capacity[resource] for each in used)
+    hours, shares = hours_of_use(basis.assumptions.job_hours_per_day, basis.plan), quota_shares(offers, basis)
+    for _ in range(room // size if hours else 0):
+        yield UsedNode(cheapest, {}, hours, teams=dict(shares), purposes={"training": 1.0})
 
 
 def _nodes(use: _Use) -> Item:
@@ -125,9 +154,10 @@ def _nodes(use: _Use) -> Item:
         use.usd,
         use.usual.source,
         use.usual.confidence,
-        use.purpose,
+        use.purposes,
         _name(use.usual),
         use.shares,
+        use.usual.price_date,
     )
 
 
@@ -135,10 +165,12 @@ def _disks(use: _Use, basis: Basis) -> Line:
     """The EBS volumes of nodes; those of all types of a pool are alike."""
     node = use.usual.node
     gib = node.ebs_gib
-    line = basis.line(node.pool, "gp3Gb", use.nodes * gib, use.purpose, f"disks of its nodes, {gib:g} GiB each")
+    if not gib:
+        return basis.not_priced(node.pool, "disks of its nodes", "nothing in the Plan says how large they are")
+    line = basis.line(node.pool, "gp3Gb", use.nodes * gib, "cluster", f"disks of its nodes, {gib:g} GiB each")
     if isinstance(line, NotPriced):
         return line
-    return replace(line, purpose=use.purpose, pool=_name(use.usual), shares=use.shares)
+    return replace(line, purposes=use.purposes, pool=_name(use.usual), shares=use.shares)
 
 
 def _name(offer: Offer) -> str:
@@ -146,33 +178,32 @@ def _name(offer: Offer) -> str:
     return offer.node.labels.get(names.POOL_LABEL, offer.node.pool.name)
 
 
-def _purpose(offers: Sequence[Offer], used: Sequence[UsedNode], basis: Basis) -> str:
-    """What a pool is for: what most of its pods are for; without any, GPUs are for notebooks if those may have them."""
-    hours = Counter[str]()
+def _purpose(offers: Sequence[Offer], basis: Basis) -> str:
+    """What a pool without pods is for: GPUs for notebooks if those may have them; for jobs, if a team has a quota."""
+    if any(offer.node.gpus for offer in offers):
+        return "notebooks" if _name(offers[0]) in notebook_pools(basis.plan) else "training"
+    is_for_jobs = offers[0].is_elastic and promised_to_teams(offers, basis)
+    return "training" if is_for_jobs else "cluster"
+
+
+def _shares(used: Sequence[UsedNode], parts_of: Callable[[UsedNode], Mapping[str, float]]) -> dict[str, float]:
+    """Whose, or what for, the used nodes are, by how long each has how much of them."""
+    hours: dict[str, float] = {}
     for each in used:
-        for purpose in sorted(each.purposes):
-            hours[purpose] += round(each.hours)
-    if hours:
-        return hours.most_common(1)[0][0]
-    if not any(offer.node.gpus for offer in offers):
-        return "cluster"
-    return "notebooks" if _name(offers[0]) in notebook_pools(basis.plan) else "training"
+        parts = parts_of(each)
+        for name, part in parts.items():
+            hours[name] = hours.get(name, 0) + each.hours * part / sum(parts.values())
+    whole = sum(hours.values())
+    return {name: part / whole for name, part in sorted(hours.items()) if part} if whole else {}
 
 
-def _shares(used: Sequence[UsedNode]) -> dict[str, float]:
-    """Whose the used nodes are, by how long each team has how much of them."""
-    teams: dict[str, float] = {}
-    for each in used:
-        for team, part in each.teams.items():
-            teams[team] = teams.get(team, 0) + each.hours * part / sum(each.teams.values())
-    return {team: hours / sum(teams.values()) for team, hours in sorted(teams.items())} if any(teams.values()) else {}
-
-
-def _in_words(used: Sequence[UsedNode]) -> str:
+def _in_words(used: Sequence[UsedNode], days: float) -> str:
     counts = Counter((each.offer.node.instance_type, each.hours) for each in used)
-    return " and ".join(f"{count} × {name}{_a_day(hours)}" for (name, hours), count in counts.items()) or "no node"
+    words = (f"{count} × {name}{_a_day(hours, days)}" for (name, hours), count in counts.items())
+    return " and ".join(words) or "no node"
 
 
-def _a_day(hours: float) -> str:
-    """How many hours of a month that is a day, where it is not all of them."""
-    return "" if hours == HOURS_PER_MONTH else f" for {hours / _HOURS_OF_ALL_DAYS:.3g} h a day"
+def _a_day(hours: float, days: float) -> str:
+    """How many hours of each of some days of a month that is, where it is not all the time."""
+    which = "a day" if days == _ALL_DAYS else f"on each of {days:.3g} days a month"
+    return "" if hours == HOURS_PER_MONTH else f" for {hours / days:.3g} h {which}"

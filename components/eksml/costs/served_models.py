@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from eksml.costs.runs import run_cost
-from eksml.errors import InputError
+from eksml.costs.runs import check_amount, run_cost
 
 _SECONDS_PER_HOUR = 3600
 
@@ -36,11 +35,11 @@ def served_model_cost(
         tokens_per_second: how many tokens it makes, on average, as stated or as a load test measured it. At its most it
             gives the least that a token can cost.
 
-    Raises InputError for a type that the catalog does not have, and for less than nothing.
+    Raises InputError for a type or a region that the catalog does not have, and for what is no amount.
     """
     for name, amount in (("requests_per_hour", requests_per_hour), ("tokens_per_second", tokens_per_second)):
-        if amount is not None and not amount >= 0:
-            raise InputError(f"{name}: {amount} given, must be at least 0")
+        if amount is not None:
+            check_amount(name, amount)
     usd = run_cost(instance_type, nodes, 1, region)
     if usd is None:
         return None

@@ -21,8 +21,8 @@ def quota_shares(offers: Sequence[Offer], basis: Basis) -> Mapping[str, float]:
 
     What no quota gives to a team is the platform's. Where a pool has no limit, the quotas count as all of it.
     """
-    resource = names.GPU_RESOURCE if any(offer.node.gpus for offer in offers) else "cpu"
-    promised = _promised(offers[0].node.pool.urn, resource, basis)
+    resource = main_resource(offers)
+    promised = _promised(offers, resource, basis)
     held = max(offer.node.allocatable[resource] * (offer.most or 0) for offer in offers)
     whole = max(held, sum(promised.values()))
     shares = {team: amount / whole for team, amount in sorted(promised.items()) if amount}
@@ -30,8 +30,19 @@ def quota_shares(offers: Sequence[Offer], basis: Basis) -> Mapping[str, float]:
     return {**shares, PLATFORM: rest} if rest > _ROUNDING else shares
 
 
-def _promised(pool: str, resource: str, basis: Basis) -> Counter[str]:
+def main_resource(offers: Sequence[Offer]) -> str:
+    """What a pool is shared by: its GPUs, or its CPUs where it has none."""
+    return names.GPU_RESOURCE if any(offer.node.gpus for offer in offers) else "cpu"
+
+
+def promised_to_teams(offers: Sequence[Offer], basis: Basis) -> int:
+    """How much of its main resource the quotas of all teams promise."""
+    return _promised(offers, main_resource(offers), basis).total()
+
+
+def _promised(offers: Sequence[Offer], resource: str, basis: Basis) -> Counter[str]:
     """What the quotas of each team promise of a pool."""
+    pool = offers[0].node.pool.urn
     promised = Counter[str]()
     for local in basis.plan.of_type(f"kubernetes:{names.KUEUE_API_VERSION}:LocalQueue"):
         team = basis.team_of(local.inputs["metadata"].get("namespace"))

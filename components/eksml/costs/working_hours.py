@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from eksml.clock import HOURS_OF_A_WEEK, hours_per_week
 from eksml.costs.amounts import HOURS_PER_MONTH
 from eksml.plan import Plan, Resource
 
 _SCHEDULE = "eksml:nodes:Schedule"
 _AWS_SCHEDULE = "aws:scheduler/schedule:Schedule"
-_HOURS_PER_WEEK = 7 * 24
 # Nodes without GPUs go an hour after the others, which are drained from there.
 _HOURS_TO_DRAIN = 1
+_DAYS_OF_A_WEEK = 7
 
 
 def hours_of_elastic_nodes(plan: Plan) -> float:
     """The hours of a month in which Karpenter may have nodes."""
     return min((_hours(schedule) for schedule in plan.of_type(_SCHEDULE)), default=HOURS_PER_MONTH)
+
+
+def days_of_elastic_nodes(plan: Plan) -> float:
+    """The days of a month on which Karpenter may have nodes."""
+    days = min((len(schedule.inputs["spec"]["days"]) for schedule in plan.of_type(_SCHEDULE)), default=_DAYS_OF_A_WEEK)
+    return days / _DAYS_OF_A_WEEK * HOURS_PER_MONTH / 24
+
+
+def hours_of_use(hours_per_day: float, plan: Plan) -> float:
+    """The hours of a month for which something that runs so long a day has a node of Karpenter's."""
+    return min(hours_per_day * days_of_elastic_nodes(plan), hours_of_elastic_nodes(plan))
 
 
 def hours_of_group(group: Resource, plan: Plan, *, has_gpus: bool) -> float:
@@ -27,10 +39,6 @@ def hours_of_group(group: Resource, plan: Plan, *, has_gpus: bool) -> float:
 def _hours(schedule: Resource, later: int = 0) -> float:
     """The hours of a month between the start and the end of a schedule's days."""
     spec = schedule.inputs["spec"]
-    daily = min(_hour(spec["end"]) - _hour(spec["start"]) + later, 24)
-    return daily * len(spec["days"]) / _HOURS_PER_WEEK * HOURS_PER_MONTH
-
-
-def _hour(time: str) -> float:
-    hours, minutes = map(int, time.split(":"))
-    return hours + minutes / 60
+    days = len(spec["days"])
+    weekly = min(hours_per_week(spec["days"], spec["start"], spec["end"]) + later * days, 24 * days)
+    return weekly / HOURS_OF_A_WEEK * HOURS_PER_MONTH
