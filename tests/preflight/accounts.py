@@ -8,19 +8,22 @@ from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import yaml
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from eksml.account import Account
 from eksml.plan import Plan
 from eksml.plan.project import find_stack
 from eksml.plan.recorder import record
-from eksml.preflight.account import Account
 from eksml.preflight.basis import Basis
 from eksml.preflight.finding import Answer, Question, Status
 from eksml.preflight.machine import Machine
+from eksml.preflight.provider import provider_in
+from preflight.replies import READY
 from programs import ROOT
 
 REGION = "us-west-2"
@@ -44,7 +47,7 @@ class FakeMachine(Machine):
         self.is_reached: bool = changes.get("reaches", True)
 
     def said_by(self, command: Any) -> str | None:
-        return self.said[command[0]]
+        return self.said.get(" ".join(command[:2]), self.said[command[0]])
 
     def setting(self, name: str) -> str:
         return self.settings.get(name, "")
@@ -87,6 +90,22 @@ def _answer(session: boto3.Session, name: str, reply: Reply) -> None:
 
 
 @contextmanager
+def ready_machine() -> Generator[None]:
+    """`eksml preflight` asks an account in which everything is ready, from a machine with every program."""
+    real = Basis.__init__
+
+    def with_machine(self: Basis, plan: Plan, **given: Any) -> None:
+        real(self, plan, machine=FakeMachine(), **given)
+
+    with (
+        moto_account(READY) as (account, _),
+        patch.object(Account, "here", classmethod(lambda cls, region, profile=None: account)),
+        patch.object(Basis, "__init__", with_machine),
+    ):
+        yield
+
+
+@contextmanager
 def silent_account(code: str = "AccessDenied") -> Generator[Account]:
     """An account that says who one is, and answers everything else with an error code."""
     session = boto3.Session(**CREDENTIALS, region_name=REGION)
@@ -106,7 +125,7 @@ def stubbed(service: str, *replies: tuple[str, Mapping[str, Any]]) -> Generator[
     """An account that answers these operations of a service, in this order, with these answers or error codes."""
     session = boto3.Session(**CREDENTIALS, region_name=REGION)
     account = Account(session, REGION)
-    stubber = Stubber(account._client(service, None))
+    stubber = Stubber(account._client(service))
     for operation, reply in replies:
         if "Error" in reply:
             stubber.add_client_error(operation, reply["Error"]["Code"], reply["Error"].get("Message", ""))
@@ -130,7 +149,8 @@ def plan_with(stack: str, settings: str = "{}") -> Plan:
 
 def basis_of(plan: Plan, **changes: Any) -> Basis:
     """What questions of a Plan rest on, with a machine that has everything."""
-    return Basis(plan, FakeMachine(**changes), asks_address=changes.get("asks_address", False))
+    provider = provider_in(changes.get("config", {}))
+    return Basis(plan, FakeMachine(**changes), asks_address=changes.get("asks_address", False), provider=provider)
 
 
 def question(kind: Any, basis: Basis, what: str) -> Question:

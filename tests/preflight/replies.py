@@ -41,6 +41,7 @@ READY: dict[str, Any] = {
     "sts.GetCallerIdentity": {"Account": "123456789012", "Arn": USER, "UserId": "AIDA"},
     "iam.SimulatePrincipalPolicy": _allowed,
     "iam.GetRole": {"Role": {"RoleName": "there", "Arn": "arn:aws:iam::123456789012:role/there"}},
+    "ec2.DescribeCapacityReservations": {"CapacityReservations": []},
     "service-quotas.GetServiceQuota": {"Quota": {"Value": 5000.0}},
     "eks.DescribeClusterVersions": {
         "clusterVersions": [{"clusterVersion": each, "versionStatus": "STANDARD_SUPPORT"} for each in _VERSIONS]

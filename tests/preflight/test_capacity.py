@@ -85,6 +85,7 @@ def test_a_reservation_that_fits_is_well(settings: str) -> None:
     ("changes", "status", "text"),
     [
         ({"State": "expired"}, Status.ERROR, "is expired"),
+        ({"InstancePlatform": "Windows"}, Status.ERROR, "is for Windows, and nodes are Linux/UNIX"),
         ({"State": "scheduled", "StartDate": datetime(2026, 12, 1, tzinfo=UTC)}, Status.WARNING, "until 2026-12-01"),
         ({"InstanceType": "p4d.24xlarge"}, Status.ERROR, "is of p4d.24xlarge, and the pool train of p5.48xlarge"),
         ({"AvailabilityZoneId": "usw2-az3"}, Status.ERROR, "is in usw2-az3, and the pool train in usw2-az1"),
@@ -97,6 +98,26 @@ def test_a_reservation_that_does_not_fit_says_what_would(changes: dict[str, Any]
         given = one(reservations, basis_of(plan_with("research", RESERVED)), f"the capacity reservation {ID}", account)
     assert given[0] is status
     assert text in given[1]
+
+
+def test_a_reservation_that_others_use_is_too_small() -> None:
+    instances = [
+        {"InstanceType": "p5.48xlarge", "CapacityReservationId": ID, "Tags": tags}
+        for tags in ([], [{"Key": "eksml:platform", "Value": "eksml-research"}])
+    ]
+    running = {"ec2.DescribeInstances": {"Reservations": [{"Instances": instances}]}}
+    with moto_account({**READY, **reservation(), **running}) as (account, _):
+        given = one(reservations, basis_of(plan_with("research", RESERVED)), f"the capacity reservation {ID}", account)
+    assert given[0] is Status.ERROR
+    assert "has 2 instances, 1 of them used by others, and the pool train has 2 nodes" in given[1]
+
+
+def test_a_capacity_block_says_when_it_ends() -> None:
+    block = RESERVED.replace("reservation, id", "capacityBlock, id")
+    ends = {"ReservationType": "capacity-block", "EndDate": datetime(2026, 12, 8, 11, 30, tzinfo=UTC)}
+    with moto_account({**READY, **reservation(**ends)}) as (account, _):
+        given = one(reservations, basis_of(plan_with("research", block)), f"the capacity reservation {ID}", account)
+    assert given == (Status.OK, "active, 2 of 2 × p5.48xlarge free, until 2026-12-08 11:30 UTC | ")
 
 
 def test_a_reservation_that_is_not_there_is_an_error() -> None:

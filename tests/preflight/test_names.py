@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from eksml.account import Account, Refused
 from eksml.preflight import certificates, existing_names, references
-from eksml.preflight.account import Account
 from eksml.preflight.finding import Status
 from preflight.accounts import answers, basis_of, found, moto_account, one, plan_with
 from preflight.replies import READY
@@ -172,3 +172,22 @@ def test_a_bucket_that_the_stack_names_and_does_not_make_must_be_there() -> None
 def test_a_stack_that_names_nothing_of_others_asks_nothing(stack: str) -> None:
     basis = basis_of(plan_with(stack))
     assert [each.what for kind in (certificates, references) for each in kind.questions(basis)] == []
+
+
+@pytest.mark.parametrize(("tags", "status"), [(OWN, Status.OK), ({}, Status.ERROR)])
+def test_a_budget_of_the_name_is_this_platforms_or_an_error(tags: dict[str, str], status: Status) -> None:
+    what = "the name of the budget eksml-production"
+    listed = {"ResourceTags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    with moto_account({**READY, "budgets.ListTagsForResource": listed}) as (account, _):
+        assert taken(what, account) is Status.OK
+        budget = {
+            "BudgetName": "eksml-production",
+            "BudgetType": "COST",
+            "TimeUnit": "MONTHLY",
+            "BudgetLimit": {"Amount": "1", "Unit": "USD"},
+        }
+        client(account, "budgets").create_budget(AccountId="123456789012", Budget=budget)
+        assert taken(what, account) is status
+    denied = {**READY, "budgets.DescribeBudget": found("AccessDeniedException")}
+    with moto_account(denied) as (account, _), pytest.raises(Refused, match="budgets:ViewBudget"):
+        taken(what, account)

@@ -5,8 +5,8 @@ from typing import Any
 import boto3
 import pytest
 
+from eksml.account import Account
 from eksml.preflight import addresses, api_server
-from eksml.preflight.account import Account
 from eksml.preflight.finding import Status
 from preflight.accounts import CREDENTIALS, REGION, answers, basis_of, found, moto_account, one, plan_with
 from preflight.replies import READY
@@ -135,6 +135,16 @@ def test_private_subnets_that_do_not_lead_out_are_told(changes: dict[str, Any], 
     assert len(given) == 3
     assert {each for each, _ in given} == {status}
     assert text in given[0][1]
+
+
+def test_a_type_that_the_region_does_not_have_costs_no_answer_about_addresses() -> None:
+    def described(parameters: Any) -> dict[str, Any]:
+        assert "InstanceTypes" not in parameters, "EC2 answers InvalidInstanceType"
+        return {"InstanceTypes": []}
+
+    with moto_account({**READY, "ec2.DescribeInstanceTypes": described}) as (account, _):
+        basis = basis_of(plan_with("startup"))
+        assert one(addresses, basis, "the addresses of nodes", account)[0] is Status.OK
 
 
 def test_subnets_too_small_for_all_nodes_are_a_warning() -> None:

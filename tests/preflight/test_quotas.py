@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from eksml.account import Refused
 from eksml.preflight import instance_quotas, other_quotas
 from eksml.preflight.finding import Status
 from preflight.accounts import Account, basis_of, found, moto_account, one, plan_with, stubbed
@@ -75,6 +76,46 @@ def test_what_others_use_counts_and_what_is_the_platforms_own_does_not() -> None
         assert one(instance_quotas, basis, G_ON_DEMAND, account)[0] is Status.WARNING
 
 
+def reserved(**changes: Any) -> dict[str, Any]:
+    fact = {
+        "CapacityReservationId": "cr-0fedcba9876543210",
+        "OwnerId": "123456789012",
+        "InstanceType": "g6.xlarge",
+        "ReservationType": "default",
+        "AvailableInstanceCount": 1,
+        **changes,
+    }
+    return {"ec2.DescribeCapacityReservations": {"CapacityReservations": [fact]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "used"),
+    [
+        ({}, 4),
+        ({"AvailableInstanceCount": 0}, 0),
+        ({"ReservationType": "capacity-block"}, 0),
+        ({"OwnerId": "210987654321"}, 0),
+    ],
+)
+def test_what_is_reserved_and_not_used_counts_as_if_it_ran(changes: dict[str, Any], used: int) -> None:
+    with moto_account({**quota_of(5000), **reserved(**changes)}) as (account, _):
+        text = one(instance_quotas, basis_of(plan_with("production")), G_ON_DEMAND, account)[1]
+    assert f"{used} of them used by others" in text
+
+
+def test_what_a_pool_has_reserved_is_not_counted_twice() -> None:
+    pool = """
+pools.train: {kind: managed, accelerator: nvidia, instanceTypes: [p5.48xlarge], size: 2, zones: [usw2-az1],
+  capacity: {kind: reservation, id: cr-0fedcba9876543210}}
+"""
+    replies = {**quota_of(384), **reserved(InstanceType="p5.48xlarge", AvailableInstanceCount=2)}
+    with moto_account(replies) as (account, _):
+        status, text = one(
+            instance_quotas, basis_of(plan_with("research", pool)), "the quota of Running On-Demand P", account
+        )
+    assert status is Status.OK, text
+
+
 def test_a_quota_that_nobody_changed_is_that_of_everybody() -> None:
     replies = (
         ("get_service_quota", found("NoSuchResourceException")),
@@ -84,12 +125,23 @@ def test_a_quota_that_nobody_changed_is_that_of_everybody() -> None:
         assert instance_quotas.quota_value("vpc", "L-F678F1CE", account) == 5
 
 
+def test_a_quota_without_a_value_is_not_known_and_says_why() -> None:
+    reason = {"ErrorCode": "SERVICE_QUOTA_NOT_AVAILABLE_ERROR", "ErrorMessage": "try later"}
+    replies = ("get_service_quota", {"Quota": {"ErrorReason": reason}})
+    with stubbed("service-quotas", replies) as account, pytest.raises(Refused, match="NOT_AVAILABLE_ERROR: try later"):
+        instance_quotas.quota_value("vpc", "L-F678F1CE", account)
+
+
 def test_the_quota_of_a_type_that_no_source_names_is_not_known() -> None:
     pools = "pools: {train: {instanceTypes: [p6-b200.48xlarge]}}"
     basis = basis_of(plan_with("research", pools))
     with moto_account(READY) as (account, _):
         status, _ = one(instance_quotas, basis, "the quota of p6-b200.48xlarge as spot", account)
     assert status is Status.NOT_KNOWN
+    with moto_account(quota_of(64)) as (account, _):
+        status, text = one(instance_quotas, basis, "the quota of p6-b200.48xlarge as spot", account)
+    assert status is Status.WARNING
+    assert "room for its 192 vCPUs (All P4, P3 and P2 Spot Instance Requests: 64; All P5 Spot Instance" in text
 
 
 def test_capacity_blocks_count_against_no_quota() -> None:
@@ -108,6 +160,9 @@ pools.train: {kind: managed, accelerator: nvidia, instanceTypes: [p5.48xlarge], 
         ("the quota of VPCs", 2, Status.OK),
         ("the quota of EC2-VPC Elastic IPs", 2, Status.ERROR),
         ("the quota of EC2-VPC Elastic IPs", 3, Status.OK),
+        ("the quota of NAT gateways", 0, Status.ERROR),
+        ("the quota of NAT gateways", 1, Status.OK),
+        ("the quota of Gateway VPC endpoints", 0, Status.ERROR),
         ("the quota of Clusters", 0, Status.ERROR),
         ("the quota of Managed node groups", 1, Status.ERROR),
         ("the quota of DB instances", 0, Status.ERROR),
@@ -128,6 +183,26 @@ def test_the_platforms_own_vpc_is_not_counted_twice() -> None:
         assert one(other_quotas, basis_of(plan_with("production")), "the quota of VPCs", account)[0] is Status.OK
         account._session.client("ec2").create_vpc(CidrBlock="10.1.0.0/16")
         assert one(other_quotas, basis_of(plan_with("production")), "the quota of VPCs", account)[0] is Status.ERROR
+
+
+def test_nat_gateways_are_counted_in_the_zones_of_the_plan() -> None:
+    what, basis = "the quota of NAT gateways", basis_of(plan_with("production"))
+    with moto_account(quota_of(2)) as (account, _):
+        ec2 = account._session.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        for number, zone in enumerate(("usw2-az1", "usw2-az2", "usw2-az4", "usw2-az4", "usw2-az4")):
+            subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZoneId=zone)
+            ec2.create_nat_gateway(SubnetId=subnet["Subnet"]["SubnetId"])
+        assert one(other_quotas, basis, what, account) == (
+            Status.OK,
+            "2, 1 of them used by others; the stack needs 1 | ",
+        )
+        ec2.create_nat_gateway(
+            SubnetId=ec2.describe_subnets(Filters=[{"Name": "cidr-block", "Values": ["10.0.1.0/24"]}])["Subnets"][0][
+                "SubnetId"
+            ]
+        )
+        assert one(other_quotas, basis, what, account)[0] is Status.ERROR
 
 
 def test_roles_beyond_the_quota_of_iam_are_a_warning() -> None:

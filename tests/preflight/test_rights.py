@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import pulumi_aws as aws
 import pytest
 
-from eksml.preflight import permissions, service_roles
+from eksml.preflight import permissions, service_roles, simulation
 from eksml.preflight.finding import Status
-from preflight.accounts import answers, basis_of, found, moto_account, one, plan_with, stubbed
+from preflight.accounts import REGION, answers, basis_of, found, moto_account, one, plan_with, stubbed
 from preflight.replies import READY, _allowed
+from programs import recorded
 
 ROOT_USER = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:root", "UserId": "123456789012"}
 SESSION = {"Account": "123456789012", "Arn": "arn:aws:sts::123456789012:assumed-role/Deployer/me", "UserId": "AROA:me"}
@@ -45,6 +47,129 @@ def test_what_may_not_be_done_is_listed_by_service() -> None:
 def test_what_may_be_done_to_names_of_the_platform_alone_is_allowed() -> None:
     (answer,) = asked(iam_SimulatePrincipalPolicy=without("iam:CreateRole", "eks:CreateCluster", but_own=True))
     assert answer.status is Status.OK
+
+
+def least(*allowed: str, conditions: tuple[str, ...] = ()) -> Any:
+    """A simulator of a policy that has everything but IAM's, which it has for some ARNs, perhaps under conditions."""
+
+    def simulate(parameters: Any) -> dict[str, Any]:
+        results = [
+            {
+                "EvalActionName": action,
+                "EvalResourceName": arn,
+                "EvalDecision": "allowed"
+                if not action.startswith("iam:") or (not conditions and arn.startswith(allowed))
+                else "implicitDeny",
+                "MissingContextValues": list(conditions) if action.startswith("iam:") else [],
+            }
+            for action in parameters["ActionNames"]
+            for arn in parameters["ResourceArns"]
+        ]
+        return {"EvaluationResults": results, "IsTruncated": False}
+
+    return simulate
+
+
+def test_roles_of_the_platforms_name_may_be_all_that_a_policy_has() -> None:
+    """To attach a policy, and to hand a role to a service, are both on the role, whose name begins so."""
+    own = ("arn:aws:iam::123456789012:role/eksml-startup-", "arn:aws:iam::123456789012:instance-profile/eksml-startup-")
+    (answer,) = asked(iam_SimulatePrincipalPolicy=least(*own))
+    assert answer.status is Status.OK, answer
+    given = asked(iam_SimulatePrincipalPolicy=least("arn:aws:iam::123456789012:role/others-"))
+    assert [answer.status for answer in given] == [Status.ERROR, Status.WARNING, Status.WARNING]
+
+
+def test_what_rests_on_conditions_is_not_known_and_names_them() -> None:
+    (answer,) = asked(iam_SimulatePrincipalPolicy=least(conditions=("iam:PassedToService",)))
+    assert answer.status is Status.NOT_KNOWN
+    assert "iam:PassRole" in answer.text
+    assert "iam:PassedToService" in answer.advice
+
+
+def test_what_is_made_under_names_that_are_not_known_is_not_known() -> None:
+    (answer,) = asked(iam_SimulatePrincipalPolicy=without("secretsmanager:CreateSecret"))
+    assert (answer.status, answer.text) == (
+        Status.NOT_KNOWN,
+        "allowed only under conditions: secretsmanager:CreateSecret",
+    )
+
+
+def test_what_may_be_made_and_not_destroyed_is_a_warning() -> None:
+    (answer,) = asked(iam_SimulatePrincipalPolicy=without("ec2:DeleteVpc"))
+    assert (answer.status, answer.text) == (Status.WARNING, "`pulumi destroy` may not: ec2:DeleteVpc")
+
+
+def test_what_may_be_made_and_not_changed_is_a_warning_of_its_own() -> None:
+    """Credentials that were given what the first `pulumi up` takes, and fail at the first change."""
+    denied = without("eks:UpdateNodegroupConfig", "eks:UpdateClusterVersion", "iam:UntagRole")
+    given = asked(iam_SimulatePrincipalPolicy=denied)
+    assert [(answer.status, answer.text) for answer in given] == [
+        (Status.WARNING, "a later `pulumi up` may not: eks:UpdateClusterVersion, eks:UpdateNodegroupConfig"),
+        (Status.WARNING, "a later `pulumi up` may not: iam:UntagRole"),
+    ]
+
+
+def test_what_both_a_change_and_the_end_take_is_told_of_both() -> None:
+    given = asked(iam_SimulatePrincipalPolicy=without("ec2:RevokeSecurityGroupIngress"))
+    assert [answer.text for answer in given] == [
+        "a later `pulumi up` may not: ec2:RevokeSecurityGroupIngress",
+        "`pulumi destroy` may not: ec2:RevokeSecurityGroupIngress",
+    ]
+
+
+def test_a_stack_takes_few_calls_of_the_simulator() -> None:
+    with moto_account(READY) as (account, calls):
+        answers(permissions, basis_of(plan_with("production")), "permissions", account)
+    assert calls.count("SimulatePrincipalPolicy") <= 6
+
+
+@pytest.mark.parametrize(("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")])
+def test_in_another_partition_its_own_arns_and_its_own_region_of_iam_are_asked_for(region: str, partition: str) -> None:
+    """A policy there is for arn:aws-cn:…, so what is asked of arn:aws:… is denied whoever asks."""
+    plan = recorded(lambda: aws.sqs.Queue("jobs", name="jobs", region=region))
+    seen: list[str] = []
+
+    def simulate(parameters: Any) -> dict[str, Any]:
+        (entry,) = parameters["ContextEntries"]
+        seen.extend(entry["ContextKeyValues"])
+        answer = _allowed(parameters)
+        for result in answer["EvaluationResults"]:
+            result["EvalDecision"] = "implicitDeny"
+            if all(arn.startswith(f"arn:{partition}:sqs:{region}:123456789012:") for arn in parameters["ResourceArns"]):
+                result["EvalDecision"] = "allowed"
+        return answer
+
+    with moto_account({**READY, "iam.SimulatePrincipalPolicy": simulate}, region) as (account, _):
+        (answer,) = answers(permissions, basis_of(plan), "permissions", account)
+        assert answer.status is Status.OK, answer
+        simulation.decisions(["iam:CreateRole"], account)
+    assert seen[-1] == {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}[partition]
+
+
+def test_the_simulator_is_told_the_region_of_each_request() -> None:
+    seen: dict[str, str] = {}
+
+    def simulate(parameters: Any) -> dict[str, Any]:
+        (entry,) = parameters["ContextEntries"]
+        assert entry["ContextKeyName"] == "aws:RequestedRegion"
+        seen.update(dict.fromkeys(parameters["ActionNames"], entry["ContextKeyValues"][0]))
+        return _allowed(parameters)
+
+    asked(iam_SimulatePrincipalPolicy=simulate)
+    assert (seen["ec2:CreateVpc"], seen["eks:CreateCluster"], seen["iam:CreateRole"]) == (REGION, REGION, "us-east-1")
+
+
+def test_an_scp_is_called_one() -> None:
+    def simulate(parameters: Any) -> dict[str, Any]:
+        answer = without("eks:CreateCluster")(parameters)
+        for result in answer["EvaluationResults"]:
+            is_allowed = result["EvalDecision"] == "allowed"
+            result["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": is_allowed}
+        return answer
+
+    (answer,) = asked(iam_SimulatePrincipalPolicy=simulate)
+    assert answer.status is Status.ERROR
+    assert "SCP of the organization" in answer.advice
 
 
 def test_who_may_not_simulate_is_told_so() -> None:
@@ -103,6 +228,8 @@ def test_a_role_that_aws_makes_itself_is_well_for_those_who_may() -> None:
     assert (status, text) == (Status.OK, "not there; AWS makes it with the first use | ")
     denied = {"iam.SimulatePrincipalPolicy": without("iam:CreateServiceLinkedRole")}
     assert missing_role("startup", "AWSServiceRoleForAmazonEKSNodegroup", **denied)[0] is Status.ERROR
+    for_some = {"iam.SimulatePrincipalPolicy": least(conditions=("iam:AWSServiceName",))}
+    assert missing_role("startup", "AWSServiceRoleForAmazonEKSNodegroup", **for_some)[0] is Status.WARNING
     unknown = {"iam.SimulatePrincipalPolicy": found("AccessDenied")}
     assert missing_role("startup", "AWSServiceRoleForAmazonEKSNodegroup", **unknown)[0] is Status.WARNING
 

@@ -1,10 +1,13 @@
 """The three stacks, against accounts in which everything is ready, nothing is allowed, or nobody answers."""
 
+import threading
+from types import SimpleNamespace
+
 import pytest
 
-from eksml.preflight import permissions
-from eksml.preflight.account import READING
-from eksml.preflight.finding import Status
+from eksml.account import READING
+from eksml.preflight import permissions, run
+from eksml.preflight.finding import Answer, Question, Status
 from eksml.preflight.run import as_json, run_preflight
 from preflight.accounts import basis_of, moto_account, plan_with, silent_account
 from preflight.replies import READY
@@ -79,3 +82,32 @@ def test_findings_are_plain_data_for_machines() -> None:
         "advice": "",
     }
     assert told[-1] == (len(told), len(told))
+
+
+def test_who_interrupts_it_waits_for_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+
+    def wait(_: object) -> list[Answer]:
+        never.wait(60)
+        return []
+
+    def interrupt(done: int, all_: int) -> None:
+        raise KeyboardInterrupt
+
+    kind = SimpleNamespace(questions=lambda basis: [Question("slow", wait)] * 50 + [Question("quick", lambda _: [])])
+    monkeypatch.setattr(run, "_KINDS", (SimpleNamespace(questions=lambda _: [Question("quick", lambda _: [])]), kind))
+    before = set(threading.enumerate())
+    with moto_account(READY) as (account, _), pytest.raises(KeyboardInterrupt):
+        run_preflight(basis_of(plan_with("startup")), account, interrupt)
+    left = set(threading.enumerate()) - before
+    assert left
+    assert all(thread.daemon for thread in left)
+    never.set()
+
+
+def test_an_address_of_one_service_that_is_none_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_EKS", "foo")
+    with moto_account(READY) as (account, _):
+        findings = run_preflight(basis_of(plan_with("startup")), account)
+    assert {finding.text for finding in findings if "Invalid endpoint: foo" in finding.text}
+    assert len([finding for finding in findings if finding.status is Status.OK]) > 20

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from eksml import names
-from eksml.preflight.account import Account, Refused
+from eksml.account import Account, Refused
 from eksml.preflight.basis import Basis, Pool
 from eksml.preflight.finding import Answer, Question, error, ok, warning
 
@@ -38,13 +38,11 @@ def questions(basis: Basis) -> Iterator[Question]:
 
 def _vpc(network: Mapping[str, Any], account: Account) -> Iterator[Answer]:
     name = network["vpcId"]
-    try:
-        vpc = account.ask("ec2", "describe_vpcs", VpcIds=[name])["Vpcs"][0]
-    except Refused as refusal:
-        if refusal.code != "InvalidVpcID.NotFound":
-            raise
+    found = account.find("ec2", "describe_vpcs", "InvalidVpcID.NotFound", VpcIds=[name])
+    if found is None:
         yield error(f"is not in {account.region} of this account", "set network.vpcId to one that is")
         return
+    vpc = found["Vpcs"][0]
     off = [each for each in _DNS if not _attribute(name, each, account)]
     if off:
         advice = f"turn on {' and '.join(off)} of the VPC: nodes find the API server and AWS by names of the VPC"
@@ -180,10 +178,11 @@ def _free(subnets: list[str], basis: Basis, account: Account) -> int:
 
 
 def _addresses_per_interface(basis: Basis, account: Account) -> dict[str, int]:
-    types = sorted({name for pool in basis.pools for name in pool.types})
+    # By filter: an id that the region does not have would be an error instead of no answer.
+    types = [{"Name": "instance-type", "Values": sorted({name for pool in basis.pools for name in pool.types})}]
     return {
         each["InstanceType"]: each["NetworkInfo"]["Ipv4AddressesPerInterface"]
-        for each in account.all("ec2", "describe_instance_types", "InstanceTypes", InstanceTypes=types)
+        for each in account.all("ec2", "describe_instance_types", "InstanceTypes", Filters=types)
     }
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from eksml.preflight.account import Account, Refused
+from eksml.account import Account
 from eksml.preflight.basis import Basis
 from eksml.preflight.finding import Answer, Question, error, not_known, ok
 
@@ -116,9 +116,5 @@ def _addons_there(spec: Mapping[str, Any], account: Account) -> Iterator[Answer]
 
 
 def _described(name: str, account: Account) -> Mapping[str, Any] | None:
-    try:
-        return account.ask("eks", "describe_cluster", name=name)["cluster"]
-    except Refused as refusal:
-        if refusal.code != "ResourceNotFoundException":
-            raise
-        return None
+    found = account.find("eks", "describe_cluster", "ResourceNotFoundException", name=name)
+    return found["cluster"] if found else None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from eksml import names
@@ -16,10 +17,13 @@ from eksml.plan import Plan, Resource
 from eksml.plan.believable import cluster_outputs, is_known_type, outputs_of
 from eksml.plan.region import regions_named
 from eksml.preflight.machine import Machine
+from eksml.preflight.provider import Provider
 
 PLATFORM = "eksml:platform:Platform"
 CLUSTER = "eks:index:Cluster"
 SUBNET = "aws:ec2/subnet:Subnet"
+RESERVATION = r"^(cr-[0-9a-f]{8,17})$"
+"""What the ids of capacity reservations and Capacity Blocks are like."""
 
 
 class Pool(NamedTuple):
@@ -62,11 +66,15 @@ class Basis:
         plan: a recorded Plan; of a workload's, its platform is asked for too.
         machine: this machine.
         asks_address: whether a service of AWS may be asked for the address of this machine.
+        provider: what the stack file tells the AWS provider.
+        directory: where the project is, whose Pulumi.yaml may name a backend.
     """
 
     plan: Plan
     machine: Machine = field(default_factory=Machine)
     asks_address: bool = False
+    provider: Provider = field(default_factory=Provider)
+    directory: Path = Path()
 
     @cached_property
     def whole(self) -> Plan:
@@ -75,10 +83,13 @@ class Basis:
 
     @cached_property
     def region(self) -> str:
-        """The region of the Plan. Raises InputError where it does not say."""
-        region = next(regions_named(self.whole), None)
+        """The region of the Plan, or that which the provider takes. Raises InputError where nothing says one."""
+        settings = (self.machine.setting(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
+        region = next(regions_named(self.whole), None) or self.provider.region or next(filter(None, settings), None)
         if region is None:
-            raise InputError(f"{self.plan.stack}: nothing in it says in which region it is, so no region can be asked")
+            raise InputError(
+                f"{self.plan.stack}: nothing in it says in which region it is: set aws:region, or AWS_REGION"
+            )
         return region
 
     @cached_property

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from eksml import catalog
-from eksml.preflight.account import Account, Refused
+from eksml.account import Account
 from eksml.preflight.basis import Basis
 from eksml.preflight.finding import Answer, Question, error, ok, warning
 
@@ -44,13 +44,11 @@ def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _certificate(arn: str, hosts: list[str], account: Account) -> Iterator[Answer]:
-    try:
-        found = account.ask("acm", "describe_certificate", CertificateArn=arn)["Certificate"]
-    except Refused as refusal:
-        if refusal.code != "ResourceNotFoundException":
-            raise
+    answer = account.find("acm", "describe_certificate", "ResourceNotFoundException", CertificateArn=arn)
+    if answer is None:
         yield error(f"is not in {account.region} of this account", "look at `aws acm list-certificates`")
         return
+    found = answer["Certificate"]
     covered = {found["DomainName"], *found.get("SubjectAlternativeNames", ())}
     bare = [host for host in hosts if not any(_covers(name, host) for name in covered)]
     if found["Status"] != "ISSUED":
@@ -74,13 +72,11 @@ def _ends_soon(certificate: Mapping[str, Any]) -> bool:
 
 
 def _zone(zone: str, hosts: list[str], account: Account) -> Iterator[Answer]:
-    try:
-        found = account.ask("route53", "get_hosted_zone", Id=zone)["HostedZone"]
-    except Refused as refusal:
-        if refusal.code != "NoSuchHostedZone":
-            raise
+    answer = account.find("route53", "get_hosted_zone", "NoSuchHostedZone", Id=zone)
+    if answer is None:
         yield error("is not in this account", "look at `aws route53 list-hosted-zones`")
         return
+    found = answer["HostedZone"]
     domain = found["Name"].rstrip(".")
     outside = [host for host in hosts if host != domain and not host.endswith(f".{domain}")]
     is_private = bool((found.get("Config") or {}).get("PrivateZone"))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from eksml.preflight.account import Account
+    from eksml.account import Account
 
 
 class Status(StrEnum):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Iterator
 from functools import partial
 
+from eksml.account import Account
 from eksml.checks.engines import loaded_models
-from eksml.preflight.account import Account
+from eksml.errors import InputError
 from eksml.preflight.basis import Basis
 from eksml.preflight.finding import Answer, Question, error, not_known, ok
 
@@ -28,8 +30,15 @@ def _may_fetch(model: str, basis: Basis, _account: Account) -> Iterator[Answer]:
     if not token:
         yield not_known("HF_TOKEN is not set here, so nobody was asked", "set it to the token that the servers get")
         return
+    if not re.fullmatch(r"[!-~]+", token):
+        yield error("what HF_TOKEN has is no token: it has blanks, or letters that none has", "set it anew")
+        return
     hub = basis.machine.setting("HF_ENDPOINT") or _HUB
-    status = basis.machine.status_of(f"{hub.rstrip('/')}/{model}/{_FILE}", token)
+    try:
+        status = basis.machine.status_of(f"{hub.rstrip('/')}/{model}/{_FILE}", token)
+    except InputError:
+        yield error("HF_ENDPOINT is no address of a server", f"unset it, or set it to one such as {_HUB}")
+        return
     if status is None:
         yield not_known(f"{hub} does not answer this machine", "ask again from where it does")
     elif status < http.client.BAD_REQUEST:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
 
 from eksml import catalog
+from eksml.account import Account, Refused
 from eksml.catalog import InstanceQuota, Purchase
 from eksml.checks.nodes import Node
-from eksml.preflight.account import Account, Refused
-from eksml.preflight.basis import Basis, Pool
+from eksml.preflight.basis import RESERVATION, Basis, Pool
 from eksml.preflight.finding import Answer, Question, error, not_known, ok, warning
 
 _PURCHASES: dict[str, Purchase] = {"spot": "spot", "demand": "onDemand"}
@@ -37,18 +37,21 @@ def questions(basis: Basis) -> Iterator[Question]:
     for pool in basis.pools:
         for node in pool.nodes:
             if "spot" in pool.capacity and catalog.instance_quota(node.instance_type, "spot") is None:
-                yield Question(f"the quota of {node.instance_type} as spot", _no_source)
+                yield Question(f"the quota of {node.instance_type} as spot", partial(_no_source, node))
 
 
 def quota_value(service: str, code: str, account: Account) -> float:
     """What a quota is in the region: what the account was granted, or what everybody has. Raises Refused."""
     wanted = {"ServiceCode": service, "QuotaCode": code}
-    try:
-        return float(account.ask("service-quotas", "get_service_quota", **wanted)["Quota"]["Value"])
-    except Refused as refusal:
-        if refusal.code != "NoSuchResourceException":
-            raise
-    return float(account.ask("service-quotas", "get_aws_default_service_quota", **wanted)["Quota"]["Value"])
+    found = account.find("service-quotas", "get_service_quota", "NoSuchResourceException", **wanted)
+    if found is None:
+        found = account.ask("service-quotas", "get_aws_default_service_quota", **wanted)
+    quota = found["Quota"]
+    if quota.get("Value") is None:
+        # Service Quotas asks the service, which may have an answer for nobody.
+        reason = quota.get("ErrorReason") or {}
+        raise Refused("servicequotas:GetServiceQuota", reason.get("ErrorCode", "?"), reason.get("ErrorMessage", ""))
+    return float(quota["Value"])
 
 
 def request(service: str, code: str, wanted: float, region: str) -> str:
@@ -59,8 +62,25 @@ def request(service: str, code: str, wanted: float, region: str) -> str:
     )
 
 
-def _no_source(_account: Account) -> Iterator[Answer]:
-    yield not_known("no source says which quota it counts against", "look at the quotas of EC2 in the console")
+def _no_source(node: Node, account: Account) -> Iterator[Answer]:
+    """Of a type that no source places: it is one of its letter, or one that AWS has added."""
+    letter = node.instance_type[0]
+    likely = [
+        quota
+        for quota in catalog.quotas().instances
+        if quota.purchase == "spot" and all(family.startswith(letter) for family in quota.families)
+    ]
+    values = {quota.name: quota_value("ec2", quota.code, account) for quota in likely}
+    listed = "; ".join(f"{name}: {value:g}" for name, value in values.items())
+    if values and max(values.values()) < node.fact.vcpu:
+        yield warning(
+            f"none that it may count against has room for its {node.fact.vcpu} vCPUs ({listed})",
+            "ask for more in Service Quotas, or let the pool have it on demand",
+        )
+    else:
+        yield not_known(
+            f"no source says which one it counts against ({listed})", "look at the quotas of EC2 in the console"
+        )
 
 
 def _quota(quota: InstanceQuota, basis: Basis, account: Account) -> Iterator[Answer]:
@@ -114,24 +134,50 @@ def _quotas_of(pool: Pool) -> set[str | None]:
     return {code for node in pool.nodes for code in _quotas(pool, node)}
 
 
-def _used(basis: Basis, account: Account) -> Counter[str]:
-    """The vCPUs of running instances that are not the platform's own, by quota. Raises Refused."""
-    return account.once("vcpus", lambda: Counter(dict(_sums(basis, account))))
-
-
-def _sums(basis: Basis, account: Account) -> Iterator[tuple[str, int]]:
-    sums: Counter[str] = Counter()
+def running(account: Account) -> list[Mapping[str, Any]]:
+    """The instances that count against quotas. Raises Refused."""
     states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    for reservation in account.all("ec2", "describe_instances", "Reservations", Filters=states):
-        for instance in reservation["Instances"]:
-            bought = {"spot": "spot", "capacity-block": None}.get(instance.get("InstanceLifecycle", ""), "onDemand")
-            quota = catalog.instance_quota(instance["InstanceType"], bought) if bought else None
-            if quota and not basis.is_own(instance.get("Tags")):
-                sums[quota.code] += _vcpus(instance)
-    yield from sums.items()
+    pages = {"PageSize": 1000}
+
+    def find() -> list[Mapping[str, Any]]:
+        found = account.all("ec2", "describe_instances", "Reservations", Filters=states, PaginationConfig=pages)
+        return [instance for each in found for instance in each["Instances"]]
+
+    return account.once("instances", find)
 
 
-def _vcpus(instance: dict[str, Any]) -> int:
+def _used(basis: Basis, account: Account) -> Counter[str]:
+    """The vCPUs that are not the platform's own, by quota. Raises Refused."""
+    used: Counter[str] = Counter()
+    for instance in running(account):
+        bought = {"spot": "spot", "capacity-block": None}.get(instance.get("InstanceLifecycle", ""), "onDemand")
+        quota = catalog.instance_quota(instance["InstanceType"], bought) if bought else None
+        if quota and not basis.is_own(instance.get("Tags")):
+            used[quota.code] += _vcpus(instance)
+    own = basis.named(RESERVATION)
+    for reservation in account.once("reservations", lambda: _reserved(account)):
+        quota = catalog.instance_quota(reservation["InstanceType"], "onDemand")
+        fact = catalog.instance_types().get(reservation["InstanceType"])
+        # What runs in one is counted above; what a pool has reserved is what its nodes will take.
+        if quota and fact and reservation["CapacityReservationId"] not in own:
+            used[quota.code] += fact.vcpu * reservation["AvailableInstanceCount"]
+    return used
+
+
+def _reserved(account: Account) -> list[Mapping[str, Any]]:
+    """The account's own capacity reservations, which count while nothing runs in them; Capacity Blocks do not.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-capacity-reservations.html
+    """
+    states = [{"Name": "state", "Values": ["active"]}]
+    return [
+        each
+        for each in account.all("ec2", "describe_capacity_reservations", "CapacityReservations", Filters=states)
+        if each.get("ReservationType") != "capacity-block" and each.get("OwnerId") == account.identity.account
+    ]
+
+
+def _vcpus(instance: Mapping[str, Any]) -> int:
     fact = catalog.instance_types().get(instance["InstanceType"])
     cpu = instance.get("CpuOptions") or {}
     return fact.vcpu if fact else cpu.get("CoreCount", 1) * cpu.get("ThreadsPerCore", 1)

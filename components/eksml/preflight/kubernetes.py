@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from eksml.account import Account
 from eksml.plan import Resource
-from eksml.preflight.account import Account
 from eksml.preflight.basis import Basis
 from eksml.preflight.finding import Answer, Question, error, ok, warning
 

@@ -2,15 +2,19 @@
 
 import http.client
 import os
-import socket
 import subprocess
+from base64 import b64encode
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from eksml.errors import InputError
 
+# A host of which a part is empty, or too long, is no text that a resolver takes.
+_UNREACHED = (OSError, http.client.HTTPException, UnicodeError)
 _PROGRAM_SECONDS = 20
 _CONNECT_SECONDS = 5
+_PROXY_PORT = 3128
 _ADDRESS_SERVICE = "https://checkip.amazonaws.com"
 
 
@@ -21,7 +25,13 @@ class Machine:
         """What a program prints; None where there is no such program, or where it fails."""
         try:
             done = subprocess.run(  # noqa: S603
-                command, capture_output=True, text=True, check=True, timeout=_PROGRAM_SECONDS, stdin=subprocess.DEVNULL
+                command,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=True,
+                timeout=_PROGRAM_SECONDS,
+                stdin=subprocess.DEVNULL,
             )
         except (OSError, subprocess.SubprocessError):
             return None
@@ -29,8 +39,8 @@ class Machine:
         return done.stdout or done.stderr
 
     def setting(self, name: str) -> str:
-        """An environment variable, or an empty text."""
-        return os.environ.get(name, "")
+        """An environment variable without blanks around it, which files leave there; or an empty text."""
+        return os.environ.get(name, "").strip()
 
     def status_of(self, url: str, token: str = "") -> int | None:
         """The HTTP status of a HEAD request, redirects not followed; None where nobody answers."""
@@ -43,26 +53,47 @@ class Machine:
 
     def reaches(self, host: str, port: int) -> bool:
         """Whether a connection can be made."""
+        connection = _connection(http.client.HTTPConnection, "https", host, port)
         try:
-            with socket.create_connection((host, port), timeout=_CONNECT_SECONDS):
-                return True
-        except OSError:
+            connection.connect()
+        except _UNREACHED:
             return False
+        finally:
+            connection.close()
+        return True
+
+
+def _connection(
+    kind: type[http.client.HTTPConnection], scheme: str, host: str, port: int | None
+) -> http.client.HTTPConnection:
+    """A connection to a host, through the proxy of this machine if it has one, as Pulumi and AWS go."""
+    proxy = urlsplit(getproxies().get(scheme, ""))
+    if not proxy.hostname or proxy_bypass(host):
+        return kind(host, port, timeout=_CONNECT_SECONDS)
+    connection = kind(proxy.hostname, proxy.port or _PROXY_PORT, timeout=_CONNECT_SECONDS)
+    secret = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}" if proxy.username else ""
+    headers = {"Proxy-Authorization": f"Basic {b64encode(secret.encode()).decode()}"} if secret else {}
+    connection.set_tunnel(host, port, headers)
+    return connection
 
 
 def _request(method: str, url: str, token: str) -> tuple[int | None, str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"{url}: must be the address of a server, such as https://huggingface.co")
     secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=_CONNECT_SECONDS)
+    connection = _connection(kind, parts.scheme, parts.hostname, port)
     try:
         headers = {"User-Agent": "eksml"} | ({"Authorization": f"Bearer {token}"} if token else {})
         connection.request(method, parts.path or "/", headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read(1000).decode(errors="replace")
-    except (OSError, http.client.HTTPException):
+    except _UNREACHED:
         return None, ""
     finally:
         connection.close()

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 
-from eksml.preflight.account import Account
+from eksml.account import Account
 from eksml.preflight.basis import Basis, Pool
 from eksml.preflight.finding import Answer, Question, error, ok, warning
 
 
 def questions(basis: Basis) -> Iterator[Question]:
     """The zones of the network, and for each pool what is offered there."""
-    wanted = {_zone_of(each.inputs) for each in basis.planned_subnets.values()} - {""}
+    wanted = {zone_of(each.inputs) for each in basis.planned_subnets.values()} - {""}
     if wanted:
         yield Question("the zones of the network", partial(_zones, sorted(wanted)))
     for pool in basis.pools:
@@ -30,7 +30,7 @@ def zone_ids_of(subnets: list[str], basis: Basis, account: Account) -> list[str]
     """The ids of the zones of subnets, those that the Plan makes and those that exist. Raises Refused."""
     planned = [basis.planned_subnets[each] for each in subnets if each in basis.planned_subnets]
     existing = [each for each in subnets if each not in basis.planned_subnets]
-    found = [zone_ids(account).get(zone, zone) for zone in (_zone_of(each.inputs) for each in planned)]
+    found = [zone_ids(account).get(zone, zone) for zone in (zone_of(each.inputs) for each in planned)]
     if existing:
         answer = account.all("ec2", "describe_subnets", "Subnets", SubnetIds=existing)
         found += [each["AvailabilityZoneId"] for each in answer]
@@ -43,7 +43,8 @@ def _find_zone_ids(account: Account) -> dict[str, str]:
     return {each[key]: each["ZoneId"] for each in usable for key in ("ZoneName", "ZoneId")}
 
 
-def _zone_of(inputs: object) -> str:
+def zone_of(inputs: object) -> str:
+    """The zone of a subnet, by id or by name; empty where it says none."""
     zone = inputs if isinstance(inputs, dict) else {}
     return str(zone.get("availabilityZoneId") or zone.get("availabilityZone") or "")
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import ceil
 from typing import NamedTuple
 
 from eksml import catalog
+from eksml.account import Account
 from eksml.checks.nodes import NODE_GROUP
-from eksml.preflight.account import Account
 from eksml.preflight.basis import CLUSTER, Basis, Pool
 from eksml.preflight.finding import Answer, Question, error, ok, warning
 from eksml.preflight.instance_quotas import quota_value, request
+from eksml.preflight.offerings import zone_ids, zone_of
 
 # An interface of its own, and the one that the VPC CNI holds ready:
 # https://docs.aws.amazon.com/eks/latest/best-practices/vpc-cni.html
 _INTERFACES_PER_NODE = 2
 _ROLE = "aws:iam/role:Role"
+_NAT = "aws:ec2/natGateway:NatGateway"
+# EC2 does not answer at all for thousands of something at once.
+_PAGES = {"PageSize": 1000}
 
 
 class _Thing(NamedTuple):
@@ -48,18 +53,52 @@ def _clusters(basis: Basis, account: Account) -> float:
 
 
 def _gp3_tib(basis: Basis, account: Account) -> float:
-    volumes = account.all("ec2", "describe_volumes", "Volumes", Filters=[{"Name": "volume-type", "Values": ["gp3"]}])
+    kind = [{"Name": "volume-type", "Values": ["gp3"]}]
+    volumes = account.all("ec2", "describe_volumes", "Volumes", Filters=kind, PaginationConfig=_PAGES)
     return sum(each["Size"] for each in volumes if not basis.is_own(each.get("Tags"))) / 1024
 
 
 def _interfaces(basis: Basis, account: Account) -> float:
-    found = account.all("ec2", "describe_network_interfaces", "NetworkInterfaces")
+    found = account.all("ec2", "describe_network_interfaces", "NetworkInterfaces", PaginationConfig=_PAGES)
     return sum(not basis.is_own(each.get("TagSet")) for each in found)
 
 
 def _load_balancers(_basis: Basis, account: Account) -> float:
     found = account.all("elbv2", "describe_load_balancers", "LoadBalancers")
     return sum(each.get("Type") == "application" for each in found)
+
+
+def _gateway_endpoints(basis: Basis, account: Account) -> float:
+    kind = [{"Name": "vpc-endpoint-type", "Values": ["Gateway"]}]
+    found = account.all("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=kind)
+    return sum(not basis.is_own(each.get("Tags")) for each in found)
+
+
+def _planned_gateway_endpoints(basis: Basis) -> float:
+    endpoints = basis.whole.of_type("aws:ec2/vpcEndpoint:VpcEndpoint")
+    return sum(each.inputs.get("vpcEndpointType", "Gateway") == "Gateway" for each in endpoints)
+
+
+def _planned_nat_gateways(basis: Basis) -> Counter[str]:
+    """By zone."""
+    subnets = [basis.planned_subnets.get(each.inputs.get("subnetId", "")) for each in basis.whole.of_type(_NAT)]
+    return Counter(zone_of(each.inputs) for each in subnets if each)
+
+
+def _nat_gateways_per_zone(basis: Basis) -> float:
+    return max(_planned_nat_gateways(basis).values(), default=0)
+
+
+def _nat_gateways(basis: Basis, account: Account) -> float:
+    """Of others, in that of the Plan's zones that has most."""
+    zones = {zone_ids(account).get(zone, zone) for zone in _planned_nat_gateways(basis)}
+    states = [{"Name": "state", "Values": ["pending", "available", "deleting"]}]
+    found = account.all("ec2", "describe_nat_gateways", "NatGateways", Filters=states)
+    others = Counter(each.get("SubnetId") for each in found if not basis.is_own(each.get("Tags")))
+    by_zone: Counter[str] = Counter()
+    for subnet in account.all("ec2", "describe_subnets", "Subnets") if others else ():
+        by_zone[subnet["AvailabilityZoneId"]] += others[subnet["SubnetId"]]
+    return max((by_zone[zone] for zone in zones), default=0)
 
 
 def _nodes(pool: Pool) -> int:
@@ -92,6 +131,8 @@ _THINGS = (
         _listed("ec2", "describe_internet_gateways", "InternetGateways"),
     ),
     _Thing("elasticAddresses", _of_type("aws:ec2/eip:Eip"), _listed("ec2", "describe_addresses", "Addresses")),
+    _Thing("natGateways", _nat_gateways_per_zone, _nat_gateways),
+    _Thing("gatewayEndpoints", _planned_gateway_endpoints, _gateway_endpoints),
     _Thing("clusters", _of_type(CLUSTER), _clusters),
     _Thing("nodeGroups", _node_groups, _none),
     _Thing("gp3Tib", _disks_tib, _gp3_tib, comes_later=True),

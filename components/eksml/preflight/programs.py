@@ -1,4 +1,4 @@
-"""The programs that `pulumi up` needs on this machine, and kubectl."""
+"""The programs that `pulumi up` needs on this machine, the backend that Pulumi is logged in to, and kubectl."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from eksml import catalog
+from eksml.account import Account
 from eksml.plan.canonical import KUSTOMIZE_DIRECTORY
-from eksml.preflight.account import Account
 from eksml.preflight.basis import Basis
 from eksml.preflight.finding import Answer, Question, error, not_known, ok, warning
 from eksml.preflight.kubernetes import version_of
@@ -18,11 +18,12 @@ _KUBECTL = "https://kubernetes.io/docs/tasks/tools/"
 
 
 def questions(basis: Basis) -> Iterator[Question]:
-    """Whether each program is here, and new enough."""
+    """Whether each program is here and new enough, and whether Pulumi has a backend."""
     has_overlays = bool(basis.whole.of_type(KUSTOMIZE_DIRECTORY))
     for name, program in catalog.programs().items():
         if program.needed == "always" or has_overlays:
             yield Question(f"the program {name}", partial(_program, name, basis))
+    yield Question("the backend of Pulumi", partial(_backend, basis))
     yield Question("the program kubectl", partial(_kubectl, basis))
 
 
@@ -38,6 +39,15 @@ def _program(name: str, basis: Basis, _account: Account) -> Iterator[Answer]:
         yield error(f"is {version}, must be {program.least} or newer", get)
     else:
         yield ok(version)
+
+
+def _backend(basis: Basis, _account: Account) -> Iterator[Answer]:
+    if basis.machine.said_by(("pulumi", "version")) is None:
+        return
+    if basis.machine.said_by(("pulumi", "whoami", "--non-interactive", "--cwd", str(basis.directory))) is None:
+        yield error("Pulumi is not logged in, or its backend does not answer", "`pulumi login`, then `pulumi whoami`")
+    else:
+        yield ok("Pulumi is logged in")
 
 
 def _kubectl(basis: Basis, _account: Account) -> Iterator[Answer]:

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from eksml.preflight.account import Account, Refused
+from eksml.account import Account
 from eksml.preflight.basis import Basis
 from eksml.preflight.finding import Answer, Question, error, ok
 
 _KEY = r"^(arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+)$"
 _SECRET = r"^(arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+)$"
+
+_LOST = error("is not there", "make it, or name one that is")
 
 
 def questions(basis: Basis) -> Iterator[Question]:
@@ -37,10 +39,9 @@ def _values(value: Any, key: str) -> Iterator[str]:
 
 
 def _bucket(name: str, account: Account) -> Iterator[Answer]:
-    try:
-        found = account.ask("s3", "head_bucket", Bucket=name)
-    except Refused as refusal:
-        yield _lost(refusal, "404", "NoSuchBucket")
+    found = account.find("s3", "head_bucket", "404", "NoSuchBucket", Bucket=name)
+    if found is None:
+        yield _LOST
         return
     region = found.get("BucketRegion", account.region)
     if region != account.region:
@@ -50,24 +51,17 @@ def _bucket(name: str, account: Account) -> Iterator[Answer]:
 
 
 def _key(arn: str, account: Account) -> Iterator[Answer]:
-    try:
-        found = account.ask("kms", "describe_key", KeyId=arn)["KeyMetadata"]
-    except Refused as refusal:
-        yield _lost(refusal, "NotFoundException")
-        return
-    yield ok("enabled") if found["KeyState"] == "Enabled" else error(f"is {found['KeyState']}", "enable it")
+    found = account.find("kms", "describe_key", "NotFoundException", KeyId=arn)
+    state = found["KeyMetadata"]["KeyState"] if found else ""
+    if not found:
+        yield _LOST
+    else:
+        yield ok("enabled") if state == "Enabled" else error(f"is {state}", "enable it")
 
 
 def _secret(arn: str, account: Account) -> Iterator[Answer]:
-    try:
-        found = account.ask("secretsmanager", "describe_secret", SecretId=arn)
-    except Refused as refusal:
-        yield _lost(refusal, "ResourceNotFoundException")
-        return
-    yield error("is being deleted", "restore it") if found.get("DeletedDate") else ok("there")
-
-
-def _lost(refusal: Refused, *codes: str) -> Answer:
-    if refusal.code not in codes:
-        raise refusal
-    return error("is not there", "make it, or name one that is")
+    found = account.find("secretsmanager", "describe_secret", "ResourceNotFoundException", SecretId=arn)
+    if found is None:
+        yield _LOST
+    else:
+        yield error("is being deleted", "restore it") if found.get("DeletedDate") else ok("there")

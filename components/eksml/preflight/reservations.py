@@ -6,20 +6,21 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from eksml.account import Account
 from eksml.checks.nodes import NODE_CLASS
 from eksml.plan import Resource
-from eksml.preflight.account import Account, Refused
-from eksml.preflight.basis import Basis, Pool
+from eksml.preflight.basis import RESERVATION, Basis, Pool
 from eksml.preflight.finding import Answer, Question, error, ok, warning
+from eksml.preflight.instance_quotas import running
 from eksml.preflight.offerings import zone_ids_of
 
-_ID = r"^(cr-[0-9a-f]{8,17})$"
+_LINUX = "Linux/UNIX"
 _TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 
 
 def questions(basis: Basis) -> Iterator[Question]:
     """Whether each reservation exists, and is what its pools take it for."""
-    for reservation, resources in basis.named(_ID).items():
+    for reservation, resources in basis.named(RESERVATION).items():
         pools = [pool for pool in basis.pools if any(_names(resource, pool, basis) for resource in resources)]
         yield Question(f"the capacity reservation {reservation}", partial(_reservation, reservation, pools, basis))
 
@@ -39,33 +40,41 @@ def _needs(group: Resource) -> tuple[str, ...]:
 
 
 def _reservation(name: str, pools: list[Pool], basis: Basis, account: Account) -> Iterator[Answer]:
-    try:
-        found = account.ask("ec2", "describe_capacity_reservations", CapacityReservationIds=[name])
-        reservation = next(iter(found["CapacityReservations"]), None)
-    except Refused as refusal:
-        if not refusal.code.startswith("InvalidCapacityReservationId"):
-            raise
-        reservation = None
+    absent = ("InvalidCapacityReservationId.NotFound", "InvalidCapacityReservationId.Malformed")
+    found = account.find("ec2", "describe_capacity_reservations", *absent, CapacityReservationIds=[name])
+    reservation = next(iter(found["CapacityReservations"] if found else ()), None)
     if reservation is None:
         yield error(f"is not in {account.region} of this account", "look at `aws ec2 describe-capacity-reservations`")
         return
     problems = [
         *_state(reservation),
+        *_platform(reservation),
         *(problem for pool in pools for problem in _misfits(reservation, pool, basis, account)),
     ]
     yield from problems
     if not problems:
         there = f"{reservation['AvailableInstanceCount']} of {reservation['TotalInstanceCount']}"
-        yield ok(f"{reservation['State']}, {there} × {reservation['InstanceType']} free")
+        yield ok(f"{reservation['State']}, {there} × {reservation['InstanceType']} free{_until(reservation)}")
+
+
+def _until(reservation: Mapping[str, Any]) -> str:
+    return f", until {reservation['EndDate']:%Y-%m-%d %H:%M} UTC" if reservation.get("EndDate") else ""
 
 
 def _state(reservation: Mapping[str, Any]) -> Iterator[Answer]:
     state = reservation["State"]
     if state in ("scheduled", "pending", "payment-pending", "assessing", "delayed"):
-        begins = f" until {reservation['StartDate']:%Y-%m-%d %H:%M}" if reservation.get("StartDate") else ""
+        begins = f" until {reservation['StartDate']:%Y-%m-%d %H:%M} UTC" if reservation.get("StartDate") else ""
         yield warning(f"is {state}: it has no instances yet{begins}", "nodes come once it is active; until then size 0")
     elif state != "active":
         yield error(f"is {state}", "name one that is active")
+
+
+def _platform(reservation: Mapping[str, Any]) -> Iterator[Answer]:
+    """Instances run in one only if they are for its platform: those of EKS's images for Linux are Linux/UNIX."""
+    platform = reservation.get("InstancePlatform", _LINUX)
+    if platform != _LINUX:
+        yield error(f"is for {platform}, and nodes are {_LINUX}", f"name one that is for {_LINUX}")
 
 
 def _misfits(reservation: Mapping[str, Any], pool: Pool, basis: Basis, account: Account) -> Iterator[Answer]:
@@ -85,8 +94,20 @@ def _misfits(reservation: Mapping[str, Any], pool: Pool, basis: Basis, account: 
             f"set pools.{pool.name}.capacity.kind to {right}",
         )
     size = max((pool.most(node) or 0 for node in pool.nodes), default=0) if pool.is_fixed else 0
-    if size > reservation["TotalInstanceCount"]:
+    total, others = reservation["TotalInstanceCount"], _others(reservation, basis, account)
+    if size > total - others:
+        used = f", {others} of them used by others" if others else ""
         yield error(
-            f"has {reservation['TotalInstanceCount']} instances, and the pool {pool.name} has {size} nodes",
-            f"set pools.{pool.name}.size to {reservation['TotalInstanceCount']}",
+            f"has {total} instances{used}, and the pool {pool.name} has {size} nodes",
+            f"set pools.{pool.name}.size to {total - others}, or free instances of it"
+            if others
+            else f"set pools.{pool.name}.size to {total}",
         )
+
+
+def _others(reservation: Mapping[str, Any], basis: Basis, account: Account) -> int:
+    """How many instances that are not the platform's own run in a reservation."""
+    name = reservation["CapacityReservationId"]
+    return sum(
+        each.get("CapacityReservationId") == name and not basis.is_own(each.get("Tags")) for each in running(account)
+    )

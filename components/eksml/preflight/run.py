@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from typing import Any
 
-from eksml.errors import EksmlError
+from eksml.account import WORKERS, Account, Refused
+from eksml.at_once import at_once
+from eksml.errors import MissingHere
 from eksml.preflight import (
     addresses,
     api_server,
     certificates,
+    credentials,
     databases,
+    downloads,
     existing_names,
     hub,
     instance_quotas,
@@ -24,11 +28,11 @@ from eksml.preflight import (
     reservations,
     service_roles,
 )
-from eksml.preflight.account import WORKERS, Account, Refused
 from eksml.preflight.basis import Basis
-from eksml.preflight.finding import Answer, PreflightFinding, Question, Status, not_known
+from eksml.preflight.finding import Answer, PreflightFinding, Question, not_known
 
 _KINDS = (
+    credentials,
     programs,
     permissions,
     instance_quotas,
@@ -43,6 +47,7 @@ _KINDS = (
     certificates,
     databases,
     references,
+    downloads,
     hub,
 )
 
@@ -59,20 +64,17 @@ def run_preflight(
 
     Raises MissingHere without credentials that AWS takes.
     """
-    who = account.identity
+    _ = account.identity
     asked = [question for kind in _KINDS for question in kind.questions(basis)]
-    with ThreadPoolExecutor(WORKERS) as workers:
-        answers = [workers.submit(_answers, question, account) for question in asked]
-        for done, _ in enumerate(as_completed(answers), start=1):
-            on_answer(done, len(answers))
-    credentials = PreflightFinding("credentials", Status.OK, f"account {who.account}, as {who.arn}", "")
+    answers = at_once(
+        [partial(_answers, question, account) for question in asked],
+        WORKERS,
+        lambda number: on_answer(number, len(asked)),
+    )
     return [
-        credentials,
-        *(
-            PreflightFinding(question.what, *answer)
-            for question, found in zip(asked, answers, strict=True)
-            for answer in found.result()
-        ),
+        PreflightFinding(question.what, *answer)
+        for question, given in zip(asked, answers, strict=True)
+        for answer in given
     ]
 
 
@@ -87,8 +89,8 @@ def _answers(question: Question, account: Account) -> list[Answer]:
         found.extend(question.ask(account))
     except Refused as refusal:
         found.append(not_known(str(refusal), refusal.advice))
-    except EksmlError:
-        raise
+    except MissingHere as missing:
+        found.append(not_known(str(missing)))
     except Exception as problem:
         # What one answer holds that nobody expected must not cost the others.
         found.append(not_known(f"a mistake of ours: {type(problem).__name__}: {problem}", "please report it"))

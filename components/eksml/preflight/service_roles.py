@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from eksml import catalog
+from eksml.account import Account, Refused
 from eksml.catalog import ServiceRole
-from eksml.preflight.account import Account, Refused
 from eksml.preflight.basis import Basis, Pool
 from eksml.preflight.finding import Answer, Question, error, ok, warning
-from eksml.preflight.simulation import NotSimulated, decisions, is_allowed, is_root
+from eksml.preflight.simulation import NotSimulated, decisions, is_root
 
 _SPOT = "spot.amazonaws.com"
 _CREATE = "iam:CreateServiceLinkedRole"
+_LATER = "not there; AWS makes it with the first use"
 
 
 def questions(basis: Basis) -> Iterator[Question]:
@@ -49,26 +50,20 @@ def _role(name: str, role: ServiceRole, account: Account) -> Iterator[Answer]:
         f"arn:{catalog.partition(account.region)}:iam::{account.identity.account}:role/aws-service-role/"
         f"{role.service}/{name}"
     )
-    try:
-        may = (
-            role.made_by == "controller"
-            or is_root(account)
-            or is_allowed(decisions([_CREATE], account, arn).get(_CREATE))
-        )
-    except (NotSimulated, Refused):
-        yield warning(f"not there; AWS makes it for those who may {_CREATE}, which is not known of you", advice)
+    if role.made_by == "controller" or is_root(account):
+        yield ok(_LATER)
         return
-    if may:
-        yield ok("not there; AWS makes it with the first use")
-    else:
+    try:
+        decision = decisions([_CREATE], account, [arn])[_CREATE]
+    except (NotSimulated, Refused):
+        decision = None
+    if decision and decision.is_allowed:
+        yield ok(_LATER)
+    elif decision and not decision.untold:
         yield error(f"not there, and you may not {_CREATE}", advice)
+    else:
+        yield warning(f"not there; AWS makes it for those who may {_CREATE}, which is not known of you", advice)
 
 
 def _exists(name: str, account: Account) -> bool:
-    try:
-        account.ask("iam", "get_role", RoleName=name)
-    except Refused as refusal:
-        if refusal.code not in ("NoSuchEntity", "NoSuchEntityException"):
-            raise
-        return False
-    return True
+    return account.find("iam", "get_role", "NoSuchEntity", "NoSuchEntityException", RoleName=name) is not None
