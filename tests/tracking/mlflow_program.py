@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 
 from eksml.plan import Plan
 from eksml.spec import parse
-from eksml.storage.postgresql import DatabaseAccess
+from eksml.storage.postgresql import ExistingDatabaseSpec
 from eksml.tracking.mlflow import Mlflow
 from eksml.tracking.mlflow_spec import MlflowSpec
 from programs import recorded
@@ -15,6 +15,7 @@ from programs import recorded
 HOST = "lab.abc123.us-west-2.rds.amazonaws.com"
 SECRET_ARN = "arn:aws:secretsmanager:us-west-2:123456789012:secret:rds!db-1-AbCdEf"
 EXISTING = {"kind": "existing", "host": HOST, "database": "mlflow", "secretArn": SECRET_ARN}
+OF_ADMINISTRATOR = {**EXISTING, "makeRole": True}
 ADMIN_PASSWORD = "an administrator's password"
 CLIENT_SECRET = "what the provider knows"
 LOGIN = {
@@ -30,6 +31,8 @@ LOGIN = {
 def mlflow(*, arguments: dict[str, Any] | None = None, **settings: Any) -> Plan:
     """MLflow on an existing database in a team's cluster, with these settings and arguments of the component."""
     spec = parse(MlflowSpec, {"database": EXISTING, **settings})
+    assert isinstance(spec.database, ExistingDatabaseSpec)
+    access = spec.database.access._replace(host=pulumi.Output.from_input(spec.database.host))
 
     def program() -> None:
         provider = k8s.Provider("cluster", kubeconfig="{}")
@@ -46,7 +49,7 @@ def mlflow(*, arguments: dict[str, Any] | None = None, **settings: Any) -> Plan:
             spec,
             cluster_name="lab",
             region="us-west-2",
-            database=DatabaseAccess(pulumi.Output.from_input(HOST), 5432, "mlflow", SECRET_ARN),
+            database=access,
             opts=pulumi.ResourceOptions(providers=[provider]),
             **given,
         )

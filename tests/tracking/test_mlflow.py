@@ -1,7 +1,5 @@
 """MLflow: its pods, its secrets, and who reaches it."""
 
-import hashlib
-import hmac
 import json
 from typing import Any
 
@@ -15,7 +13,7 @@ from eksml.spec import parse
 from eksml.tracking.mlflow_spec import MlflowEntryAuthentication, MlflowSpec, mlflow_problems
 from programs import needs, one
 from refusals import check_problems, problems
-from tracking.mlflow_program import ADMIN_PASSWORD, CLIENT_SECRET, EXISTING, LOGIN, SECRET_ARN, mlflow
+from tracking.mlflow_program import ADMIN_PASSWORD, CLIENT_SECRET, EXISTING, LOGIN, OF_ADMINISTRATOR, SECRET_ARN, mlflow
 
 DEPLOYMENT, JOB = "kubernetes:apps/v1:Deployment", "kubernetes:batch/v1:Job"
 SECRET = "kubernetes:core/v1:Secret"
@@ -39,8 +37,26 @@ def option(plan: Plan, name: str) -> str:
     return arguments[arguments.index(name) + 1]
 
 
-def team_password(team: str) -> str:
-    return hmac.new(ADMIN_PASSWORD.encode(), f"mlflow:{team}".encode(), hashlib.sha256).hexdigest()
+def identity(plan: Plan, service_account: str) -> dict[str, Any]:
+    """The statements of what a service account may do in AWS, by their ids."""
+    (association,) = [
+        each
+        for each in plan.of_type("aws:eks/podIdentityAssociation:PodIdentityAssociation")
+        if each.inputs["serviceAccount"] == service_account
+    ]
+    (policy,) = [each for each in plan.of_type("aws:iam/rolePolicy:RolePolicy") if each.parent == association.parent]
+    return {each["Sid"]: each for each in json.loads(policy.inputs["policy"])["Statement"]}
+
+
+def volume(plan: Plan, name: str, kind: str = DEPLOYMENT) -> Any:
+    (found,) = [each for each in pod(plan, kind)["volumes"] if each["name"] == name]
+    return found
+
+
+def secrets(plan: Plan) -> dict[str, Any]:
+    """What the program says of the content of each Secret, by namespace and name."""
+    found = [each.inputs for each in plan.of_type(SECRET)]
+    return {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each.get("data") for each in found}
 
 
 def test_it_works_alone() -> None:
@@ -53,7 +69,7 @@ def test_it_works_alone() -> None:
 def test_no_secret_is_in_plan_or_manifests() -> None:
     for plan in (mlflow(), mlflow(authentication=LOGIN)):
         everything = json.dumps([resource.inputs for resource in plan.resources]) + json.dumps(objects(plan))
-        for secret in (ADMIN_PASSWORD, CLIENT_SECRET, team_password("vision")):
+        for secret in (ADMIN_PASSWORD, CLIENT_SECRET):
             assert secret not in everything
         assert "[secret]" in everything
 
@@ -71,37 +87,71 @@ def test_the_password_of_the_database_is_mounted_by_pod_identity_and_named_nowhe
         ("password", "password"),
     ]
     for kind in (DEPLOYMENT, JOB):
-        (volume,) = [each for each in pod(plan, kind)["volumes"] if each["name"] == "database"]
-        assert volume["csi"]["volumeAttributes"] == {"secretProviderClass": "mlflow-database"}
+        assert volume(plan, "database", kind)["csi"]["volumeAttributes"] == {"secretProviderClass": "mlflow-database"}
         assert not [each for each in container(plan, kind)["env"] if "valueFrom" in each]
         assert not any("PASSWORD" in name or "URI" in name for name in variables(plan, kind))
 
 
-def test_its_identity_has_a_folder_of_the_bucket_and_one_secret_only() -> None:
+def test_servers_have_a_folder_of_the_bucket_and_the_secret_by_which_they_sign_in() -> None:
     plan = mlflow()
-    statements = json.loads(one(plan, "aws:iam/rolePolicy:RolePolicy").inputs["policy"])["Statement"]
-    found = {each["Sid"]: each for each in statements}
+    found = identity(plan, "mlflow")
     assert found["Artifacts"]["Resource"] == "arn:aws:s3:::lab-models/mlflow/*"
     assert found["ListArtifacts"]["Resource"] == "arn:aws:s3:::lab-models"
     assert found["ListArtifacts"]["Condition"] == {"StringLike": {"s3:prefix": ["mlflow", "mlflow/*"]}}
     assert found["DatabasePassword"]["Resource"] == SECRET_ARN
     assert set(found) == {"Artifacts", "ListArtifacts", "DatabasePassword"}
+    assert set(identity(plan, "mlflow-migration")) == {"DatabasePassword"}
+
+
+def test_an_administrators_secret_is_the_jobs_alone_and_servers_get_a_role_of_their_own() -> None:
+    plan = mlflow(database=OF_ADMINISTRATOR)
+    assert set(identity(plan, "mlflow")) == {"Artifacts", "ListArtifacts"}
+    assert set(identity(plan, "mlflow-migration")) == {"DatabasePassword"}
+    assert volume(plan, "database")["secret"] == {"secretName": "mlflow-database"}
+    assert "csi" in volume(plan, "database", JOB)
+    assert variables(plan, JOB)["DATABASE_ROLE"] == "mlflow"
+    assert secrets(plan)["mlflow/mlflow-database"] is None, "the Job fills it"
+    assert "mlflow/mlflow-database" not in secrets(mlflow())
+    assert "DATABASE_ROLE" not in variables(mlflow(), JOB)
+
+
+def test_the_job_may_fill_the_secrets_that_are_meant_for_it_and_make_none() -> None:
+    for settings, own in (
+        ({}, ["mlflow-sign-in"]),
+        ({"database": OF_ADMINISTRATOR}, ["mlflow-database", "mlflow-sign-in"]),
+    ):
+        roles = [item for item in objects(mlflow(**settings)) if item["kind"] == "Role"]
+        rights = {item["metadata"]["namespace"]: item["rules"] for item in roles}
+        rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "patch"]}
+        assert rights == {
+            "mlflow": [{**rule, "resourceNames": own}],
+            "vision": [{**rule, "resourceNames": ["mlflow"]}],
+        }
+    assert not [item for item in objects(mlflow(authentication=LOGIN)) if item["kind"] == "Role"]
+    plan = mlflow()
+    assert (pod(plan)["serviceAccountName"], pod(plan, JOB)["serviceAccountName"]) == ("mlflow", "mlflow-migration")
+    assert pod(plan, JOB)["automountServiceAccountToken"] is True
 
 
 def test_a_bucket_of_its_own_goes_before_the_platforms() -> None:
     key = "arn:aws:kms:us-west-2:123456789012:key/0123"
     plan = mlflow(artifacts={"bucket": "runs", "prefix": "lab/mlflow", "keyArn": key})
     assert option(plan, "--artifacts-destination") == "s3://runs/lab/mlflow"
-    policy = one(plan, "aws:iam/rolePolicy:RolePolicy").inputs["policy"]
-    assert "arn:aws:s3:::runs/lab/mlflow/*" in policy
-    assert key in policy
+    found = identity(plan, "mlflow")
+    assert found["Artifacts"]["Resource"] == "arn:aws:s3:::runs/lab/mlflow/*"
+    assert found["ArtifactsKey"]["Resource"] == key
 
 
-def test_servers_start_after_the_migration_and_their_identity() -> None:
+def test_servers_start_after_the_migration_and_both_after_their_identities_and_rights() -> None:
     plan = mlflow()
-    before = needs(plan, one(plan, DEPLOYMENT))
-    for kind in (JOB, "aws:eks/podIdentityAssociation:PodIdentityAssociation"):
-        assert one(plan, kind).urn in before
+    assert one(plan, JOB).urn in needs(plan, one(plan, DEPLOYMENT))
+    rights = [
+        *plan.of_type("aws:eks/podIdentityAssociation:PodIdentityAssociation"),
+        *plan.of_type("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding"),
+        *plan.of_type(SECRET),
+    ]
+    assert len(rights) == 2 + 2 + 3
+    assert {each.urn for each in rights} <= needs(plan, one(plan, JOB))
 
 
 def test_the_migration_has_another_name_for_other_content_and_a_stated_time() -> None:
@@ -112,27 +162,29 @@ def test_the_migration_has_another_name_for_other_content_and_a_stated_time() ->
     assert usual != other
 
 
-def test_other_passwords_make_the_migration_run_again() -> None:
+def test_another_password_of_the_administrator_or_other_teams_make_the_migration_run_again() -> None:
     plan = mlflow()
-    users = one(plan, SECRET, "lab-mlflow-mlflow-users")
-    assert one(plan, JOB).options["replaceWith"] == [users.urn]
+    assert one(plan, JOB).options["replaceWith"] == [one(plan, SECRET, "lab-mlflow-mlflow-admin").urn]
+    more = mlflow(arguments={"teams": ["speech", "vision"]})
+    assert one(plan, JOB).inputs["metadata"]["name"] != one(more, JOB).inputs["metadata"]["name"]
 
 
-def test_each_team_has_a_user_whose_password_follows_from_the_administrators() -> None:
-    secrets = {
-        (item["metadata"]["namespace"], item["metadata"]["name"]): item
-        for item in objects(mlflow(arguments={"teams": ["speech", "vision"]}))
-        if item["kind"] == "Secret"
+def test_each_team_and_the_notebooks_have_a_secret_that_the_job_fills() -> None:
+    plan = mlflow(arguments={"teams": ["speech", "vision"], "namespaces": ["jupyterhub"]})
+    assert set(variables(plan, JOB)["MLFLOW_USERS"].split()) == {"speech", "vision", "jupyterhub"}
+    assert secrets(plan) == {
+        "mlflow/mlflow-admin": "[secret]",
+        "mlflow/mlflow-sign-in": None,
+        **dict.fromkeys(("jupyterhub/mlflow", "speech/mlflow", "vision/mlflow")),
     }
-    assert {("speech", "mlflow"), ("vision", "mlflow"), ("mlflow", "mlflow-users")} <= set(secrets)
 
 
 def test_the_server_does_not_get_the_passwords_of_users() -> None:
     plan = mlflow()
     mounted = [each["secret"]["secretName"] for each in pod(plan)["volumes"] if "secret" in each]
-    assert mounted == ["mlflow-server"]
-    assert variables(plan)["MLFLOW_SECRETS"] == "/secrets/mlflow-server"
-    assert variables(plan, JOB)["MLFLOW_SECRETS"] == "/secrets/mlflow-users"
+    assert mounted == ["mlflow-sign-in"]
+    assert variables(plan)["MLFLOW_SECRETS"] == "/secrets/mlflow-sign-in"
+    assert variables(plan, JOB)["MLFLOW_SECRETS"] == "/secrets/mlflow-admin"
 
 
 def test_with_an_identity_provider_it_has_no_users_and_the_load_balancer_a_secret() -> None:
@@ -191,12 +243,11 @@ def test_pods_write_to_their_own_volumes_only() -> None:
     for kind in (DEPLOYMENT, JOB):
         plan = mlflow()
         assert pod(plan, kind)["securityContext"]["runAsNonRoot"] is True
-        assert pod(plan, kind)["automountServiceAccountToken"] is False
         assert pod(plan, kind)["enableServiceLinks"] is False, "a variable MLFLOW_PORT of its Service would be obeyed"
         security = container(plan, kind)["securityContext"]
         assert security["readOnlyRootFilesystem"] is True
-        (state,) = [each for each in pod(plan, kind)["volumes"] if each["name"] == "state"]
-        assert state["emptyDir"]["medium"] == "Memory", "it has the password"
+        assert volume(plan, "state", kind)["emptyDir"]["medium"] == "Memory", "it has the password"
+    assert pod(mlflow())["automountServiceAccountToken"] is False
 
 
 def test_several_servers_keep_off_each_other_and_all_but_one_stay() -> None:

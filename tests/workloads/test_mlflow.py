@@ -25,36 +25,40 @@ from moto.server import ThreadedMotoServer
 from eksml.plan import Plan
 from parts import need_program
 from programs import one
-from tracking.mlflow_program import ADMIN_PASSWORD, mlflow
-from tracking.test_mlflow import team_password
+from tracking.mlflow_program import ADMIN_PASSWORD, OF_ADMINISTRATOR, mlflow
 from workloads.model_servers import SERVERS
 from workloads.postgresql import postgresql
 from workloads.scripts import free_port, lose
+from workloads.secrets_api import TOKEN, secrets_api
 
 # Its packages do not go together with the project's: it has an environment of its own.
 pytestmark = pytest.mark.workload(module="moto", group="test")
 
-BUCKET, USER = "lab-models", "administrator"
-# With what a password file and an address would take for their own.
-PASSWORD, ROTATED = r"p:a\s%2Fs@1", r"r:o\t%2Fa@2"
-VISION = ("vision", team_password("vision"))
+BUCKET = "lab-models"
+# As on RDS: one who is superuser, whom nobody is, and one who may make roles and owns the database.
+SUPERUSER, USER, DATABASE = "rdsadmin", "administrator", "mlflow"
+# With what an address, a password file or a service file would take for their own.
+PASSWORD, ROTATED = r"p:a\s%2F=#s@1", r"#r:o\t%2F;[a]@2"
 SECONDS_TO_START = 180
+DEPLOYMENT, JOB = "kubernetes:apps/v1:Deployment", "kubernetes:batch/v1:Job"
+SEARCH = "/api/2.0/mlflow/experiments/search?max_results=10"
 
 
 class Lab:
     """A database, a bucket, and the directories that are the volumes of the pods."""
 
-    def __init__(self, folder: Path, database_port: int, s3: str):
+    def __init__(self, folder: Path, database_port: int, s3: str, secrets: dict[str, dict[str, str]], api: str):
         self.folder, self._database_port, self.s3 = folder, database_port, s3
-        self.plan: Plan = mlflow()
+        self.secrets, self._api = secrets, api
+        self.plan: Plan = mlflow(database=OF_ADMINISTRATOR)
+        self.password = PASSWORD
         self.port, self.metrics_port = free_port(), free_port()
         self.server: subprocess.Popen[bytes] | None = None
         scripts = one(self.plan, "kubernetes:core/v1:ConfigMap").inputs["data"]
         certificates = (folder / "certificate.pem").read_text()
         self.write("/scripts", {**scripts, "rds-certificates.pem": certificates})
-        self.rotate(PASSWORD)
-        self.write("/secrets/mlflow-server", {"flask-secret-key": "the same for all replicas"})
-        self.write("/secrets/mlflow-users", {"admin": ADMIN_PASSWORD, "vision": VISION[1]})
+        self.write("/secrets/mlflow-admin", {"password": ADMIN_PASSWORD})
+        self.write("/var/run/secrets/kubernetes.io/serviceaccount", {"ca.crt": certificates, "token": TOKEN})
 
     def write(self, directory: str, files: Mapping[str, str]) -> None:
         """Fills a volume."""
@@ -67,10 +71,11 @@ class Lab:
         """Where a path of a container is on this machine."""
         return self.folder / "root" / path.lstrip("/")
 
-    def rotate(self, password: str) -> None:
-        """What the driver mounts of the database's secret."""
-        whole = json.dumps({"username": USER, "password": password})
-        self.write("/secrets/database", {"username": USER, "password": password, "secret": whole})
+    @property
+    def vision(self) -> tuple[str, str]:
+        """The user of a team."""
+        secret = self.secrets["vision/mlflow"]
+        return secret["username"], secret["password"]
 
     @cached_property
     def python(self) -> str:
@@ -97,9 +102,10 @@ class Lab:
         substitutes = {
             "DATABASE_HOST": "localhost",
             "DATABASE_PORT": str(self._database_port),
-            "DATABASE_NAME": "postgres",
+            "DATABASE_NAME": DATABASE,
             "PORT": str(self.port),
             "METRICS_PORT": str(self.metrics_port),
+            "KUBERNETES_API": self._api,
         }
         rendered = {each["name"]: self._substituted(each["value"]) for each in container["env"]}
         assert {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME"} <= set(rendered)
@@ -115,23 +121,26 @@ class Lab:
         return [self.python if word == "python" else word for word in words], environment
 
     def _substituted(self, text: str) -> str:
-        mounts = "|".join(("/scripts", "/secrets", "/run/mlflow", "/tmp"))  # noqa: S108
+        mounts = "|".join(("/scripts", "/secrets", "/run/mlflow", "/tmp", "/var/run/secrets"))  # noqa: S108
         return re.sub(rf"^({mounts})(?=/|$)", lambda found: str(self.place(found[1])), text)
 
     def migrate(self) -> str:
         """Runs the Job; gives what it said."""
-        command, environment = self.started(
-            "kubernetes:batch/v1:Job", self.container("kubernetes:batch/v1:Job")["command"]
-        )
+        # What the driver mounts of the administrator's secret.
+        whole = json.dumps({"username": USER, "password": self.password})
+        self.write("/secrets/database", {"username": USER, "password": self.password, "secret": whole})
+        command, environment = self.started(JOB, self.container(JOB)["command"])
         run = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr[-5000:]
+        # What the kubelet mounts in pods of servers.
+        self.write("/secrets/database", self.secrets["mlflow/mlflow-database"])
+        self.write("/secrets/mlflow-sign-in", self.secrets["mlflow/mlflow-sign-in"])
         return run.stdout
 
     def start(self) -> None:
         """Starts the server, as the kubelet does, and waits until it is ready."""
-        kind = "kubernetes:apps/v1:Deployment"
-        container = self.container(kind)
-        command, environment = self.started(kind, [*container["command"], *container["args"]])
+        container = self.container(DEPLOYMENT)
+        command, environment = self.started(DEPLOYMENT, [*container["command"], *container["args"]])
         log = self.folder / "log"
         with log.open("wb") as written:
             self.server = subprocess.Popen(command, env=environment, cwd="/", stdout=written, stderr=written)
@@ -148,11 +157,12 @@ class Lab:
         self.server.send_signal(signal.SIGTERM)
         return self.server.wait(60)
 
-    def is_alive(self) -> bool:
-        """What the liveness probe says."""
-        kind = "kubernetes:apps/v1:Deployment"
-        command, environment = self.started(kind, self.container(kind)["livenessProbe"]["exec"]["command"])
-        return subprocess.run(command, env=environment, cwd="/", capture_output=True, check=False).returncode == 0
+    def wait_until_let_in(self, user: tuple[str, str]) -> None:
+        """Waits until it answers a user."""
+        deadline = time.monotonic() + 30
+        while (status := self.ask(SEARCH, user)[0]) != 200:
+            assert time.monotonic() < deadline, status
+            time.sleep(0.5)
 
     def ask(
         self, path: str, user: tuple[str, str] | None = None, *, port: int | None = None, host: str | None = None
@@ -176,8 +186,8 @@ class Lab:
         environment = {
             "PATH": os.environ["PATH"],
             "MLFLOW_TRACKING_URI": f"http://localhost:{self.port}",
-            "MLFLOW_TRACKING_USERNAME": VISION[0],
-            "MLFLOW_TRACKING_PASSWORD": VISION[1],
+            "MLFLOW_TRACKING_USERNAME": self.vision[0],
+            "MLFLOW_TRACKING_PASSWORD": self.vision[1],
             "MLFLOW_DISABLE_TELEMETRY": "true",
             **variables,
         }
@@ -189,7 +199,7 @@ class Lab:
     def previous(self, *arguments: str) -> str:
         """Runs the previous minor version of MLflow on the database."""
         options = f"sslmode=require&sslrootcert={self.folder / 'certificate.pem'}"
-        address = f"postgresql+psycopg2://{USER}@localhost:{self._database_port}/postgres?{options}"
+        address = f"postgresql+psycopg2://{USER}@localhost:{self._database_port}/{DATABASE}?{options}"
         command = ["uv", "run", "--quiet", "--no-project", "--isolated", "--python", sys.executable]
         command += ["--with-requirements", str(SERVERS / "mlflow_previous.txt"), "mlflow", *arguments]
         environment = {**os.environ, "PGPASSWORD": PASSWORD, "MLFLOW_TRACKING_URI": address}
@@ -197,13 +207,14 @@ class Lab:
         assert run.returncode == 0, run.stderr[-5000:]
         return run.stdout
 
-    def sql(self, statement: str) -> str:
-        """What the database answers."""
+    def sql(self, statement: str, *, database: str = DATABASE, role: str = SUPERUSER) -> str:
+        """What the database answers its superuser, or one who has become another role."""
         psql = need_program("psql", "postgresql-client")
-        address = f"host=localhost port={self._database_port} dbname=postgres user={USER}"
-        command = [psql, address, "--tuples-only", "--no-align", "--command", statement]
+        address = f"host=localhost port={self._database_port} dbname={database} user={SUPERUSER}"
+        command = [psql, f"{address} options='-c role={role}'", "--tuples-only", "--no-align", "--command", statement]
         environment = {**os.environ, "PGPASSWORD": PASSWORD}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return (run.stdout or run.stderr).strip()
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +240,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     moto.start()
     address = "http://{}:{}".format(*moto.get_host_and_port())
     boto3.client("s3", **s3_settings(address)).create_bucket(Bucket=BUCKET)
-    with postgresql(USER, password=PASSWORD, certificate=both) as port:
-        made = Lab(folder, port, address)
+    names = ("mlflow/mlflow-database", "mlflow/mlflow-sign-in", "vision/mlflow", "speech/mlflow")
+    secrets: dict[str, dict[str, str]] = {name: {} for name in names}
+    with postgresql(SUPERUSER, password=PASSWORD, certificate=both) as port, secrets_api(secrets, both) as api:
+        made = Lab(folder, port, address, secrets, api)
+        made.sql(f"create role {USER} login createdb createrole password '{PASSWORD}'", database="postgres")
+        made.sql(f"create database {DATABASE} owner {USER}", database="postgres")
         made.previous("experiments", "create", "--experiment-name", "before")
         yield made
         if made.server:
@@ -248,6 +263,8 @@ def s3_settings(address: str) -> dict[str, Any]:
 def running(lab: Lab) -> Lab:
     """The same after the migration, with a server."""
     before = lab.sql("select version_num from alembic_version")
+    # As a version before made it, which anybody who knew the administrator's could.
+    lab.secrets["vision/mlflow"]["password"] = "0" * 64
     lab.migrate()
     assert lab.sql("select version_num from alembic_version") != before, "no other schema: take an older version"
     lab.start()
@@ -257,6 +274,25 @@ def running(lab: Lab) -> Lab:
 def test_the_job_upgrades_the_schema_of_the_previous_version_and_makes_the_users(running: Lab) -> None:
     assert running.sql("select name from experiments order by name") == "Default\nbefore"
     assert running.sql("select username, is_admin from users order by username") == "admin|t\nvision|f"
+    made = [*running.secrets["mlflow/mlflow-database"].values(), *running.secrets["mlflow/mlflow-sign-in"].values()]
+    passwords = {value for value in (running.vision[1], *made) if re.fullmatch("[0-9a-f]{48}", value)}
+    assert len(passwords) == 3, "of the team, of the role, and what signs sessions"
+
+
+def test_the_server_signs_in_by_a_role_that_reads_and_writes_rows_only(running: Lab) -> None:
+    connections = "select distinct usename from pg_stat_activity where usename <> current_user"
+    assert running.sql(connections) == "mlflow"
+    rights = "select rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls from pg_roles"
+    assert running.sql(f"{rights} where rolname = 'mlflow'") == "f|f|f|f|f"
+    for statement in (
+        "create database other",
+        "create role other",
+        "create table other (id int)",
+        "drop table experiments",
+        "alter table users add other int",
+        "truncate experiments",
+    ):
+        assert re.search("permission denied|must be owner", running.sql(statement, role="mlflow")), statement
 
 
 def test_a_run_an_artifact_and_a_registered_model_are_found_again(running: Lab) -> None:
@@ -275,19 +311,19 @@ def test_artifacts_go_through_the_server_into_its_folder_of_the_bucket(running: 
 
 
 def test_only_users_get_in_and_only_by_names_that_are_its_own(running: Lab) -> None:
-    path = "/api/2.0/mlflow/experiments/search?max_results=10"
-    assert running.ask(path, VISION)[0] == 200
-    assert running.ask(path, ("admin", ADMIN_PASSWORD))[0] == 200
-    assert running.ask(path, ("vision", "wrong"))[0] == 401
-    assert running.ask(path)[0] == 401
-    assert running.ask(path, VISION, host="mlflow.mlflow.svc:5000")[0] == 200
-    assert running.ask(path, VISION, host="evil.example.com")[0] == 403
+    assert running.ask(SEARCH, running.vision)[0] == 200
+    assert running.ask(SEARCH, ("admin", ADMIN_PASSWORD))[0] == 200
+    assert running.ask(SEARCH, ("vision", "wrong"))[0] == 401
+    assert running.ask(SEARCH, ("vision", "0" * 64))[0] == 401
+    assert running.ask(SEARCH)[0] == 401
+    assert running.ask(SEARCH, running.vision, host="mlflow.mlflow.svc:5000")[0] == 200
+    assert running.ask(SEARCH, running.vision, host="evil.example.com")[0] == 403
 
 
 def test_its_metrics_are_on_a_port_of_their_own(running: Lab) -> None:
     from eksml.catalog import exporters
 
-    assert running.ask("/metrics", VISION)[0] == 403
+    assert running.ask("/metrics", running.vision)[0] == 403
     status, text = running.ask("/metrics", port=running.metrics_port)
     assert status == 200
     exported = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
@@ -305,18 +341,43 @@ def test_no_argument_or_variable_of_its_processes_has_the_password(running: Lab)
             continue
         if str(running.folder / "root").encode() in told:
             seen += 1
-            assert PASSWORD.encode() not in told
+            for password in (PASSWORD, running.secrets["mlflow/mlflow-database"]["password"], running.vision[1]):
+                assert password.encode() not in told
     assert seen >= 3
 
 
-def test_a_rotated_password_makes_it_start_anew_and_everything_is_there(running: Lab) -> None:
-    assert running.is_alive()
+def test_a_rotation_of_the_administrators_password_is_none_of_the_servers(running: Lab) -> None:
     running.sql(f"alter user {USER} password '{ROTATED}'")
-    running.rotate(ROTATED)
-    assert not running.is_alive()
-    assert running.stop() == 0
-    running.start()
-    assert running.is_alive()
+    running.password = ROTATED
+    _drop_connections(running)
+    assert running.ask(SEARCH, running.vision)[0] == 200
+
+
+def test_a_database_user_that_has_changed_is_used_from_the_next_connection_on_without_a_restart(running: Lab) -> None:
+    running.sql(f"create role mlflow_clone login password '{ROTATED}' in role mlflow")
+    running.write("/secrets/database", {"username": "mlflow_clone", "password": ROTATED})
+    running.sql("alter role mlflow password null")
+    _drop_connections(running)
+    running.wait_until_let_in(running.vision)
     # Through the server too, instead of by an address of the bucket that the server signs.
     found = running.client("read", MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD="false")
     assert (found["version"], found["bytes"]) == ("1", 256 * 4096)
+
+
+def test_a_team_that_is_gone_is_locked_out_and_the_others_keep_what_they_have(running: Lab) -> None:
+    before = {name: dict(secret) for name, secret in running.secrets.items()}
+    running.plan = mlflow(database=OF_ADMINISTRATOR, arguments={"teams": ["speech", "without"]})
+    said = running.migrate()
+    assert "locked the user vision out" in said
+    assert "no Secret mlflow" in said, "a team that deletes its own is no reason to stop"
+    assert running.secrets["mlflow/mlflow-database"] == before["mlflow/mlflow-database"]
+    users = {"users": "speech without"}
+    assert running.secrets["mlflow/mlflow-sign-in"] == before["mlflow/mlflow-sign-in"] | users
+    assert running.ask(SEARCH, running.vision)[0] == 401
+    assert running.ask(SEARCH, ("speech", running.secrets["speech/mlflow"]["password"]))[0] == 200
+    assert running.stop() == 0
+
+
+def _drop_connections(lab: Lab) -> None:
+    """Ends the connections of servers, which then make new ones."""
+    lab.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename ~ 'mlflow'")

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from eksml import names
+from eksml.addresses import LINK_LOCAL
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
 from eksml.controllers import operator_namespace
 from eksml.errors import Problem, SpecError
 from eksml.image_registry import image_of
+from eksml.kubernetes_object import pulumi_type
 from eksml.service_access import ServiceAccess, port_forward
 from eksml.storage.postgresql import DatabaseAccess
 from eksml.tenancy.network_policies import network_policies
-from eksml.tracking.mlflow_identity import policy
+from eksml.tracking.mlflow_identity import artifacts_statements, policy, secret_statements
 from eksml.tracking.mlflow_pods import (
+    ADMIN_SECRET,
     DATABASE_SECRET,
+    MIGRATION,
     PORT,
     SERVER,
     SERVER_LABELS,
-    SERVER_SECRET,
     SERVICE_ACCOUNT,
-    USERS_SECRET,
+    SIGN_IN_SECRET,
     migration_template,
     scripts_config_map,
     server_template,
@@ -36,18 +37,25 @@ from eksml.tracking.mlflow_pods import (
 from eksml.tracking.mlflow_spec import ADMIN, LOGIN_SECRET, MlflowBasicAuthentication, MlflowSpec
 
 _NAMESPACE = names.MLFLOW_NAMESPACE
-_LINK_LOCAL = "169.254.0.0/16"
+_RBAC = "rbac.authorization.k8s.io/v1"
+_BINDING = {
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": MIGRATION},
+    "subjects": [{"kind": "ServiceAccount", "name": MIGRATION, "namespace": _NAMESPACE}],
+}
 
 
 class Mlflow(Component):
     """MLflow's server on a PostgreSQL database and a bucket, with a user for each team.
 
-    It needs the Secrets Store CSI driver with AWS's provider and rotation on, and the Pod Identity agent. The password
-    of the database goes from Secrets Manager into files of the pods: it is in no program, state, Plan or manifest. When
-    it has been rotated, servers start anew and read it again.
+    It needs the Secrets Store CSI driver with AWS's provider and rotation on, and the Pod Identity agent. Before
+    servers of a version start, a Job upgrades the schema of the database and makes MLflow's users; it runs again when
+    the version, the teams or the administrator's password change. It signs in by the database's secret. So do the
+    servers, unless that secret is an administrator's (`make_role`): then the Job makes a role for them, which does
+    nothing but read and write rows.
 
-    A Job upgrades the schema of the database and makes the users before servers of a version start; it runs again when
-    the version, the teams or the administrator's password change.
+    Passwords are in no program, state, Plan or manifest: that of the database goes from Secrets Manager into files of
+    pods, those of the role and of teams are made by the Job, once, and kept in Secrets of the cluster. Servers use
+    one that has changed from their next connection on.
 
     Raises SpecError without a bucket, or without the secret that its authentication needs.
 
@@ -98,14 +106,16 @@ class Mlflow(Component):
         self._spec = spec
         self._bucket = _bucket(spec, bucket)
         self._made: list[pulumi.Resource] = [operator_namespace(self, _NAMESPACE)]
-        self._identity(cluster_name, database, spec.artifacts.key_arn or key_arn, region)
+        self._identities(cluster_name, database, spec.artifacts.key_arn or key_arn, region)
         self._network_policies(database, load_balancer_cidrs)
-        self._add("v1", "ServiceAccount", SERVICE_ACCOUNT, {"automountServiceAccountToken": False})
+        for account in (SERVICE_ACCOUNT, MIGRATION):
+            self._add("v1", "ServiceAccount", account, {"automountServiceAccountToken": False})
         provider_class = _secret_provider_class(database)
         self._add("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", DATABASE_SECRET, {"spec": provider_class})
         labels = {**dict.fromkeys(namespaces), **{team: {names.TEAM_LABEL: team} for team in teams}}
-        secrets = self._secrets(labels, admin_password, client_secret)
-        self._servers(database, region, host, secrets)
+        secrets = self._given_secrets(admin_password, client_secret)
+        self._filled_secrets(labels, database)
+        self._servers(database, region, host, labels, secrets)
         self._service()
         if has_prometheus:
             monitor = {"selector": {"matchLabels": SERVER_LABELS}, "podMetricsEndpoints": [{"port": "metrics"}]}
@@ -134,7 +144,7 @@ class Mlflow(Component):
             **({"annotations": dict(annotations)} if annotations else {}),
         }
         made = pulumi.CustomResource(
-            f"kubernetes:{'core/v1' if api_version == 'v1' else api_version}:{kind}",
+            pulumi_type(api_version, kind),
             f"{self.resource_name}-{names.fitted(name, 40)}{place}",
             {
                 "apiVersion": api_version,
@@ -147,18 +157,23 @@ class Mlflow(Component):
         self._made.append(made)
         return made
 
-    def _identity(
+    def _identities(
         self, cluster_name: pulumi.Input[str], database: DatabaseAccess, key_arn: str | None, region: str
     ) -> None:
-        identity = PodIdentity(
-            self.resource_name,
-            PodIdentitySpec(namespace=_NAMESPACE, service_account=SERVICE_ACCOUNT),
-            cluster_name=cluster_name,
-            policy=policy(self._bucket, self._spec.artifacts.prefix, key_arn, database, region),
-            tags=self.own_tags,
-            opts=self.child(),
-        )
-        self._made.append(identity)
+        artifacts = artifacts_statements(self._bucket, self._spec.artifacts.prefix, key_arn, region)
+        secret = secret_statements(database)
+        servers = [artifacts] if database.make_role else [artifacts, secret]
+        accounts = {"": (SERVICE_ACCOUNT, servers), "-migration": (MIGRATION, [secret])}
+        for ending, (account, statements) in accounts.items():
+            identity = PodIdentity(
+                f"{self.resource_name}{ending}",
+                PodIdentitySpec(namespace=_NAMESPACE, service_account=account),
+                cluster_name=cluster_name,
+                policy=policy(*statements),
+                tags=self.own_tags,
+                opts=self.child(),
+            )
+            self._made.append(identity)
 
     def _network_policies(self, database: DatabaseAccess, load_balancer_cidrs: Sequence[str]) -> None:
         policies = {**network_policies(load_balancer_cidrs), **_own_policies(database)}
@@ -170,38 +185,53 @@ class Mlflow(Component):
                 opts=self.child(depends_on=self._made[:1]),
             )
 
-    def _secrets(
-        self,
-        users: Mapping[str, Mapping[str, str] | None],
-        admin_password: pulumi.Input[str] | None,
-        client_secret: pulumi.Input[str] | None,
+    def _given_secrets(
+        self, admin_password: pulumi.Input[str] | None, client_secret: pulumi.Input[str] | None
     ) -> list[pulumi.Resource]:
-        """Makes the Secrets, those of users by namespace with its label; gives those whose change migrates again."""
+        """Makes the Secret of what the stack gives; gives those whose change migrates again."""
         authentication = self._spec.authentication
-        if not isinstance(authentication, MlflowBasicAuthentication):
-            login = {"clientID": authentication.client_id, "clientSecret": _given(client_secret, "client_secret")}
-            self._secret(LOGIN_SECRET, login)
-            return []
-        admin = _given(admin_password, "admin_password")
-        passwords = {user: _derived(admin, f"mlflow:{user}") for user in users}
-        self._secret(SERVER_SECRET, {"flask-secret-key": _derived(admin, "mlflow-server")})
-        for user, password in passwords.items():
-            values = {"username": user, "password": password}
-            self._secret(names.MLFLOW_SECRET, values, user, labels=users[user])
-        return [self._secret(USERS_SECRET, {ADMIN: admin, **passwords})]
+        if isinstance(authentication, MlflowBasicAuthentication):
+            return [self._secret(ADMIN_SECRET, {"password": _given(admin_password, "admin_password")})]
+        login = {"clientID": authentication.client_id, "clientSecret": _given(client_secret, "client_secret")}
+        self._secret(LOGIN_SECRET, login)
+        return []
+
+    def _filled_secrets(self, users: Mapping[str, Mapping[str, str] | None], database: DatabaseAccess) -> None:
+        """Makes the Secrets that the Job fills, those of users by namespace with its label, and the right to do so."""
+        filled: dict[str, list[str]] = {_NAMESPACE: [DATABASE_SECRET] if database.make_role else []}
+        if isinstance(self._spec.authentication, MlflowBasicAuthentication):
+            filled[_NAMESPACE].append(SIGN_IN_SECRET)
+            filled |= {user: [names.MLFLOW_SECRET] for user in users}
+        for namespace, secrets in filled.items():
+            labels = users.get(namespace)
+            for secret in secrets:
+                self._secret(secret, None, namespace, labels)
+            if secrets:
+                # Who may make Secrets may make the token of any service account: these are there, and are named.
+                right = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "patch"]}
+                role = {"rules": [{**right, "resourceNames": secrets}]}
+                self._add(_RBAC, "Role", MIGRATION, role, namespace, labels)
+                self._add(_RBAC, "RoleBinding", MIGRATION, _BINDING, namespace, labels)
 
     def _secret(
         self,
         name: str,
-        values: dict[str, Any],
+        values: dict[str, Any] | None,
         namespace: str = _NAMESPACE,
         labels: Mapping[str, str] | None = None,
     ) -> pulumi.Resource:
         # Pulumi replaces a Secret whose content changes, and there is no second one of its name.
-        fields = {"stringData": pulumi.Output.secret(values)}
+        fields = {"stringData": pulumi.Output.secret(values)} if values else {}
         return self._add("v1", "Secret", name, fields, namespace, labels, delete_before_replace=True)
 
-    def _servers(self, database: DatabaseAccess, region: str, host: str | None, secrets: list[pulumi.Resource]) -> None:
+    def _servers(
+        self,
+        database: DatabaseAccess,
+        region: str,
+        host: str | None,
+        users: Iterable[str],
+        secrets: list[pulumi.Resource],
+    ) -> None:
         spec, image = self._spec, image_of("mlflow", self.image_registry)
         scripts = scripts_config_map(spec, region)
         self._add(scripts.api_version, scripts.kind, scripts.name, scripts.body)
@@ -210,9 +240,10 @@ class Mlflow(Component):
             "DATABASE_PORT": pulumi.Output.from_input(database.port).apply(str),
             "DATABASE_NAME": database.database,
         }
-        self._migration(migration_template(spec, scripts, reached, image=image), secrets)
+        common: dict[str, Any] = {"has_role": database.make_role, "image": image}
+        self._migration(migration_template(spec, scripts, reached, users=users, **common), secrets)
         artifacts = self._bucket.apply(lambda bucket: f"s3://{bucket}/{spec.artifacts.prefix}")
-        template = server_template(spec, scripts, reached, image=image, region=region, artifacts=artifacts, host=host)
+        template = server_template(spec, scripts, reached, region=region, artifacts=artifacts, host=host, **common)
         deployment = {
             "replicas": spec.replicas,
             "selector": {"matchLabels": SERVER_LABELS},
@@ -260,11 +291,6 @@ def _given(secret: pulumi.Input[str] | None, argument: str) -> pulumi.Output[str
     return pulumi.Output.secret(secret)
 
 
-def _derived(admin_password: pulumi.Output[str], purpose: str) -> pulumi.Output[str]:
-    """A password that follows from the administrator's, and does not lead back to one that is long enough."""
-    return admin_password.apply(lambda text: hmac.new(text.encode(), purpose.encode(), hashlib.sha256).hexdigest())
-
-
 def _secret_provider_class(database: DatabaseAccess) -> dict[str, Any]:
     arn = pulumi.Output.from_input(database.secret_arn)
     fields = ("username", "password")
@@ -289,7 +315,7 @@ def _region_of(arn: str) -> str:
 
 def _own_policies(database: DatabaseAccess) -> dict[str, Any]:
     teams = {"namespace_selector": {"match_expressions": [{"key": names.TEAM_LABEL, "operator": "Exists"}]}}
-    anywhere = {"ip_block": {"cidr": "0.0.0.0/0", "except_": [_LINK_LOCAL]}}
+    anywhere = {"ip_block": {"cidr": "0.0.0.0/0", "except_": [LINK_LOCAL]}}
     return {
         "teams": {
             "pod_selector": {"match_labels": SERVER_LABELS},

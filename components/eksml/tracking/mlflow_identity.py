@@ -1,4 +1,4 @@
-"""What MLflow's pods may do in AWS: a folder of a bucket, and the secret of the database."""
+"""What MLflow's pods may do in AWS: servers have a folder of a bucket, and who signs in to the database its secret."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ import pulumi
 from eksml.catalog import partition
 from eksml.storage.postgresql import DatabaseAccess
 
-
-def policy(
-    bucket: pulumi.Input[str], prefix: str, key_arn: str | None, database: DatabaseAccess, region: str
-) -> pulumi.Output[str]:
-    """An IAM policy document as JSON: to read and write below a prefix, and to read one secret."""
-    known = pulumi.Output.all(bucket=bucket, secret_arn=database.secret_arn, secret_key_arn=database.key_arn)
-    return known.apply(lambda values: _policy(partition(region), prefix.strip("/"), key_arn, **values))
+Statements = pulumi.Output[list[dict[str, Any]]]
 
 
-def _policy(
-    aws: str, prefix: str, key_arn: str | None, *, bucket: str, secret_arn: str, secret_key_arn: str | None
-) -> str:
-    bucket_arn = f"arn:{aws}:s3:::{bucket}"
-    statements = [
+def artifacts_statements(bucket: pulumi.Input[str], prefix: str, key_arn: str | None, region: str) -> Statements:
+    """To read and write below a prefix of a bucket."""
+    given = pulumi.Output.from_input(bucket)
+    return given.apply(lambda name: _artifacts(f"arn:{partition(region)}:s3:::{name}", prefix.strip("/"), key_arn))
+
+
+def secret_statements(database: DatabaseAccess) -> Statements:
+    """To read the secret of a database."""
+    return pulumi.Output.all(secret_arn=database.secret_arn, key_arn=database.key_arn).apply(
+        lambda known: _secret(**known)
+    )
+
+
+def policy(*statements: Statements) -> pulumi.Output[str]:
+    """An IAM policy document as JSON."""
+    return pulumi.Output.all(*statements).apply(
+        lambda lists: json.dumps({"Version": "2012-10-17", "Statement": [each for some in lists for each in some]})
+    )
+
+
+def _artifacts(bucket_arn: str, prefix: str, key_arn: str | None) -> list[dict[str, Any]]:
+    return [
         {
             "Sid": "ListArtifacts",
             "Effect": "Allow",
@@ -43,16 +54,20 @@ def _policy(
             ],
             "Resource": f"{bucket_arn}/{prefix}/*",
         },
+        *_key("ArtifactsKey", ["kms:Decrypt", "kms:GenerateDataKey"], key_arn, "s3.*"),
+    ]
+
+
+def _secret(secret_arn: str, key_arn: str | None) -> list[dict[str, Any]]:
+    return [
         {
             "Sid": "DatabasePassword",
             "Effect": "Allow",
             "Action": ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
             "Resource": secret_arn,
         },
-        *_key("ArtifactsKey", ["kms:Decrypt", "kms:GenerateDataKey"], key_arn, "s3.*"),
-        *_key("PasswordKey", ["kms:Decrypt"], secret_key_arn, "secretsmanager.*"),
+        *_key("PasswordKey", ["kms:Decrypt"], key_arn, "secretsmanager.*"),
     ]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def _key(sid: str, actions: list[str], key_arn: str | None, service: str) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -18,15 +18,21 @@ SERVER = "mlflow"
 PORT, METRICS_PORT = names.MLFLOW_PORT, 9090
 SERVER_LABELS = {"app.kubernetes.io/name": SERVER}
 MIGRATION_LABELS = {"app.kubernetes.io/name": "mlflow-migration"}
-DATABASE_SECRET = "mlflow-database"
-"""The SecretProviderClass, and where its files are mounted below /secrets."""
-SERVER_SECRET = "mlflow-server"
-USERS_SECRET = "mlflow-users"
 SERVICE_ACCOUNT = "mlflow"
+MIGRATION = "mlflow-migration"
+"""The service account of the Job, and its rights."""
+DATABASE_SECRET = "mlflow-database"
+"""The SecretProviderClass of the database's secret, and the Secret with the servers' own role."""
+ADMIN_SECRET = "mlflow-admin"
+SIGN_IN_SECRET = "mlflow-sign-in"
+"""What servers sign sessions with, and the users that there are."""
+
+_ROLE = "mlflow"
 
 _SCRIPTS = "/scripts"
 _SECRETS = "/secrets"
 _STATE = "/run/mlflow"
+_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _CERTIFICATES = "rds-certificates.pem"
 _USER_ID = 1000
 # A load balancer needs as long to learn that a pod goes.
@@ -50,6 +56,7 @@ def server_template(
     scripts: KubernetesObject,
     database: Mapping[str, Any],
     *,
+    has_role: bool,
     image: str,
     region: str,
     artifacts: Any,
@@ -61,6 +68,7 @@ def server_template(
         spec: MLflow.
         scripts: the ConfigMap with its programs.
         database: the variables that say where the database is.
+        has_role: whether servers sign in to it by a role of their own, instead of by the database's secret.
         image: its image.
         region: that of its bucket.
         artifacts: where artifacts lie, as s3://BUCKET/PREFIX.
@@ -71,7 +79,7 @@ def server_template(
         "image": image,
         "command": ["python", f"{_SCRIPTS}/serve.py"],
         "args": _arguments(spec, artifacts, host),
-        "env": environment({**_variables(spec, scripts, database, SERVER_SECRET), **_server_variables(region)}),
+        "env": environment({**_variables(spec, scripts, database, SIGN_IN_SECRET), **_server_variables(region)}),
         "ports": [{"name": "http", "containerPort": PORT}, {"name": "metrics", "containerPort": METRICS_PORT}],
         "resources": resources("500m", f"{spec.memory_gib}Gi", f"{spec.memory_gib}Gi"),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(_DRAIN_SECONDS)]}}},
@@ -81,7 +89,9 @@ def server_template(
     return {
         "metadata": {"labels": SERVER_LABELS},
         "spec": {
-            **_pod(spec, scripts, SERVER_SECRET, container),
+            **_pod(spec, scripts, SIGN_IN_SECRET, container, _own_role() if has_role else _secret_of_database()),
+            "serviceAccountName": SERVICE_ACCOUNT,
+            "automountServiceAccountToken": False,
             "affinity": affinity(SERVER_LABELS),
             "terminationGracePeriodSeconds": _DRAIN_SECONDS + _SECONDS_TO_END,
         },
@@ -89,21 +99,32 @@ def server_template(
 
 
 def migration_template(
-    spec: MlflowSpec, scripts: KubernetesObject, database: Mapping[str, Any], *, image: str
+    spec: MlflowSpec,
+    scripts: KubernetesObject,
+    database: Mapping[str, Any],
+    *,
+    has_role: bool,
+    users: Iterable[str],
+    image: str,
 ) -> dict[str, Any]:
-    """The template of the pod that upgrades the schema and makes the users."""
+    """The template of the pod that upgrades the schema, and makes the servers' role and the users."""
     container = {
         "name": "migration",
         "image": image,
         "command": ["python", f"{_SCRIPTS}/migrate.py"],
-        "env": environment(_variables(spec, scripts, database, USERS_SECRET)),
+        "env": environment(
+            {**_variables(spec, scripts, database, ADMIN_SECRET), **_migration_variables(spec, users, has_role)}
+        ),
         "resources": resources("100m", "1Gi", "1Gi"),
         **_inside(spec),
     }
     return {
         "metadata": {"labels": MIGRATION_LABELS},
         "spec": {
-            **_pod(spec, scripts, USERS_SECRET, container),
+            **_pod(spec, scripts, ADMIN_SECRET, container, _secret_of_database()),
+            "serviceAccountName": MIGRATION,
+            # It fills Secrets.
+            "automountServiceAccountToken": True,
             "affinity": no_gpu_nodes(),
             "restartPolicy": "Never",
         },
@@ -163,14 +184,30 @@ def _server_variables(region: str) -> dict[str, str]:
     }
 
 
+def _migration_variables(spec: MlflowSpec, users: Iterable[str], has_role: bool) -> dict[str, str]:
+    """What the Job makes, and where it keeps the passwords of it."""
+    variables = {
+        "NAMESPACE": names.MLFLOW_NAMESPACE,
+        "KUBERNETES_API": "https://kubernetes.default.svc",
+        "SERVICE_ACCOUNT_DIRECTORY": _ACCOUNT,
+    }
+    if has_role:
+        variables |= {"DATABASE_ROLE": _ROLE, "ROLE_SECRET": DATABASE_SECRET}
+    if isinstance(spec.authentication, MlflowBasicAuthentication):
+        variables |= {
+            "MLFLOW_USERS": " ".join(users),
+            "USER_SECRET": names.MLFLOW_SECRET,
+            "SIGN_IN_SECRET": SIGN_IN_SECRET,
+        }
+    return variables
+
+
 def _probes() -> dict[str, Any]:
     health = {"httpGet": {"path": "/health", "port": "http"}}
-    alive = {"exec": {"command": ["python", f"{_SCRIPTS}/alive.py"]}}
     return {
         "startupProbe": {**health, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 60},
         "readinessProbe": {**health, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
-        # Also what makes a server read a password that has been rotated.
-        "livenessProbe": {**alive, "periodSeconds": 15, "timeoutSeconds": 10, "failureThreshold": 4},
+        "livenessProbe": {**health, "periodSeconds": 15, "timeoutSeconds": 10, "failureThreshold": 4},
     }
 
 
@@ -184,17 +221,28 @@ def _inside(spec: MlflowSpec) -> dict[str, Any]:
     return {"securityContext": {**CONTAINER_SECURITY, "readOnlyRootFilesystem": True}, "volumeMounts": mounts}
 
 
-def _pod(spec: MlflowSpec, scripts: KubernetesObject, secret: str, container: dict[str, Any]) -> dict[str, Any]:
+def _secret_of_database() -> dict[str, Any]:
+    """A volume of the user and password in Secrets Manager, also after they have changed."""
+    return {
+        "csi": {
+            "driver": "secrets-store.csi.k8s.io",
+            "readOnly": True,
+            "volumeAttributes": {"secretProviderClass": DATABASE_SECRET},
+        }
+    }
+
+
+def _own_role() -> dict[str, Any]:
+    """A volume of the role and password that the Job has made."""
+    return {"secret": {"secretName": DATABASE_SECRET}}
+
+
+def _pod(
+    spec: MlflowSpec, scripts: KubernetesObject, secret: str, container: dict[str, Any], database: dict[str, Any]
+) -> dict[str, Any]:
     volumes: list[dict[str, Any]] = [
         {"name": "scripts", "configMap": {"name": scripts.name}},
-        {
-            "name": "database",
-            "csi": {
-                "driver": "secrets-store.csi.k8s.io",
-                "readOnly": True,
-                "volumeAttributes": {"secretProviderClass": DATABASE_SECRET},
-            },
-        },
+        {"name": "database", **database},
         # In memory, for it has the password: 64 MiB are for the files of metrics, which all processes share.
         {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         {"name": "scratch", "emptyDir": {"sizeLimit": f"{spec.scratch_gib}Gi"}},
@@ -204,8 +252,6 @@ def _pod(spec: MlflowSpec, scripts: KubernetesObject, secret: str, container: di
         mount = {"name": "secrets", "mountPath": f"{_SECRETS}/{secret}", "readOnly": True}
         container = {**container, "volumeMounts": [*container["volumeMounts"], mount]}
     return {
-        "serviceAccountName": SERVICE_ACCOUNT,
-        "automountServiceAccountToken": False,
         # The Service of this namespace would give its pods a variable MLFLOW_PORT, which MLflow takes for its own.
         "enableServiceLinks": False,
         "securityContext": pod_security(_USER_ID),

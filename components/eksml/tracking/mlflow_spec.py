@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from eksml.config_keys import described
 from eksml.errors import Problem
 from eksml.network.authentication import OpenIdConnect
 from eksml.spec import BucketName, HttpsUrl, KeyArn, PositiveCount, RelativePath, Spec
@@ -94,7 +95,7 @@ class MlflowSpec(Spec):
     )
     """Who is let in: basic, by users of MLflow's own, or openIdConnect, at the platform's entry."""
     replicas: PositiveCount = 1
-    """Servers that answer; with two or more it stays up while nodes and passwords change."""
+    """Servers that answer; with two or more it stays up while nodes change."""
     workers: Annotated[int, Field(strict=True, ge=1, le=32)] = 2
     """Processes of each server that answer requests."""
     memory_gib: PositiveCount = 2
@@ -115,8 +116,8 @@ class MlflowSpec(Spec):
     def secrets_needed(self) -> Mapping[str, str]:
         """The secrets of the stack that it needs, and what they are."""
         if isinstance(self.authentication, MlflowBasicAuthentication):
-            return {"mlflowAdminPassword": "password of MLflow's user admin, as `openssl rand -hex 24` makes one"}
-        return {"mlflowClientSecret": "secret of the OAuth client by which people sign in to MLflow"}
+            return described("mlflowAdminPassword")
+        return described("mlflowClientSecret")
 
 
 def mlflow_problems(

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from eksml import names
 from eksml.component import Component
+from eksml.config_keys import described
 from eksml.errors import Problem, nearest, repetitions
 from eksml.spec import HttpsUrl, Spec, TeamName, pattern
 
@@ -34,7 +35,7 @@ class WeightsAndBiasesSpec(Spec):
     @property
     def secrets_needed(self) -> dict[str, str]:
         """The secret keys of the stack file that it needs, without `eksml:`, and what they are."""
-        return {"wandbApiKey": "API key of Weights & Biases"}
+        return described("wandbApiKey")
 
 
 class WeightsAndBiases(Component):

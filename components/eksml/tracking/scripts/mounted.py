@@ -1,75 +1,59 @@
 """What the pods of MLflow read from mounted files: how the database is reached, and who signs in.
 
-The password goes into a password file of libpq, in memory and for this user only: it is in no address, argument or
-environment variable, and so in no log and no error message.
+All of it goes into a service file of libpq, in memory and for this user only: the password is in no address, argument
+or environment variable, and so in no log and no error message. libpq reads the file anew for each connection, so what
+is in it may change while a server runs.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 STATE = Path(os.environ["STATE_DIRECTORY"])
-_DATABASE = Path(os.environ["DATABASE_SECRET"])
+SERVICE = "mlflow"
+# The driver is named, for which of them comes without a name changed with SQLAlchemy 2.1.
+ADDRESS = f"postgresql+psycopg2:///?service={SERVICE}"
+"""The address of the database as SQLAlchemy wants it."""
+
 _AUTHENTICATION = STATE / "basic_auth.ini"
-_FINGERPRINT = STATE / "fingerprint"
-_PASSWORD_FILE = STATE / "pgpass"
+_SERVICE_FILE = STATE / "pg_service.conf"
 
 
-def secret_directories() -> list[Path]:
-    """The directories with secrets: the database's, and MLflow's own where there are any."""
-    return [Path(given) for given in (os.environ["DATABASE_SECRET"], os.environ.get("MLFLOW_SECRETS")) if given]
-
-
-def fingerprint() -> str:
-    """What changes with any of the secrets."""
-    digest = hashlib.sha256()
-    for directory in secret_directories():
-        for name in sorted(path.name for path in directory.iterdir() if not path.name.startswith(".")):
-            digest.update(f"{name}\0".encode() + (directory / name).read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def remember_secrets() -> None:
-    """Notes which secrets this process has read."""
-    _write(_FINGERPRINT, fingerprint())
-
-
-def secrets_are_remembered() -> bool:
-    """Whether the mounted secrets are still those that the server has read."""
-    return _FINGERPRINT.read_text() == fingerprint()
-
-
-def database_address() -> str:
-    """The address of the database as SQLAlchemy wants it, without the password."""
-    user, password = ((_DATABASE / name).read_text() for name in ("username", "password"))
-    host, port, name = (os.environ[f"DATABASE_{part}"] for part in ("HOST", "PORT", "NAME"))
-    # https://www.postgresql.org/docs/current/libpq-pgpass.html
-    fields = (field.replace("\\", "\\\\").replace(":", "\\:") for field in (host, port, name, user, password))
-    _write(_PASSWORD_FILE, ":".join(fields) + "\n")
-    options = {"sslmode": os.environ["DATABASE_SSLMODE"], "passfile": str(_PASSWORD_FILE)}
+def write_connection() -> None:
+    """Writes how the database is reached as it is mounted now, and names the file for libpq."""
+    mounted = Path(os.environ["DATABASE_SECRET"])
+    # https://www.postgresql.org/docs/current/libpq-pgservice.html
+    settings = {
+        "host": os.environ["DATABASE_HOST"],
+        "port": os.environ["DATABASE_PORT"],
+        "dbname": os.environ["DATABASE_NAME"],
+        "user": (mounted / "username").read_text(),
+        "password": (mounted / "password").read_text(),
+        "sslmode": os.environ["DATABASE_SSLMODE"],
+    }
     if certificates := os.environ.get("DATABASE_CERTIFICATES"):
-        options["sslrootcert"] = certificates
-    # The driver is named, for which of them comes without a name changed with SQLAlchemy 2.1.
-    return f"postgresql+psycopg2://{quote(user, safe='')}@{host}:{port}/{quote(name, safe='')}?{urlencode(options)}"
+        settings["sslrootcert"] = certificates
+    _write(_SERVICE_FILE, SERVICE, "=", settings)
+    os.environ["PGSERVICEFILE"] = str(_SERVICE_FILE)
 
 
-def write_authentication(address: str) -> None:
+def write_authentication() -> None:
     """Writes the configuration of MLflow's basic authentication, and names it for MLflow; users are in the database."""
-    lines = {
+    settings = {
         "default_permission": os.environ["MLFLOW_DEFAULT_PERMISSION"],
-        "database_uri": address.replace("%", "%%"),
+        "database_uri": ADDRESS,
         "admin_username": "admin",
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
     }
-    text = "".join(f"{key} = {value}\n" for key, value in lines.items())
-    _write(_AUTHENTICATION, f"[mlflow]\n{text}")
+    _write(_AUTHENTICATION, "mlflow", " = ", settings)
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(_AUTHENTICATION)
 
 
-def _write(path: Path, text: str) -> None:
-    # libpq ignores a password file that others may read.
-    with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+def _write(path: Path, section: str, equals: str, settings: dict[str, str]) -> None:
+    text = f"[{section}]\n" + "".join(f"{key}{equals}{value}\n" for key, value in settings.items())
+    beside = path.with_suffix(".new")
+    with open(beside, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(text)
+    # Whoever reads it meanwhile reads all of the old one.
+    beside.replace(path)

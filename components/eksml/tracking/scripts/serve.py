@@ -10,20 +10,25 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from mounted import STATE, database_address, remember_secrets, write_authentication
+from mounted import ADDRESS, STATE, write_authentication, write_connection
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
+
+_SECONDS_TO_LOOK_AGAIN = 5
 
 
 def main() -> int:
     """Runs the server until it ends or somebody asks it to."""
-    # First, so that what changes from now on is noticed.
-    remember_secrets()
-    address = os.environ["MLFLOW_BACKEND_STORE_URI"] = database_address()
+    write_connection()
+    threading.Thread(target=_follow_secret, daemon=True).start()
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = ADDRESS
     if secrets := os.environ.get("MLFLOW_SECRETS"):
-        write_authentication(address)
+        write_authentication()
         os.environ["MLFLOW_FLASK_SERVER_SECRET_KEY"] = (Path(secrets) / "flask-secret-key").read_text()
     _serve_metrics()
     command = [sys.executable, "-m", "mlflow", "server", *sys.argv[1:]]
@@ -31,6 +36,15 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: server.send_signal(received))
     return server.wait()
+
+
+def _follow_secret() -> None:
+    """Connections that are made after a rotation use the new password; those that are open go on."""
+    while True:
+        time.sleep(_SECONDS_TO_LOOK_AGAIN)
+        # Files are away for a moment, or for as long as somebody has emptied the Secret: the last ones hold.
+        with suppress(OSError):
+            write_connection()
 
 
 def _serve_metrics() -> None:
