@@ -6,6 +6,9 @@ A checkpoint is a folder `step-000000100`. It counts once it has a file `complet
 may lie on S3, where nothing is renamed and nothing is appended to. A script writes its files into a local folder, from
 which each is copied whole.
 
+At its last step a training writes the model as a server takes it, into `model/STEP` beside the checkpoints: to model
+servers, a version is a folder of a number. The file by which they know the model is written last.
+
 A spot interruption sends SIGTERM two minutes ahead: the script writes a checkpoint and ends with 143, which is not
 success, so the job is started again and goes on from there.
 """
@@ -43,6 +46,7 @@ def arguments(
     learning_rate: float,
     batch_size: int | None = None,
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16"),
+    exports: bool = False,
 ) -> argparse.ArgumentParser:
     """The arguments that every script has, with the defaults of one; a script may add its own.
 
@@ -52,6 +56,7 @@ def arguments(
         learning_rate: the default learning rate.
         batch_size: the default number of examples in a step of one process; a script without it has no batches.
         precisions: what the script can calculate in; the first is its default.
+        exports: whether it ends with a model that can be served, and so be registered.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
@@ -68,6 +73,9 @@ def arguments(
     add("--precision", choices=precisions, default=precisions[0], help=f"mixed precision, or none ({precisions[0]})")
     add("--checkpoint-every", type=_positive, default=500, help="steps between two checkpoints (500)")
     add("--report-every", type=_positive, default=10, help="steps between two reports, and looks for SIGTERM (10)")
+    if exports:
+        text = "register the model with MLflow or Weights & Biases"
+        add("--register", type=_registered, metavar="NAME[@ALIAS]", help=text)
     return parser
 
 
@@ -97,8 +105,11 @@ class TrainingRun:
         self._process = process
         self._mean = mean
         self._sharded = sharded
+        self._register: str | None = getattr(settings, "register", None)
         self._trackers: dict[str, Any] = {}
         self._interrupted = False
+        self._examples_of_step = 0
+        self._measured_since: tuple[int, float] | None = None
         random.seed(settings.seed)
         self.watch()
 
@@ -131,10 +142,20 @@ class TrainingRun:
             self._start_trackers(about.get("trackers", {}))
             if newest:
                 self.say(resumedFrom=self.done)
+            # Before the training has cost anything.
+            if self._register:
+                self._registries()
 
-    def steps(self) -> Iterator[int]:
-        """The numbers of the steps that are left."""
+    def steps(self, export: Callable[[Path], object] | None = None, *, mark: str = "") -> Iterator[int]:
+        """The numbers of the steps that are left. After the last one the model is exported, and registered if asked.
+
+        Arguments:
+            export: writes the model, as a server takes it, into a folder; of a script without it nothing is served.
+            mark: the file by which the server knows it.
+        """
         yield from range(self.done + 1, self._settings.steps + 1)
+        if export:
+            self._export(export, mark)
         self.finish(finished=self._settings.steps)
 
     def batches(self, examples: int, processes: int = 1) -> Iterator[list[int]]:
@@ -150,6 +171,7 @@ class TrainingRun:
         steps_of_epoch = examples // (size * processes)
         if steps_of_epoch == 0:
             raise SystemExit(f"--batch-size: {size} given, at most {examples // processes} for {examples} examples")
+        self._examples_of_step = size * processes
         order, order_of = [], None
         step = self.done
         while True:
@@ -183,11 +205,12 @@ class TrainingRun:
         if interrupted:
             self._end_trackers(succeeded=False)
             sys.exit(EXIT_CODE_WHEN_INTERRUPTED)
+        self._measured_since = step, time.monotonic()  # After the checkpoint, which is no training.
 
     def report(self, step: int, loss: float) -> None:
-        """Says what the loss is, where people and trackers read it."""
+        """Says what the loss is, where people and trackers read it, and to machines how fast and how large it is."""
         if self._process == 0:
-            self.say(step=step, loss=round(loss, 6))
+            self.say(step=step, loss=round(loss, 6), **self._speed(step), **_gpu_memory())
             for name, tracker in list(self._trackers.items()):
                 self._guarded(name, lambda tracker=tracker: tracker.loss(step, loss))
 
@@ -200,6 +223,14 @@ class TrainingRun:
     def interrupt(self, *_: object) -> None:
         """Ends the training at the next step at which the processes meet."""
         self._interrupted = True
+
+    def _speed(self, step: int) -> dict[str, float]:
+        """Examples that all processes have taken in a second since the last report; of the first none is known."""
+        if not self._measured_since or not self._examples_of_step:
+            return {}
+        last, then = self._measured_since
+        seconds = max(time.monotonic() - then, 1e-9)
+        return {"examplesPerSecond": round((step - last) * self._examples_of_step / seconds, 1)}
 
     def _newest_checkpoint(self) -> Path | None:
         """The newest complete checkpoint, which all processes must see: each would go on at a step of its own else."""
@@ -229,6 +260,40 @@ class TrainingRun:
             for old in sorted(complete_checkpoints(self._settings.checkpoints))[:-CHECKPOINTS_KEPT]:
                 _remove(old)
         self._mean([0.0])  # None may end before: a launcher that sees one end kills the others.
+
+    def _export(self, export: Callable[[Path], object], mark: str) -> None:
+        version = max(self.done, self._settings.steps)
+        folder = self._settings.checkpoints / "model" / str(version)
+        (exported,) = self._mean([float((folder / mark).exists())])
+        # Of a model in shards all take part, and the first has the whole.
+        if exported < 1 and (self._process == 0 or self._sharded):
+            with tempfile.TemporaryDirectory() as local:
+                export(Path(local))
+                if self._process == 0:
+                    _copy(Path(local), folder, last=mark)
+                    self.say(exported=version)
+        if self._process == 0 and self._register:
+            self._register_once(folder, self._register)
+        self._mean([0.0])  # As after a checkpoint.
+
+    def _register_once(self, folder: Path, model: str) -> None:
+        """Registers the model, unless a run before has: the alias may have moved on since."""
+        registered = folder.with_suffix(".registered")
+        if registered.exists() and registered.read_text(encoding="utf-8") == model:
+            return
+        name, _, alias = model.partition("@")
+        for registry in self._registries():
+            registry.register(folder, name, alias)
+        registered.write_text(model, encoding="utf-8")
+        self.say(registered=model)
+
+    def _registries(self) -> list[Any]:
+        """The trackers that have models too."""
+        found = [tracker for name, tracker in self._trackers.items() if name != "tensorboard"]
+        if not found:
+            text = "but there is no MLflow and no Weights & Biases: the job needs trackers, and the image their client"
+            raise SystemExit(f"--register: {self._register} given, {text}")
+        return found
 
     def _remove_incomplete(self) -> None:
         """Removes what a killed run left: a checkpoint of the same step is about to be written anew."""
@@ -273,12 +338,21 @@ def complete_checkpoints(folder: Path) -> list[Path]:
 
 def say(**line: Any) -> None:
     """Prints one JSON object, for machines."""
-    print(json.dumps(line), flush=True)
+    # With its end in one write: processes that share an output would mix their lines else.
+    print(json.dumps(line) + "\n", end="", flush=True)
 
 
 def note(text: str) -> None:
     """Tells people something, apart from what machines read."""
     print(text, file=sys.stderr, flush=True)
+
+
+def _gpu_memory() -> dict[str, float]:
+    """What PyTorch's tensors have taken at most of this process's GPU, where it has one."""
+    torch = sys.modules.get("torch")
+    if not torch or not torch.cuda.is_initialized():
+        return {}
+    return {"peakGpuMemoryGib": round(torch.cuda.max_memory_allocated() / 2**30, 2)}
 
 
 def run_name() -> str:
@@ -302,14 +376,25 @@ class _MLflow:
     def keep(self) -> None:
         """Has nothing to keep: MLflow has it all."""
 
+    def register(self, folder: Path, name: str, alias: str) -> None:
+        """Makes the files of a folder the next version of a model."""
+        self._mlflow.log_artifacts(str(folder), "model")
+        # MLflow's `register_model` takes only what a flavour of its own has logged.
+        client = self._mlflow.MlflowClient()
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        version = client.create_model_version(name, f"runs:/{self.run}/model", self.run).version
+        if alias:
+            client.set_registered_model_alias(name, alias, version)
+
     def end(self, succeeded: bool) -> None:
         self._mlflow.end_run("FINISHED" if succeeded else "FAILED")
 
 
 class _WeightsAndBiases:
     def __init__(self, settings: dict[str, Any], run: str | None):
-        wandb = importlib.import_module("wandb")
-        self._run = wandb.init(id=run, resume="allow", name=run_name(), config=settings)
+        self._wandb = importlib.import_module("wandb")
+        self._run = self._wandb.init(id=run, resume="allow", name=run_name(), config=settings)
         self.run = self._run.id
 
     def loss(self, step: int, loss: float) -> None:
@@ -317,6 +402,12 @@ class _WeightsAndBiases:
 
     def keep(self) -> None:
         """Has nothing to keep: Weights & Biases has it all."""
+
+    def register(self, folder: Path, name: str, alias: str) -> None:
+        """Makes the files of a folder the next version of an artifact."""
+        artifact = self._wandb.Artifact(name, type="model")
+        artifact.add_dir(str(folder))
+        self._run.log_artifact(artifact, aliases=[alias] if alias else None).wait()
 
     def end(self, succeeded: bool) -> None:
         self._run.finish(exit_code=0 if succeeded else 1)
@@ -373,10 +464,10 @@ def _checksum(content: bytes) -> bytes:
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, last: str = "") -> None:
     """Copies files one after another, from beginning to end."""
     target.mkdir(parents=True, exist_ok=True)
-    for file in source.rglob("*"):
+    for file in sorted(source.rglob("*"), key=lambda file: file == source / last):
         if file.is_file():
             (target / file.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target / file.relative_to(source))
@@ -394,6 +485,13 @@ def _remove(checkpoint: Path) -> None:
 def _folder(variable: str, default: str | None = None) -> Path | None:
     value = os.environ.get(variable) or default
     return Path(value) if value else None
+
+
+def _registered(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][\w. -]{0,199}(@(?!(?i:v\d+|latest)$)[\w-]{1,255})?", text, re.ASCII):
+        reason = "letters, digits, spaces and _.-, and after @ an alias, which is not latest or like v1"
+        raise argparse.ArgumentTypeError(f"'{text}' given, must be a name of {reason}")
+    return text
 
 
 def _positive(text: str) -> int:

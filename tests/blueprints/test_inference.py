@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from eksml.catalog import instance_types
 from eksml.checks import run_checks
 from eksml.checks.workloads import workloads_of
 from eksml.config_keys import KUBECONFIG
 from eksml.costs import run_cost
-from eksml.names import SERVER_LABEL
+from eksml.names import GPU_RESOURCE, SERVER_LABEL
 from eksml.plan import Plan
 from eksml.plan.project import find_stack, stacks_of
 from eksml.plan.recorder import record
@@ -128,3 +129,13 @@ def test_the_readme_says_what_it_costs(blueprint: str) -> None:
 def test_what_the_readme_tells_to_run_is_there(blueprint: str) -> None:
     scripts = re.findall(r"uv run --group \S+ (blueprints/\S+\.py)", readme(blueprint))
     assert [script for script in scripts if not (ROOT / script).is_file()] == []
+
+
+@pytest.mark.parametrize(("blueprint", "profile"), SUPPORTED)
+def test_a_server_of_one_gpu_takes_no_node_with_more(blueprint: str, profile: str) -> None:
+    found = plan(blueprint, profile)
+    for workload in workloads_of(found):
+        if asked := workload.requests.get(GPU_RESOURCE, 0):
+            gpu = instance_types()[workload.pod["nodeSelector"]["node.kubernetes.io/instance-type"]].gpu
+            assert gpu
+            assert gpu.count == asked

@@ -3,12 +3,13 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from eksml.checks import Report, run_checks
-from eksml.config_keys import KUBECONFIG
+from eksml.config_keys import KUBECONFIG, WORKLOAD
 from eksml.costs import run_cost
 from eksml.names import JOB_LABEL
 from eksml.plan import Plan
@@ -19,8 +20,11 @@ from programs import blueprint_plan
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "blueprints" / "training"
+INFERENCE = ROOT / "blueprints" / "inference"
 BLUEPRINTS = sorted(folder.name for folder in FOLDER.iterdir() if (folder / "Pulumi.yaml").is_file())
 SUPPORTED = [(blueprint, profile) for blueprint in BLUEPRINTS for profile in stacks_of(FOLDER / blueprint)]
+# Those whose README gives the settings of a server as they are.
+SERVED = ("huggingface-accelerate", "keras", "native-pytorch", "pytorch", "ray-train-gpu", "tensorflow")
 OTHERS = [(name, profile) for name in BLUEPRINTS for profile in PROFILES if (name, profile) not in SUPPORTED]
 
 
@@ -98,3 +102,55 @@ def test_the_readme_says_what_the_default_run_costs(blueprint: str) -> None:
     nodes, instance_type, hours, cost, region = said.groups()
     assert (int(nodes), instance_type) == (settings.get("nodes", 1), settings["instanceType"])
     assert f"{run_cost(instance_type, int(nodes), float(hours), region):.2f}" == cost
+
+
+def serve_it(blueprint: str) -> str:
+    """The section of the README on serving what was trained."""
+    _, _, section = readme(blueprint).partition("## Serve it\n")
+    return section.partition("\n## ")[0]
+
+
+def settings_shown(blueprint: str) -> dict[str, Any]:
+    """The settings of a server that the section shows."""
+    (block,) = re.findall(r"^(?: {4}.*\n)+", serve_it(blueprint).partition("kind: mlflow")[0], re.MULTILINE)
+    return yaml.safe_load(block)
+
+
+def server(blueprint: str, settings: dict[str, Any]) -> Plan:
+    """The blueprint that the section names, with settings instead of its own, on the platform of the training."""
+    (name,) = re.findall(r"\]\(\.\./\.\./inference/([\w-]+)/README\.md\)", serve_it(blueprint))
+    stack = find_stack(str(INFERENCE / name), blueprint_plan(blueprint).stack)
+    config = {**stack.config, WORKLOAD: {**stack.config[WORKLOAD], **settings}}
+    stack = replace(stack, config=config).on_platform()
+    assert stack.platform
+    # Servers are measured by Prometheus, which is an option of some profiles.
+    more = {"observability": {"prometheus": {}}}
+    return record(stack, record(find_stack(str(ROOT), stack.platform.name).with_settings(more)))
+
+
+@pytest.mark.parametrize("blueprint", SERVED)
+def test_what_was_trained_is_served_with_the_settings_that_the_readme_shows(blueprint: str) -> None:
+    settings = settings_shown(blueprint)
+    assert report(server(blueprint, settings)).findings == ()
+    (volume,) = blueprint_plan(blueprint).of_type("kubernetes:core/v1:PersistentVolume")
+    (prefix,) = [each for each in volume.inputs["spec"]["mountOptions"] if each.startswith("prefix ")]
+    (steps,) = re.findall(r"steps=(\d+)", (FOLDER / blueprint / "train.py").read_text(encoding="utf-8"))
+    # Where servers have several models, the folder that holds them; else that of the version.
+    below = "" if "models" in settings else f"model/{steps}/"
+    assert f"prefix {settings['source']['prefix']}" == prefix + below
+    assert settings.get("models", {"model": {}}).keys() == {"model"}
+    assert f"`model/{steps}/" in serve_it(blueprint)
+
+
+def test_what_was_registered_is_served_from_the_registry() -> None:
+    settings = settings_shown("huggingface-accelerate")
+    (source,) = re.findall(r"`source: ({.*})`", serve_it("huggingface-accelerate"))
+    found = server("huggingface-accelerate", {**settings, "source": yaml.safe_load(source)})
+    assert report(found).findings == ()
+
+
+@pytest.mark.parametrize("blueprint", [*SERVED, "jax"])
+def test_a_script_exports_what_its_readme_tells_to_serve(blueprint: str) -> None:
+    (mark,) = re.findall(r'run\.steps\(.*mark="(.*)"\)', (FOLDER / blueprint / "train.py").read_text(encoding="utf-8"))
+    kinds = {"model.pt": "TorchScript", "saved_model.pb": "a SavedModel", "config.json": "`save_pretrained`"}
+    assert kinds.get(mark, mark) in serve_it(blueprint)

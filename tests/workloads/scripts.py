@@ -3,6 +3,7 @@
 What every script must do, whatever its framework, is asked here.
 """
 
+import importlib.util
 import json
 import os
 import shutil
@@ -11,9 +12,11 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +171,38 @@ def script(
     return Script(folder, lambda: [(launch, {})], arguments, environment)
 
 
+def module(blueprint: str) -> Any:
+    """A blueprint's script as a module, of which nothing runs."""
+    spec = importlib.util.spec_from_file_location(f"{blueprint}-script", TRAINING / blueprint / "train.py")
+    assert spec
+    assert spec.loader
+    found = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(TRAINING))
+    try:
+        spec.loader.exec_module(found)
+    finally:
+        sys.path.remove(str(TRAINING))
+    return found
+
+
+def kept_and_gradients(model: Any, example: Any) -> tuple[int, list[float]]:
+    """How many bytes a PyTorch model's forward pass keeps for the backward pass, and the size of each gradient."""
+    torch: Any = importlib.import_module("torch")
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Any) -> Any:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    model.zero_grad()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        said = model(example)
+    for parameter in model.parameters():
+        kept.pop(parameter.untyped_storage().data_ptr(), None)
+    said.square().mean().backward()
+    return sum(kept.values()), [float(each.grad.norm()) for each in model.parameters()]
+
+
 def check_learns(run: Ended, steps: int) -> None:
     """The training reached its last step, and its loss fell."""
     assert run.code == 0, run.errors[-5000:]
@@ -175,6 +210,33 @@ def check_learns(run: Ended, steps: int) -> None:
     assert run.values("resumedFrom") == []
     losses = list(run.losses.values())
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3]), losses
+
+
+def exported(script: Script, run: Ended, steps: int) -> Path:
+    """The folder with the model that a whole run has left, as a version for its server."""
+    assert run.values("exported") == [steps], run.errors[-5000:]
+    (version,) = (script.checkpoints / "model").iterdir()
+    assert version.name == str(steps)
+    return version
+
+
+def check_torchscript(version: Path, *shape: int) -> None:
+    """The model takes batches of any size."""
+    torch = import_module("torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = torch.jit.load(version / "model.pt")
+    with torch.inference_mode():
+        assert [model(torch.zeros(batch, *shape)).shape for batch in (1, 5)] == [(1, 10), (5, 10)]
+
+
+def check_saved_model(version: Path) -> None:
+    """The model takes batches of any size, by a signature such as TensorFlow Serving asks for."""
+    tensorflow = import_module("tensorflow")
+    loaded = tensorflow.saved_model.load(version)
+    for batch in (1, 5):
+        (answers,) = loaded.signatures["serving_default"](image=tensorflow.zeros((batch, 28, 28, 1))).values()
+        assert answers.shape == (batch, 10)
 
 
 def check_goes_on_after_a_kill(script: Script, whole: Ended, steps: int, tolerance: float = 0.02) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    exported,
     free_port,
     script,
 )
@@ -51,6 +53,14 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:
+    pipeline = import_module("transformers").pipeline
+
+    classify = pipeline("text-classification", model=str(exported(training, whole, STEPS)), device="cpu")
+    good, bad = classify(["the plot is great", "the plot is dull"])
+    assert good["label"] != bad["label"]
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

@@ -16,6 +16,8 @@ from workloads.scripts import (
     check_reads,
     check_saves_when_interrupted,
     free_port,
+    kept_and_gradients,
+    module,
     script,
 )
 
@@ -44,6 +46,27 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_micro_batches_give_the_losses_of_a_whole_batch(tmp_path: Path, whole: Ended) -> None:
+    split = replace(script("pytorch-deepspeed", tmp_path, *SETTINGS), launch=launch).run("--accumulate", "2")
+    assert split.losses == pytest.approx(whole.losses, rel=1e-3), split.errors[-5000:]
+
+
+def test_checkpointing_changes_no_loss(tmp_path: Path, whole: Ended) -> None:
+    again = replace(script("pytorch-deepspeed", tmp_path, *SETTINGS), launch=launch).run("--checkpointing", "full")
+    assert again.losses == pytest.approx(whole.losses, rel=1e-3), again.errors[-5000:]
+    assert again.code == 0
+
+
+def test_with_checkpointing_a_forward_pass_keeps_less_and_gives_the_same_gradients() -> None:
+    train = module("pytorch-deepspeed")
+    model, example = train.make_model(4), train.make_data(None)[:2][0].clone()
+    kept, gradients = kept_and_gradients(model, example)
+    train.calculate_twice(model.encoder.layers)
+    fewer_kept, same_gradients = kept_and_gradients(model, example)
+    assert fewer_kept < 0.3 * kept
+    assert same_gradients == pytest.approx(gradients)
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

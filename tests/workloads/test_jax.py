@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    exported,
     free_port,
     script,
 )
@@ -42,6 +44,12 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_it_ends_with_the_weights_that_the_export_of_inference_takes(training: Script, whole: Ended) -> None:
+    with import_module("numpy").load(exported(training, whole, STEPS) / "state.npz") as weights:
+        shapes = [weights[name].shape for name in weights]
+    assert shapes == [(3, 3, 1, 32), (3, 3, 32, 64), (3, 3, 64, 128), (128, 10)]
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import pytest
 import urllib3
 
-from eksml.catalog.metrics import exporters
+from eksml.catalog import exporters
 from notebooks.chart import configuration, culler
 from notebooks.hubs import POOLS, SIGN_IN, every_sign_in, hub, settings, values_of
 from workloads.scripts import free_port

@@ -11,7 +11,9 @@ from workloads.scripts import (
     check_goes_on_after_a_kill,
     check_learns,
     check_reads,
+    check_saved_model,
     check_saves_when_interrupted,
+    exported,
     script,
 )
 
@@ -34,6 +36,10 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:
+    check_saved_model(exported(training, whole, STEPS))
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

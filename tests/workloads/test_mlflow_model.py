@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import pytest
 import eksml
 from eksml.serving.scripts import mlflow_model
 from workloads.model_servers import SERVERS, model_server
+from workloads.scripts import TRAINING
 
 pytestmark = pytest.mark.workload(module="boto3", group="test")
 
@@ -66,9 +68,14 @@ def register(mlflow: Mlflow, folder: Path) -> None:
     for path, content in MODELS.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
+    command = [*with_client(str(SERVERS / "mlflow_models.py")), str(folder)]
+    subprocess.run(command, env=mlflow.environment, check=True, capture_output=True)
+
+
+def with_client(script: str) -> list[str]:
+    """The command of a program that has MLflow's own client."""
     command = ["uv", "run", "--quiet", "--no-project", "--isolated", "--python", sys.executable]
-    command += ["--with-requirements", str(SERVERS / "mlflow.txt"), "python", str(SERVERS / "mlflow_models.py")]
-    subprocess.run([*command, str(folder)], env=mlflow.environment, check=True, capture_output=True)
+    return [*command, "--with-requirements", str(SERVERS / "mlflow.txt"), "python", script]
 
 
 def run(mlflow: Mlflow, target: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -113,6 +120,34 @@ def test_a_model_that_mlflow_itself_packed_is_found_in_its_package(mlflow: Mlflo
         "net/1/saved_model.pb": b"graph",
         "net/1/variables/variables.index": b"i",
     }
+
+
+TRAIN = """
+import training_run
+
+def export(folder):
+    (folder / "model.onnx").write_bytes(b"trained")
+
+settings = training_run.arguments(__doc__, steps=4, learning_rate=0.1, exports=True).parse_args()
+run = training_run.TrainingRun(settings)
+run.resume(lambda folder: None)
+for step in run.steps(export, mark="model.onnx"):
+    run.step_done(step, 1 / step, lambda folder: None)
+"""
+
+
+def test_what_a_training_registers_is_what_a_server_fetches(mlflow: Mlflow, tmp_path: Path) -> None:
+    shutil.copy(TRAINING / "training_run.py", tmp_path)
+    (tmp_path / "train.py").write_text(TRAIN)
+    user = {"MLFLOW_TRACKING_USERNAME": "vision", "MLFLOW_TRACKING_PASSWORD": OF_THE_TEAM}
+    environment = {**mlflow.environment, **user, "MLFLOW_EXPERIMENT_NAME": "vision/resnet"}
+    for steps in ("4", "6"):
+        command = [*with_client("train.py"), "--register", "resnet@champion", "--steps", steps]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    words = ["--model", "resnet", "--mark", "model.onnx", "--folder", "resnet"]
+    assert fetched(mlflow, tmp_path / "models", *words, "--alias", "champion") == {"resnet/2/model.onnx": b"trained"}
+    assert fetched(mlflow, tmp_path / "models", *words, "--version", "1") == {"resnet/1/model.onnx": b"trained"}
 
 
 @pytest.mark.parametrize(

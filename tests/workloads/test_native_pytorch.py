@@ -15,6 +15,8 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    check_torchscript,
+    exported,
     free_port,
     lose,
     lose_what_it_runs,
@@ -45,6 +47,10 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:
+    check_torchscript(exported(training, whole, STEPS), 1, 28, 28)
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

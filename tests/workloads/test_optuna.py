@@ -35,12 +35,17 @@ def worker(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> Scrip
 def test_two_workers_search_together(worker: Script) -> None:
     command = [sys.executable]
     two = replace(worker, launch=lambda: [(command, {"JOB_COMPLETION_INDEX": number}) for number in ("0", "1")])
-    run = two.run()
+    # Of a machine that is busy no heartbeat may be late: the other one would start the trial again.
+    run = two.run("--heartbeat", "60")
     assert run.code == 0, run.errors[-5000:]
-    # A worker ends its trial although the other one has ended the last that was asked for.
-    assert {TRIALS} <= set(run.values("finished")) <= {TRIALS, TRIALS + 1}
-    assert len(run.values("step")) in (TRIALS, TRIALS + 1)
-    assert min(run.values("loss")) == run.values("loss")[-1] < run.values("loss")[0]
+    # A worker ends its trial although the other one has ended the last that was asked for, and may be the later one.
+    ended = len(run.values("step"))
+    assert ended in (TRIALS, TRIALS + 1)
+    finished = run.values("finished")
+    assert len(finished) == 2
+    assert TRIALS <= min(finished) <= max(finished) == ended
+    best = min(found["loss"] for found in run.values("best"))
+    assert round(best, 6) == min(run.values("loss")) < run.values("loss")[0]
 
 
 @pytest.mark.parametrize(("then", "code"), [(lose, -signal.SIGKILL), (end, INTERRUPTED)])

@@ -1,5 +1,6 @@
 """The FSDP script trains in two processes that torchrun starts."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    kept_and_gradients,
+    module,
     script,
 )
 
@@ -37,6 +40,35 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_micro_batches_give_the_losses_of_a_whole_batch(tmp_path: Path, whole: Ended) -> None:
+    split = script("pytorch-fsdp", tmp_path, *SETTINGS, launch=TORCHRUN).run("--accumulate", "2")
+    assert split.losses == pytest.approx(whole.losses, rel=1e-3), split.errors[-5000:]
+
+
+def test_checkpointing_changes_no_loss(tmp_path: Path, whole: Ended) -> None:
+    again = script("pytorch-fsdp", tmp_path, *SETTINGS, launch=TORCHRUN).run("--checkpointing", "full")
+    assert again.losses == pytest.approx(whole.losses, rel=1e-3), again.errors[-5000:]
+    assert again.code == 0
+
+
+def test_with_checkpointing_a_forward_pass_keeps_less_and_gives_the_same_gradients() -> None:
+    train = module("pytorch-fsdp")
+    model, example = train.Gpt(4, 64, 4), train.make_data(None)[:128].expand(2, -1)
+    kept, gradients = kept_and_gradients(model, example)
+    train.calculate_twice(model.blocks)
+    fewer_kept, same_gradients = kept_and_gradients(model, example)
+    assert fewer_kept < 0.3 * kept
+    assert same_gradients == pytest.approx(gradients)
+
+
+def test_a_profile_is_a_trace_of_a_few_steps(tmp_path: Path) -> None:
+    profiled = script("pytorch-fsdp", tmp_path, *SETTINGS, launch=TORCHRUN).run("--profile", "--steps", "16")
+    assert profiled.code == 0, profiled.errors[-5000:]
+    (trace,) = (tmp_path / "logs").glob("trace-*.json")
+    steps = {event["name"] for event in json.loads(trace.read_text())["traceEvents"] if "ProfilerStep" in event["name"]}
+    assert steps == {"ProfilerStep#11", "ProfilerStep#12", "ProfilerStep#13"}
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

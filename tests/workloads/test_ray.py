@@ -16,7 +16,9 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    check_torchscript,
     end,
+    exported,
     lose,
     lose_one,
     script,
@@ -42,6 +44,10 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:
+    check_torchscript(exported(training, whole, STEPS), 3, 32, 32)
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

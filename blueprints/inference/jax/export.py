@@ -2,8 +2,8 @@
 
     uv run --group workload-keras blueprints/inference/jax/export.py models
 
-It writes FOLDER/fashion/VERSION/, which takes a batch of any size. The weights of a checkpoint of the blueprint
-training/jax are its state.npz.
+It writes FOLDER/fashion/VERSION/, which takes a batch of any size. The weights of the blueprint training/jax are
+state.npz of its model, or of a checkpoint.
 """
 
 import argparse

@@ -57,7 +57,7 @@ def make_model(folder: Path | None) -> tuple[PreTrainedModel, PreTrainedTokenize
 
 def main() -> None:
     """Trains."""
-    settings = training_run.arguments(__doc__, steps=2000, batch_size=32, learning_rate=5e-5).parse_args()
+    settings = training_run.arguments(__doc__, steps=2000, batch_size=32, learning_rate=5e-5, exports=True).parse_args()
     accelerator = Accelerator(mixed_precision=PRECISIONS[settings.precision], cpu=not torch.cuda.is_available())
     set_seed(settings.seed)
     model, tokenizer = make_model(settings.data)
@@ -73,11 +73,17 @@ def main() -> None:
     def mean(numbers: list[float]) -> list[float]:
         return accelerator.reduce(torch.tensor(numbers, device=accelerator.device), "mean").tolist()
 
+    def export(folder: Path) -> None:
+        whole = accelerator.get_state_dict(model)
+        if accelerator.is_main_process:
+            accelerator.unwrap_model(model).save_pretrained(folder, state_dict=whole)
+            tokenizer.save_pretrained(folder)
+
     reviews = make_data(settings.data)
     run = training_run.TrainingRun(settings, process=accelerator.process_index, mean=mean, sharded=True)
     run.resume(accelerator.load_state)
     loader = DataLoader(reviews, batch_sampler=run.batches(len(reviews), accelerator.num_processes), collate_fn=collate)
-    for step, batch in zip(run.steps(), loader, strict=False):
+    for step, batch in zip(run.steps(export, mark="config.json"), loader, strict=False):
         loss = model(**{name: part.to(accelerator.device) for name, part in batch.items()}).loss
         accelerator.backward(loss)
         optimizer.step()

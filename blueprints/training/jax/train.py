@@ -101,9 +101,14 @@ def main() -> None:
         with numpy.load(folder / "state.npz") as file:
             state = jax.tree.unflatten(jax.tree.structure(state), [jax.device_put(file[name], copied) for name in file])
 
+    def export(folder: Path) -> None:
+        numpy.savez(folder / "state.npz", *jax.tree.leaves(state[0]))
+
     run = training_run.TrainingRun(settings, process=jax.process_index(), mean=mean)
     run.resume(load)
-    for step, batch in zip(run.steps(), run.batches(len(images), jax.process_count()), strict=False):
+    for step, batch in zip(
+        run.steps(export, mark="state.npz"), run.batches(len(images), jax.process_count()), strict=False
+    ):
         images_of_step, labels_of_step = (
             jax.make_array_from_process_local_data(split, part[batch]) for part in (images, labels)
         )

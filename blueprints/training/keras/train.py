@@ -6,6 +6,7 @@ The data folder holds `mnist.npz`, as Keras distributes it. All GPUs of the mach
 batch, where the backend is JAX.
 """
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -23,7 +24,7 @@ PRECISIONS = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float1
 def make_model() -> keras.Model:
     """The convolutional network of Keras's own first example."""
     layers = [
-        keras.Input((28, 28, 1)),
+        keras.Input((28, 28, 1), name="image"),
         keras.layers.Conv2D(32, 3, activation="relu"),
         keras.layers.MaxPooling2D(2),
         keras.layers.Conv2D(64, 3, activation="relu"),
@@ -46,7 +47,9 @@ def make_data(folder: Path | None, seed: int) -> tuple[numpy.ndarray, numpy.ndar
 
 def main() -> None:
     """Trains."""
-    settings = training_run.arguments(__doc__, steps=5000, batch_size=128, learning_rate=1e-3).parse_args()
+    settings = training_run.arguments(
+        __doc__, steps=5000, batch_size=128, learning_rate=1e-3, exports=True
+    ).parse_args()
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(PRECISIONS[settings.precision])
     if keras.backend.backend() == "jax" and len(keras.distribution.list_devices()) > 1:
@@ -66,9 +69,21 @@ def main() -> None:
         nonlocal model
         model = keras.saving.load_model(folder / "model.keras")
 
+    def export(folder: Path) -> None:
+        """Writes the model of one device alone, in full precision."""
+        keras.distribution.set_distribution(None)
+        keras.config.set_dtype_policy("float32")
+        served = make_model()
+        served.set_weights(model.get_weights())
+        served.export(folder, verbose=False)
+
+    # PyTorch makes none, and JAX has TensorFlow make it.
+    makes_saved_models = keras.backend.backend() != "torch" and importlib.util.find_spec("tensorflow") is not None
     run = training_run.TrainingRun(settings)
     run.resume(load)
-    for step, batch in zip(run.steps(), run.batches(len(images)), strict=False):
+    for step, batch in zip(
+        run.steps(export if makes_saved_models else None, mark="saved_model.pb"), run.batches(len(images)), strict=False
+    ):
         loss = model.train_on_batch(images[batch], labels[batch])
         run.step_done(step, loss, save)
 

@@ -40,7 +40,9 @@ def make_data(folder: Path | None) -> tuple[torch.Tensor, torch.Tensor]:
 
 def main() -> None:
     """Trains."""
-    settings = training_run.arguments(__doc__, steps=5000, batch_size=256, learning_rate=1e-3).parse_args()
+    settings = training_run.arguments(
+        __doc__, steps=5000, batch_size=256, learning_rate=1e-3, exports=True
+    ).parse_args()
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if on_gpu else torch.device("cpu")
     if on_gpu:
@@ -63,6 +65,10 @@ def main() -> None:
         for name, part in parts.items():
             part.load_state_dict(state[name])
 
+    def export(folder: Path) -> None:
+        model.cpu().eval()
+        torch.jit.save(torch.jit.trace(model, torch.zeros(1, 1, 28, 28)), folder / "model.pt")
+
     def mean(numbers: list[float]) -> list[float]:
         total = torch.tensor(numbers, device=device)
         distributed.all_reduce(total)
@@ -71,7 +77,7 @@ def main() -> None:
     run = training_run.TrainingRun(settings, process=process, mean=mean)
     run.resume(load)
     parallel = DistributedDataParallel(model)
-    for step, batch in zip(run.steps(), run.batches(len(images)), strict=False):
+    for step, batch in zip(run.steps(export, mark="model.pt"), run.batches(len(images)), strict=False):
         mine = batch[process::processes]
         with torch.autocast(device.type, PRECISIONS[settings.precision], enabled=settings.precision != "fp32"):
             loss = nn.functional.cross_entropy(parallel(images[mine]), labels[mine])

@@ -7,6 +7,11 @@ among the processes, and so is every checkpoint, which a different number of pro
 """
 
 import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,6 +19,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed import checkpoint, fsdp
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.nn import functional
+from torch.utils import checkpoint as checkpointing
 
 import training_run
 
@@ -67,12 +73,37 @@ def make_data(folder: Path | None) -> Tensor:
     return torch.tensor(list(text.encode("ascii", "replace")))
 
 
+def calculate_twice(blocks: Iterable[nn.Module]) -> None:
+    """Keeps only what goes into each block; the rest is calculated again when gradients are due."""
+    for block in blocks:
+        block.forward = partial(checkpointing.checkpoint, block.forward, use_reentrant=False)
+
+
+def make_profiler(logs: Path) -> torch.profiler.profile:
+    """Writes a trace of three steps after the first eleven, whole, as a bucket wants it."""
+
+    def keep(profiler: torch.profiler.profile) -> None:
+        with tempfile.TemporaryDirectory() as local:
+            profiler.export_chrome_trace(f"{local}/trace.json")
+            shutil.copyfile(f"{local}/trace.json", logs / f"trace-{time.time_ns()}.json")
+
+    schedule = torch.profiler.schedule(wait=10, warmup=1, active=3, repeat=1)
+    return torch.profiler.profile(schedule=schedule, on_trace_ready=keep)
+
+
 def main() -> None:
     """Trains."""
     parser = training_run.arguments(__doc__, steps=5000, batch_size=64, learning_rate=1e-3, precisions=("fp32", "bf16"))
     parser.add_argument("--layers", type=int, default=6, help="blocks of the model (6)")
     parser.add_argument("--width", type=int, default=384, help="numbers that stand for a character (384)")
+    parser.add_argument("--accumulate", type=int, default=1, help="micro-batches that a step's batch is split into (1)")
+    parser.add_argument(
+        "--checkpointing", choices=("full", "none"), default="none", help="full: blocks are calculated twice, not kept"
+    )
+    parser.add_argument("--profile", action="store_true", help="process 0 writes a trace into the folder of the logs")
     settings = parser.parse_args()
+    if settings.accumulate < 1 or settings.batch_size % settings.accumulate:
+        parser.error(f"--accumulate: {settings.accumulate} given, must divide --batch-size {settings.batch_size}")
 
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu else torch.device("cpu")
@@ -84,6 +115,8 @@ def main() -> None:
 
     torch.manual_seed(settings.seed)
     model = Gpt(settings.layers, settings.width, heads=settings.width // 64).to(device)
+    if settings.checkpointing == "full":
+        calculate_twice(model.blocks)
     policy = fsdp.MixedPrecisionPolicy(param_dtype=PRECISIONS[settings.precision], reduce_dtype=torch.float32)
     for block in model.blocks:
         fsdp.fully_shard(block, mesh=mesh, mp_policy=policy)
@@ -107,14 +140,22 @@ def main() -> None:
     text = make_data(settings.data).to(device)
     run = training_run.TrainingRun(settings, process=distributed.get_rank(), mean=mean, sharded=True)
     run.resume(load)
+    profiler = make_profiler(settings.logs) if settings.profile and distributed.get_rank() == 0 else None
+    if profiler:
+        profiler.start()
     for step, batch in zip(run.steps(), run.batches(len(text) - CONTEXT, processes), strict=False):
         excerpts = torch.stack([text[first : first + CONTEXT + 1] for first in batch])
-        said = model(excerpts[:, :-1]).float()
-        loss = functional.cross_entropy(said.flatten(0, 1), excerpts[:, 1:].flatten())
-        loss.backward()
+        losses = []
+        for part in excerpts.chunk(settings.accumulate):
+            said = model(part[:, :-1]).float()
+            loss = functional.cross_entropy(said.flatten(0, 1), part[:, 1:].flatten()) / settings.accumulate
+            loss.backward()
+            losses.append(loss.detach())
         optimizer.step()
         optimizer.zero_grad()
-        run.step_done(step, loss.detach(), save)
+        run.step_done(step, sum(losses), save)
+        if profiler:
+            profiler.step()
     distributed.destroy_process_group()
 
 

@@ -41,7 +41,9 @@ def make_data(folder: Path | None) -> TensorDataset:
 
 def main() -> None:
     """Trains."""
-    settings = training_run.arguments(__doc__, steps=4000, batch_size=128, learning_rate=0.05).parse_args()
+    settings = training_run.arguments(
+        __doc__, steps=4000, batch_size=128, learning_rate=0.05, exports=True
+    ).parse_args()
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu else torch.device("cpu")
     if on_gpu:
@@ -68,12 +70,16 @@ def main() -> None:
         for name, part in parts.items():
             part.load_state_dict(state[name])
 
+    def export(folder: Path) -> None:
+        model.cpu().eval()
+        torch.jit.save(torch.jit.trace(model, torch.zeros(1, 3, 32, 32)), folder / "model.pt")
+
     run = training_run.TrainingRun(settings, process=distributed.get_rank(), mean=mean)
     run.resume(load)
     parallel = DistributedDataParallel(model)
     loader = DataLoader(data, batch_sampler=run.batches(len(data), distributed.get_world_size()))
 
-    for step, (images, labels) in zip(run.steps(), loader, strict=False):
+    for step, (images, labels) in zip(run.steps(export, mark="model.pt"), loader, strict=False):
         with torch.autocast(device.type, PRECISIONS[settings.precision], enabled=settings.precision != "fp32"):
             loss = nn.functional.cross_entropy(parallel(images.to(device)), labels.to(device))
         optimizer.zero_grad()

@@ -114,6 +114,10 @@ def train(settings: argparse.Namespace, driver: Any) -> None:
         for name, part in parts.items():
             part.load_state_dict(state[name])
 
+    def export(folder: Path) -> None:
+        model.cpu().eval()
+        torch.jit.save(torch.jit.trace(model, torch.zeros(1, 3, 32, 32)), folder / "model.pt")
+
     def mean(numbers: list[float]) -> list[float]:
         total = torch.tensor(numbers, device=device)
         distributed.all_reduce(total)
@@ -123,7 +127,7 @@ def train(settings: argparse.Namespace, driver: Any) -> None:
     run.resume(load)
     parallel = ray.train.torch.prepare_model(model)
     loader = DataLoader(data, batch_sampler=run.batches(len(data), processes))
-    for step, (images, labels) in zip(run.steps(), loader, strict=False):
+    for step, (images, labels) in zip(run.steps(export, mark="model.pt"), loader, strict=False):
         with torch.autocast(device.type, PRECISIONS[settings.precision], enabled=settings.precision != "fp32"):
             loss = nn.functional.cross_entropy(parallel(images.to(device)), labels.to(device))
         optimizer.zero_grad()
@@ -144,7 +148,7 @@ def train_until_interrupted(config: dict[str, Any]) -> None:
 def main() -> None:
     """Has Ray train."""
     parser = training_run.arguments(
-        __doc__, steps=4000, batch_size=128, learning_rate=0.05, precisions=("fp32", "bf16")
+        __doc__, steps=4000, batch_size=128, learning_rate=0.05, precisions=("fp32", "bf16"), exports=True
     )
     parser.add_argument("--workers", type=int, help="processes that train (one for each GPU, or two without GPUs)")
     parser.add_argument("--use-gpu", action=argparse.BooleanOptionalAction, help="a GPU each (if the cluster has any)")

@@ -2,12 +2,15 @@
 
     python train.py --steps 100
 
+A checkpoint is the trees and the encoder that prepares a table for them; blueprints/inference/tabular serves both.
+
 The data folder holds `adult.data`, the data set Adult of the UC Irvine repository. Without it, the script takes the
 breast cancer data that comes with scikit-learn. It needs no GPU.
 """
 
 from pathlib import Path
 
+import joblib
 import pandas
 import xgboost
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -18,13 +21,19 @@ from sklearn.preprocessing import OneHotEncoder
 
 import training_run
 
+# Of adult.data, which does not say them.
+COLUMNS = (
+    "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation", "relationship", "race",
+    "sex", "capital_gain", "capital_loss", "hours_per_week", "native_country", "income",
+)  # fmt: skip
+
 
 def make_data(folder: Path | None) -> tuple[pandas.DataFrame, pandas.Series]:
     """Who is asked and what is known of them, and what is to be told: 1 or 0."""
     if folder is None:
         return load_breast_cancer(return_X_y=True, as_frame=True)
-    table = pandas.read_csv(folder / "adult.data", header=None, skipinitialspace=True)
-    return table.drop(columns=14), (table[14] == ">50K").astype(int)
+    table = pandas.read_csv(folder / "adult.data", names=COLUMNS, skipinitialspace=True)
+    return table.drop(columns="income"), (table["income"] == ">50K").astype(int)
 
 
 def main() -> None:
@@ -35,7 +44,9 @@ def main() -> None:
 
     people, answers = make_data(settings.data)
     words = make_column_selector(dtype_exclude="number")
-    prepare = make_column_transformer((OneHotEncoder(), words), remainder="passthrough")
+    # A word that is new is none of those known. Never sparse: XGBoost takes the zeros of a sparse table for missing.
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    prepare = make_column_transformer((encoder, words), remainder="passthrough", sparse_threshold=0)
     parts = train_test_split(prepare.fit_transform(people), answers, test_size=0.2, random_state=settings.seed)
     training, held_out = xgboost.DMatrix(parts[0], parts[2]), xgboost.DMatrix(parts[1], parts[3])
 
@@ -44,6 +55,7 @@ def main() -> None:
 
     def save(folder: Path) -> None:
         model.save_model(folder / "model.ubj")
+        joblib.dump(prepare, folder / "prepare.joblib")
 
     def load(folder: Path) -> None:
         model.load_model(folder / "model.ubj")

@@ -21,7 +21,7 @@ PRECISIONS = {"fp32": "float32", "bf16": "mixed_bfloat16"}
 def make_model() -> keras.Model:
     """The convolutional network of Keras's own first example."""
     layers = [
-        keras.Input((28, 28, 1)),
+        keras.Input((28, 28, 1), name="image"),
         keras.layers.Conv2D(32, 3, activation="relu"),
         keras.layers.MaxPooling2D(2),
         keras.layers.Conv2D(64, 3, activation="relu"),
@@ -52,7 +52,7 @@ def place(resolver: distribute.cluster_resolver.ClusterResolver) -> tuple[int, i
 def main() -> None:
     """Trains."""
     settings = training_run.arguments(
-        __doc__, steps=5000, batch_size=128, learning_rate=1e-3, precisions=("fp32", "bf16")
+        __doc__, steps=5000, batch_size=128, learning_rate=1e-3, precisions=("fp32", "bf16"), exports=True
     ).parse_args()
     strategy = distribute.MultiWorkerMirroredStrategy()
     worker, workers = place(strategy.cluster_resolver)
@@ -89,11 +89,18 @@ def main() -> None:
             lambda context: tensorflow.constant(part[context.replica_id_in_sync_group % devices :: devices], dtype)
         )
 
+    def export(folder: Path) -> None:
+        """Writes the model of one worker alone, in full precision."""
+        keras.config.set_dtype_policy("float32")
+        served = make_model()
+        served.set_weights(model.get_weights())
+        served.export(folder, verbose=False)
+
     run = training_run.TrainingRun(
         settings, process=worker, mean=lambda numbers: all_reduce(tensorflow.constant(numbers)).numpy().tolist()
     )
     run.resume(lambda folder: checkpoint.read(str(folder / "state")).assert_consumed())
-    for step, batch in zip(run.steps(), run.batches(len(images), workers), strict=False):
+    for step, batch in zip(run.steps(export, mark="saved_model.pb"), run.batches(len(images), workers), strict=False):
         loss = train_step(for_each_device(images[batch], "float32"), for_each_device(labels[batch], "int64"))
         run.step_done(step, loss, lambda folder: checkpoint.write(str(folder / "state")))
 

@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,12 +45,25 @@ def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def settings(*given: str) -> Namespace:
     defaults = ["--steps=10", "--batch-size=4", "--report-every=1", "--checkpoint-every=2"]
-    return arguments("A script.", steps=5, batch_size=8, learning_rate=0.1).parse_args([*defaults, *given])
+    parser = arguments("A script.", steps=5, batch_size=8, learning_rate=0.1, exports=True)
+    return parser.parse_args([*defaults, *given])
 
 
 def save(folder: Path) -> None:
     (folder / "part").mkdir()
     (folder / "part" / "weights").write_text("1 2 3")
+
+
+def export(folder: Path) -> None:
+    (folder / "model.onnx").write_text("a model")
+    (folder / "weights").write_text("1 2 3")
+
+
+def train_and_export(run: Any) -> None:
+    """Trains to the end, which is a model."""
+    run.resume(lambda folder: None)
+    for step in run.steps(export, mark="model.onnx"):
+        run.step_done(step, 1 / step, save)
 
 
 def train(run: Any, last: int | None = None) -> Any:
@@ -131,6 +145,56 @@ def test_the_marker_is_written_last(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     train(TrainingRun(settings()), last=2)
     assert written == ["weights", "weights", "run.json", "complete"]
+
+
+def test_a_training_ends_with_a_model_in_a_folder_of_its_last_step(capsys: pytest.CaptureFixture[str]) -> None:
+    train_and_export(TrainingRun(settings()))
+    assert said(capsys)[-3:] == [{"checkpoint": 10}, {"exported": 10}, {"finished": 10}]
+    assert {file.name for file in Path("checkpoints/model/10").iterdir()} == {"model.onnx", "weights"}
+
+
+def test_a_longer_training_makes_a_version_of_its_own() -> None:
+    train_and_export(TrainingRun(settings()))
+    train_and_export(TrainingRun(settings("--steps", "12")))
+    assert {folder.name for folder in Path("checkpoints/model").iterdir()} == {"10", "12"}
+
+
+def test_a_model_that_is_there_is_not_written_again(capsys: pytest.CaptureFixture[str]) -> None:
+    train_and_export(TrainingRun(settings()))
+    capsys.readouterr()
+    train_and_export(TrainingRun(settings()))
+    assert said(capsys) == [{"resumedFrom": 10}, {"finished": 10}]
+
+
+def test_a_run_that_was_killed_before_its_model_was_whole_writes_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    train(TrainingRun(settings()))
+    Path("checkpoints/model/10").mkdir(parents=True)
+    Path("checkpoints/model/10/weights").write_text("1")
+    capsys.readouterr()
+    train_and_export(TrainingRun(settings()))
+    assert said(capsys) == [{"resumedFrom": 10}, {"exported": 10}, {"finished": 10}]
+    assert Path("checkpoints/model/10/weights").read_text() == "1 2 3"
+
+
+def test_the_file_by_which_a_server_knows_the_model_is_written_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    copyfile = shutil.copyfile
+    monkeypatch.setattr(
+        shutil, "copyfile", lambda source, target: written.append(Path(target).name) or copyfile(source, target)
+    )
+    train_and_export(TrainingRun(settings()))
+    assert written[-2:] == ["weights", "model.onnx"]
+
+
+@pytest.mark.parametrize(("sharded", "taking_part"), [(False, 0), (True, 1)])
+def test_all_processes_take_part_in_the_model_of_a_sharded_training_and_process_0_writes_it(
+    sharded: bool, taking_part: int
+) -> None:
+    parts = []
+    run = TrainingRun(settings("--steps", "1"), process=1, sharded=sharded)
+    list(run.steps(parts.append, mark="model.onnx"))
+    assert len(parts) == taking_part
+    assert not Path("checkpoints/model").exists()
 
 
 def test_a_folder_that_is_not_shared_is_refused_where_the_processes_would_part() -> None:
@@ -354,6 +418,14 @@ def start_run(run_id=None, run_name=None):
 def log_params(settings): note("settings", settings["steps"])
 def log_metric(name, value, step): note(name, value, step)
 def end_run(status): note("end", status)
+def log_artifacts(folder, path): note("artifacts", folder, path)
+class MlflowClient:
+    def search_registered_models(self, filter_string): return []
+    def create_registered_model(self, name): note("model", name)
+    def create_model_version(self, name, source, run_id):
+        note("version", name, source, run_id)
+        return types.SimpleNamespace(version="7")
+    def set_registered_model_alias(self, name, alias, version): note("alias", name, alias, version)
 """,
     "wandb": """
 import json
@@ -361,6 +433,13 @@ class Run:
     id = "the-run"
     def log(self, values, step): note("loss", values["loss"], step)
     def finish(self, exit_code): note("end", exit_code)
+    def log_artifact(self, artifact, aliases):
+        note("artifact", *artifact.what, aliases)
+        return self
+    def wait(self): note("wait")
+class Artifact:
+    def __init__(self, name, type): self.what = [name, type]
+    def add_dir(self, folder): self.what.append(folder)
 def note(*what):
     with open("wandb-calls", "a") as file:
         file.write(json.dumps(what) + "\\n")
@@ -420,6 +499,80 @@ def test_weights_and_biases_gets_settings_and_losses_and_a_resumed_run_is_the_sa
 
 
 @pytest.mark.usefixtures("trackers")
+def test_a_model_is_registered_with_mlflow_and_gets_its_alias(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    train_and_export(TrainingRun(settings("--register", "resnet@champion")))
+    assert calls("mlflow")[-5:] == [
+        ["artifacts", "checkpoints/model/10", "model"],
+        ["model", "resnet"],
+        ["version", "resnet", "runs:/the-run/model", "the-run"],
+        ["alias", "resnet", "champion", "7"],
+        ["end", "FINISHED"],
+    ]
+    assert said(capsys)[-2:] == [{"registered": "resnet@champion"}, {"finished": 10}]
+
+
+@pytest.mark.usefixtures("trackers")
+def test_a_finished_training_that_runs_again_leaves_the_alias_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    for model in ("resnet@champion", "resnet@champion", "resnet@challenger"):
+        train_and_export(TrainingRun(settings("--register", model)))
+    aliases = [call for call in calls("mlflow") if call[0] == "alias"]
+    assert aliases == [["alias", "resnet", "champion", "7"], ["alias", "resnet", "challenger", "7"]]
+
+
+@pytest.mark.usefixtures("trackers")
+def test_a_model_is_an_artifact_of_weights_and_biases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    train_and_export(TrainingRun(settings("--register", "resnet")))
+    assert calls("wandb")[-3:] == [["artifact", "resnet", "model", "checkpoints/model/10", None], ["wait"], ["end", 0]]
+
+
+@pytest.mark.usefixtures("trackers")
+def test_nothing_is_registered_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    train_and_export(TrainingRun(settings()))
+    assert {call[0] for call in calls("mlflow")} == {"start", "settings", "loss", "end"}
+
+
+def test_a_model_that_cannot_be_registered_is_refused_before_the_training() -> None:
+    with pytest.raises(SystemExit, match="--register: resnet given, but there is no MLflow and no Weights & Biases"):
+        train_and_export(TrainingRun(settings("--register", "resnet")))
+    assert not Path("checkpoints").exists()
+
+
+@pytest.mark.usefixtures("trackers")
+def test_a_registry_that_fails_at_the_end_is_asked_again_by_the_next_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    works = TRACKERS["mlflow"]
+    (tmp_path / "mlflow.py").write_text(works.replace('note("version", name', '1 / 0; note("version", name'))
+    with pytest.raises(ZeroDivisionError):
+        train_and_export(TrainingRun(settings("--register", "resnet")))
+    assert ["end", "FINISHED"] not in calls("mlflow")
+    (tmp_path / "mlflow.py").write_text(works)
+    monkeypatch.delitem(training_run.sys.modules, "mlflow")
+    train_and_export(TrainingRun(settings("--register", "resnet")))
+    assert [call[0] for call in calls("mlflow")[-3:]] == ["model", "version", "end"]
+
+
+@pytest.mark.parametrize("wrong", ["", "@champion", "a/b", "resnet@", "resnet@latest", "resnet@V2", "resnet@a b"])
+def test_a_name_that_no_server_could_ask_for_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        settings("--register", wrong)
+    assert f"'{wrong}' given, must be a name of letters" in capsys.readouterr().err
+
+
+def test_a_script_without_a_model_has_no_setting_to_register_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        arguments("A script.", steps=5, learning_rate=0.1).parse_args(["--register", "resnet"])
+    assert "unrecognized arguments: --register resnet" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("trackers")
 def test_no_tracker_is_asked_unless_the_environment_says_so() -> None:
     train(TrainingRun(settings()), last=3)
     assert not Path("mlflow-calls").exists()
@@ -466,6 +619,29 @@ def test_the_name_of_a_run_is_given_or_that_of_the_job(monkeypatch: pytest.Monke
     assert training_run.run_name() == "resnet"
     monkeypatch.setenv("RUN_NAME", "night")
     assert training_run.run_name() == "night"
+
+
+def test_a_report_says_how_many_examples_all_processes_took_in_a_second(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([100.0, 102.0, 102.0, 103.0, 103.0])
+    monkeypatch.setattr(training_run.time, "monotonic", lambda: next(clock))
+    run = TrainingRun(settings("--steps", "100", "--report-every", "5", "--checkpoint-every", "1000"))
+    batches(run, 1, processes=2)
+    for step in (5, 10, 15):
+        run.step_done(step, 1.0, save)
+    assert [line.get("examplesPerSecond") for line in said(capsys)] == [None, 20.0, 40.0]
+
+
+def test_a_report_says_how_much_of_its_gpu_pytorch_has_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cuda = SimpleNamespace(is_initialized=lambda: True, max_memory_allocated=lambda: 3 * 2**29)
+    monkeypatch.setitem(training_run.sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    TrainingRun(settings()).report(1, 0.5)
+    cuda.is_initialized = lambda: False
+    TrainingRun(settings()).report(2, 0.5)
+    assert said(capsys) == [{"step": 1, "loss": 0.5, "peakGpuMemoryGib": 1.5}, {"step": 2, "loss": 0.5}]
 
 
 def test_every_script_has_the_same_few_lines_at_its_end() -> None:
