@@ -1,29 +1,23 @@
 """Whether a stack keeps within its budget: a warning or an error, with what is dearest."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from checks.faults import PLATFORM, Fault, Planted, change, changed, each_of, expect_found
 from eksml.check_list import Severity
 from eksml.checks import run_checks
 from eksml.checks.finding import Finding
 from eksml.checks.run import as_json
 from eksml.costs import estimate
-from eksml.plan import Plan, Resource
+from eksml.plan import Plan
 from eksml.profiles import PROFILES
 from programs import stack_plan
 
-PLATFORM = "eksml:platform:Platform"
-
 
 def with_budget(stack: str, region: str = "us-west-2", **budget: Any) -> Plan:
-    def changed(resource: Resource) -> Resource:
-        if resource.type != PLATFORM:
-            return resource
-        return replace(resource, inputs={"spec": {**resource.inputs["spec"], "budget": budget, "region": region}})
-
-    return Plan.of(stack, map(changed, stack_plan(stack).resources))
+    in_region = change(PLATFORM, "", "spec/region", region)
+    return changed(stack_plan(stack), in_region, change(PLATFORM, "", "spec/budget", budget))
 
 
 def findings(plan: Plan) -> tuple[Finding, ...]:
@@ -62,3 +56,17 @@ def test_where_no_prices_are_known_a_budget_cannot_be_judged_and_that_is_a_warni
     (finding,) = findings(with_budget("startup", region="mx-central-1", monthlyUsd=1, onExceed="fail"))
     assert finding.text.startswith("cannot be held against its budget: ")
     assert finding.severity is Severity.WARNING
+
+
+FAULTS: list[Planted] = [
+    (
+        "within-budget",
+        change(PLATFORM, "", "spec/budget", {"monthlyUsd": 1000, "onExceed": "fail"}),
+        "eksml-production: probably costs $",
+    ),
+]
+
+
+@each_of(FAULTS)
+def test_a_planted_fault_is_found(check: str, fault: Fault, text: str) -> None:
+    expect_found(check, fault, text)

@@ -2,7 +2,9 @@
 
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -57,3 +59,24 @@ def test_whatever_is_written_there_is_a_number_of_64_bits(text: object, resource
 def test_more_is_never_read_as_less(small: str, large: str, unit: str, resource: str) -> None:
     if Fraction(small) <= Fraction(large):
         assert amount_of(resource, f"{small}{unit}") <= amount_of(resource, f"{large}{unit}")
+
+
+@pytest.mark.parametrize(
+    ("resource", "amount", "whole"),
+    [
+        # Kubernetes rounds up to the next thousandth.
+        ("cpu", "500u", 1),
+        ("cpu", "1500m", 1500),
+        ("cpu", 2, 2000),
+        ("memory", "1Pi", 2**30),
+        ("memory", "1G", 953),
+        ("memory", "1e9", 953),
+        ("nvidia.com/gpu", "4", 4),
+        ("memory", "much", 0),
+        ("memory", "1.2.3", 0),
+        ("memory", "1e3Ki", 0),
+        ("nvidia.com/gpu", "1E99999", 2**63 - 1),
+    ],
+)
+def test_quantities_are_read_as_kubernetes_reads_them(resource: str, amount: Any, whole: int) -> None:
+    assert amount_of(resource, amount) == whole

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 
+from checks.faults import Fault, both, changed, found
 from eksml.checks import run_checks
 from eksml.checks.engines import engines_of
 from eksml.checks.repositories import repository_problems
@@ -17,10 +17,8 @@ from eksml.serving.transformers_server import TransformersServerSpec
 from eksml.serving.vllm_server import VllmServerSpec
 from eksml.sizing.arguments import serving_by_transformers, serving_by_vllm
 from eksml.sizing.inference import known_gpus
+from platforms import platform
 from serving.model_servers import KINDS, server, spec_of
-from test_platform import platform
-
-Fault = Callable[[dict[str, Resource]], None]
 
 LLAMA, COMMAND_R = "meta-llama/Llama-3.1-8B-Instruct", "CohereLabs/c4ai-command-r7b-12-2024"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -73,16 +71,8 @@ def lab() -> Plan:
     )
 
 
-def planted(*faults: Fault, on: Plan | None = None) -> Plan:
-    plan = on or lab()
-    resources = {each.urn: replace(each, inputs=deepcopy(dict(each.inputs))) for each in plan.resources}
-    for fault in faults:
-        fault(resources)
-    return Plan.of("lab", resources.values(), plan.exports)
-
-
-def found(plan: Plan, check: str) -> list[str]:
-    return [f"{each.resource}: {each.text}" for each in run_checks(plan, [check]).findings]
+def planted(*faults: Fault) -> Plan:
+    return changed(lab(), *faults)
 
 
 def the(resources: dict[str, Resource], kind: str, name: str) -> Any:
@@ -206,13 +196,7 @@ def triton(files: dict[str, str], *arguments: str, gpus: str = "1") -> Fault:
     }
     pod = {"containers": [container], "volumes": [{"name": "configuration", "configMap": {"name": "triton-files"}}]}
     deployment = add(DEPLOYMENT, "triton", spec={"template": {"metadata": {"labels": {}}, "spec": pod}})
-    files_added = add(CONFIG_MAP, "triton-files", data=files)
-
-    def fault(resources: dict[str, Resource]) -> None:
-        deployment(resources)
-        files_added(resources)
-
-    return fault
+    return both(deployment, add(CONFIG_MAP, "triton-files", data=files))
 
 
 def asking(query: str) -> list[dict[str, Any]]:

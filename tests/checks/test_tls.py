@@ -1,13 +1,13 @@
 """What a load balancer can do over HTTPS only: found where it is planted, and nowhere else."""
 
-from copy import deepcopy
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 import pytest
 
+from checks.faults import Fault, Planted, add, changed, each_of, expect_found
 from eksml.checks import run_checks
 from eksml.network.exposure import Backend, ExposureSpec, exposure_objects
 from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
@@ -58,14 +58,15 @@ def found(plan: Plan, check: str = "https-feature-needs-tls") -> list[str]:
     return [f"{each.resource}: {each.text}" for each in run_checks(plan, [check]).findings]
 
 
-def changed(plan: Plan, kind: str, change: Any) -> Plan:
-    def copy(resource: Resource) -> Resource:
-        inputs = deepcopy(dict(resource.inputs))
-        if resource.type == kind:
-            change(inputs["spec"])
-        return replace(resource, inputs=inputs)
+def with_spec(plan: Plan, kind: str, change: Callable[[dict[str, Any]], None]) -> Plan:
+    """A Plan with each spec of a kind changed."""
 
-    return Plan.of("test", map(copy, plan.resources), {})
+    def fault(resources: dict[str, Resource]) -> None:
+        for each in resources.values():
+            if each.type == kind:
+                change(each.inputs["spec"])
+
+    return changed(plan, fault)
 
 
 def to_plain_http(spec: dict[str, Any]) -> None:
@@ -78,7 +79,7 @@ def test_an_entry_with_tls_has_what_its_features_need(authentication: Any) -> No
 
 
 def test_authentication_and_grpc_over_plain_http_are_found() -> None:
-    planted = changed(exposed(tls=TLS, authentication=TOKEN), GATEWAY, to_plain_http)
+    planted = with_spec(exposed(tls=TLS, authentication=TOKEN), GATEWAY, to_plain_http)
     assert found(planted) == [
         "GRPCRoute: gRPC and authentication need HTTPS, and its listener entry is plain HTTP: give the Gateway TLS",
         "HTTPRoute: authentication needs HTTPS, and its listener entry is plain HTTP: give the Gateway TLS",
@@ -89,7 +90,7 @@ def test_a_route_that_names_no_listener_is_on_all_of_them() -> None:
     def anywhere(spec: dict[str, Any]) -> None:
         del spec["parentRefs"][0]["sectionName"]
 
-    planted = changed(
+    planted = with_spec(
         exposed(tls=TLS, authentication=LOGIN), "kubernetes:gateway.networking.k8s.io/v1:GRPCRoute", anywhere
     )
     assert found(planted) == [
@@ -106,8 +107,8 @@ def test_https_without_a_certificate_is_found_unless_a_name_leads_to_one() -> No
         del spec["listenerConfigurations"]
 
     text = "lab-entry-gateway: its listener entry has no certificate: name one in its LoadBalancerConfiguration"
-    assert found(changed(exposed(tls=TLS), CONFIGURATION, no_certificate)) == [text]
-    assert found(changed(exposed(tls=TLS, host="*.example.com"), CONFIGURATION, no_certificate)) == []
+    assert found(with_spec(exposed(tls=TLS), CONFIGURATION, no_certificate)) == [text]
+    assert found(with_spec(exposed(tls=TLS, host="*.example.com"), CONFIGURATION, no_certificate)) == []
 
 
 def test_a_certificate_on_plain_http_is_found() -> None:
@@ -115,7 +116,7 @@ def test_a_certificate_on_plain_http_is_found() -> None:
         spec["listenerConfigurations"].append({"protocolPort": "HTTP:80", "sslPolicy": "ELBSecurityPolicy-2016-08"})
 
     text = "lab-entry-loadbalancerconfiguration: HTTP:80 has sslPolicy, which only HTTPS can use"
-    assert found(changed(exposed(tls=TLS), CONFIGURATION, on_http)) == [text]
+    assert found(with_spec(exposed(tls=TLS), CONFIGURATION, on_http)) == [text]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,25 @@ def test_an_entry_to_the_internet_is_public_only_where_its_spec_says_so() -> Non
     def opened(spec: dict[str, Any]) -> None:
         spec["scheme"] = "internet-facing"
 
-    planted = changed(exposed(tls=TLS), CONFIGURATION, opened)
+    planted = with_spec(exposed(tls=TLS), CONFIGURATION, opened)
     assert found(planted, "not-public") == [
         "lab-entry-loadbalancerconfiguration: a load balancer that the internet reaches: make its scheme internal"
     ]
+
+
+FAULTS: list[Planted] = [
+    (
+        "https-feature-needs-tls",
+        add(
+            "kubernetes:networking.k8s.io/v1:Ingress",
+            "web",
+            {"metadata": {"annotations": {"alb.ingress.kubernetes.io/auth-type": "oidc"}}},
+        ),
+        "web: its annotation auth-type needs HTTPS: give certificate-arn, or HTTPS among listen-ports",
+    ),
+]
+
+
+@each_of(FAULTS)
+def test_a_planted_fault_is_found(check: str, fault: Fault, text: str) -> None:
+    expect_found(check, fault, text)

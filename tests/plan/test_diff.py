@@ -1,6 +1,7 @@
 """What changes between two Plans, worst first, and what is honestly not known."""
 
 import json
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,11 @@ def platform(stack: str, settings: dict[str, Any] | None = None) -> Plan:
     config = {"aws:region": "us-west-2"}
     where = Stack(project="eksml", name=stack, directory=ROOT, program=Path(__file__), config=config)
     return record_program(lambda: Platform(spec.name, spec), where)
+
+
+@cache
+def research() -> Plan:
+    return platform("one")
 
 
 # What is found
@@ -226,11 +232,11 @@ def test_worst_comes_first() -> None:
 
 
 def test_two_stacks_of_the_same_settings_do_not_differ() -> None:
-    assert text(diff(platform("one"), platform("two"))).startswith("No difference: ")
+    assert text(diff(research(), platform("two"))).startswith("No difference: ")
 
 
 def test_between_two_stacks_only_settings_differ() -> None:
-    found = diff(platform("one"), platform("two", {"pools": {"train": {"expireAfterHours": 100}}}))
+    found = diff(research(), platform("two", {"pools": {"train": {"expireAfterHours": 100}}}))
     (change,) = found.changes
     assert (change.name, list(paths(change))) == ("eksml-two-train", ["spec.template.spec.expireAfter"])
 
@@ -320,7 +326,7 @@ def test_json_has_every_change_with_what_it_does() -> None:
 
 
 def test_a_file_of_preview_is_the_plan_that_was_recorded(tmp_path: Path) -> None:
-    recorded = platform("one")
+    recorded = research()
     file = tmp_path / "before.json"
     file.write_text(json.dumps(as_json(recorded, checks=[])))
     read, is_from_engine = read_plan_file(file)

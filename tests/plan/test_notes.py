@@ -9,13 +9,9 @@ from eksml import catalog
 from eksml.plan.notes import notes
 from eksml.platform import Platform
 from eksml.profiles import platform_spec
+from platforms import VPC
 from programs import recorded
 
-VPC = {
-    "kind": "existing",
-    "vpcId": "vpc-0123456789abcdef0",
-    "privateSubnets": {"usw2-az1": "subnet-0123456789abcdef0", "usw2-az2": "subnet-0123456789abcdef1"},
-}
 OPEN = {"publicAccessCidrs": ["203.0.113.0/24"]}
 
 

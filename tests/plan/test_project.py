@@ -8,6 +8,7 @@ from eksml.errors import InputError
 from eksml.plan.project import Stack, find_stack, project_above
 from eksml.plan.recorder import record
 
+BLUEPRINTS = Path(__file__).parents[2] / "blueprints"
 PROGRAM = "import pulumi\n"
 
 
@@ -255,3 +256,54 @@ def test_a_path_that_leads_nowhere_is_told(tmp_path: Path, path: str, text: str)
     with pytest.raises(InputError) as error:
         stack(tmp_path).with_settings({path: 1})
     assert str(error.value) == text
+
+
+def test_a_path_may_say_that_it_is_one_of_the_platform(tmp_path: Path) -> None:
+    assert stack(tmp_path).with_settings({"eksml:platform.name": "x"}).config["eksml:platform"]["name"] == "x"
+    blueprint = find_stack(str(BLUEPRINTS / "inference" / "vllm"))
+    settings = {"eksml:platform.serving.kserve": {}, "contextLength": 512}
+    changed = blueprint.on_platform().with_settings(settings)
+    assert changed.config["eksml:workload"]["contextLength"] == 512
+    assert changed.platform
+    assert changed.platform.config["eksml:platform"] == {"profile": "research", "serving": {"kserve": {}}}
+    with pytest.raises(InputError, match="kserve: research runs on no platform"):
+        blueprint.with_settings(settings)
+
+
+def workload_on(tmp_path: Path, platform: str, needed: str) -> Stack:
+    """A stack of a workload below the project of its platform."""
+    project(tmp_path, dev=f"config: {{eksml:platform: {platform}}}")
+    folder = tmp_path / "job"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: job\nruntime: python\n")
+    (folder / "__main__.py").write_text("")
+    config = f"{{eksml:platformStack: organization/lab/dev, eksml:platform: {needed}, eksml:workload: {{}}}}"
+    (folder / "Pulumi.dev.yaml").write_text(f"config: {config}")
+    return find_stack(str(folder))
+
+
+def test_what_a_workload_needs_of_its_platform_is_laid_over_it_and_told(tmp_path: Path) -> None:
+    own = "{profile: research, serving: {keda: {}, kserve: {replicas: 2}}, name: mine}"
+    found = workload_on(tmp_path, own, "{serving: {kserve: {}, keda: {}, argo: {}}, name: yours, tags: {a: b}}")
+    found = found.on_platform()
+    assert found.lent == ("serving.argo", "name", "tags.a")
+    assert found.platform
+    assert found.platform.config["eksml:platform"] == {
+        "profile": "research",
+        "serving": {"keda": {}, "kserve": {"replicas": 2}, "argo": {}},
+        "name": "yours",
+        "tags": {"a": "b"},
+    }
+
+
+def test_a_platform_that_has_all_that_is_needed_stays_as_it_is(tmp_path: Path) -> None:
+    found = workload_on(tmp_path, "{profile: research, serving: {kserve: {}}}", "{serving: {kserve: {}}}").on_platform()
+    assert found.platform
+    assert (found.lent, found.platform) == ((), find_stack(str(tmp_path)))
+
+
+@pytest.mark.parametrize("needed", ["hello", "[]", "{serving: 3}", "null"])
+def test_what_is_no_mapping_is_needed_of_no_platform(tmp_path: Path, needed: str) -> None:
+    found = workload_on(tmp_path, "hello", needed).on_platform()
+    assert found.platform
+    assert found.platform.config["eksml:platform"] == "hello"

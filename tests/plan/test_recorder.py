@@ -127,9 +127,11 @@ def test_every_apply_runs_on_believable_values() -> None:
 
 
 def test_the_same_program_gives_the_same_plan() -> None:
-    assert recorded(lambda: [Box(f"box-{number}") for number in range(20)]) == recorded(
-        lambda: [Box(f"box-{number}") for number in reversed(range(20))]
+    upwards, downwards = (
+        recorded(lambda numbers=numbers: [Box(f"box-{number}") for number in numbers])
+        for numbers in (range(20), reversed(range(20)))
     )
+    assert upwards.resources == downwards.resources
 
 
 def test_the_program_sees_a_preview_of_its_stack_with_its_configuration() -> None:
@@ -198,6 +200,13 @@ def test_a_type_without_believable_outputs_is_named_and_never_none() -> None:
         aws.ec2.Instance("machine", instance_type="m7i.large").private_ip.apply(lambda address: address.split("."))
 
     assert "aws:ec2/instance:Instance 'machine' has no believable outputs" in failure(program)
+
+
+def test_what_waits_for_a_resource_that_fails_does_not_hold_up_the_message() -> None:
+    def program() -> None:
+        eks.ManagedNodeGroup("group", cluster=eks.Cluster("cluster"), instance_types=["m7i.large"])
+
+    assert "eks:index:ManagedNodeGroup 'group' has no believable outputs" in failure(program)
 
 
 def test_a_function_without_a_believable_result_is_named() -> None:

@@ -29,11 +29,11 @@ def within_budget(plan: Plan) -> Iterator[Found]:
         if bill.monthly.expected > budget["monthlyUsd"]:
             dearest = list(bill.by_resource().items())[:_DEAREST]
             parts = ", ".join(f"{plan.by_urn[urn].name} {_usd(cost.expected)}" for urn, cost in dearest)
-            without = f"; {len(bill.not_priced)} parts have no price yet" if bill.not_priced else ""
+            least = _usd(bill.monthly.at_least)
             yield Found(
                 platform,
-                f"probably costs {_usd(bill.monthly.expected)} a month, at least {_usd(bill.monthly.at_least)}, and "
-                f"its budget is {_usd(budget['monthlyUsd'])}: the dearest are {parts}{without}",
+                f"probably costs {_usd(bill.monthly.expected)} a month{bill.without}, at least {least}, "
+                f"and its budget is {_usd(budget['monthlyUsd'])}: the dearest are {parts}",
                 Severity.ERROR if budget.get("onExceed") == "fail" else Severity.WARNING,
             )
 

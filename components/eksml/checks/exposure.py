@@ -15,7 +15,9 @@ _CLUSTER = "eks:index:Cluster"
 def not_public(plan: Plan) -> Iterator[Found]:
     """No load balancer, database or bucket is public."""
     for resource in plan.resources:
-        is_public = resource.package == "kubernetes" and _is_public(resource.type.rpartition(":")[2], resource.inputs)
+        is_public = resource.package == "kubernetes" and is_reached_from_internet(
+            resource.type.rpartition(":")[2], resource.inputs
+        )
         if is_public and not _is_opened(resource, plan):
             yield Found(resource, "a load balancer that the internet reaches: make its scheme internal")
         if resource.type in _LOAD_BALANCERS and not resource.inputs.get("internal"):
@@ -95,7 +97,7 @@ _INGRESS_SCHEME = "alb.ingress.kubernetes.io/scheme"
 _PUBLIC = "internet-facing"
 
 
-def _is_public(kind: str, item: Mapping[str, Any]) -> bool:
+def is_reached_from_internet(kind: str, item: Mapping[str, Any]) -> bool:
     """Whether an object of Kubernetes gets a load balancer that the internet reaches, or lets others get one.
 
     Source: https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/
@@ -135,7 +137,7 @@ def _public_values(values: Any, path: tuple[str, ...]) -> Iterator[str]:
             yield from _public_values(item, (*path, str(index)))
     elif isinstance(values, Mapping) and values.get("enabled") is not False:
         is_object = {"apiVersion", "kind"} <= set(values)
-        if _is_public(str(values["kind"]), values) if is_object else _asks_for_public(values):
+        if is_reached_from_internet(str(values["kind"]), values) if is_object else _asks_for_public(values):
             yield ".".join(path)
         elif not is_object:
             for key, item in values.items():

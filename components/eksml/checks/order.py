@@ -1,7 +1,8 @@
 """What comes before what, up and down."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from eksml.checks.finding import Found
 from eksml.checks.workloads import RELEASE, chart_of, crds_of
@@ -70,16 +71,22 @@ def _group_of(resource: Resource) -> str:
 
 def _after(plan: Plan, urns: Iterable[str]) -> set[str]:
     """The URNs of everything that comes after some resources, and on the way down before them."""
+    later: set[str] = set()
+    edge = list(urns)
+    while edge:
+        for urn in _waiting_for(plan).get(edge.pop(), ()):
+            if urn not in later:
+                later.add(urn)
+                edge.append(urn)
+    return later
+
+
+@lru_cache(maxsize=1)
+def _waiting_for(plan: Plan) -> Mapping[str, list[str]]:
+    """By URN, those of the resources that wait for it."""
     waiting_for: dict[str, list[str]] = defaultdict(list)
     for resource in plan.resources:
         for needed in (*resource.dependencies, resource.parent, resource.provider):
             if needed:
                 waiting_for[needed].append(resource.urn)
-    later: set[str] = set()
-    edge = list(urns)
-    while edge:
-        for urn in waiting_for[edge.pop()]:
-            if urn not in later:
-                later.add(urn)
-                edge.append(urn)
-    return later
+    return waiting_for

@@ -40,7 +40,8 @@ class Resource:
         return self.type.partition(":")[0]
 
 
-@dataclass(frozen=True)
+# Compared as itself: what is made of a Plan is kept by it, and two Plans of a platform are thousands of equal inputs.
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Every resource of a stack, by URN, and its exports."""
 
@@ -72,10 +73,6 @@ class Plan:
             for resource in self.resources
         ]
         return Plan.of(self.stack, [*self.platform.resources, *own], self.exports)
-
-    def __hash__(self) -> int:
-        # So that what is made of a Plan can be kept, although inputs cannot be hashed.
-        return hash((self.stack, len(self.resources)))
 
     @cached_property
     def by_urn(self) -> dict[str, Resource]:

@@ -1,10 +1,10 @@
 """Reads a Plan from a file, whichever program wrote it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from eksml.errors import InputError
+from eksml.json_file import read_json
 from eksml.plan.believable import is_known_type
 from eksml.plan.canonical import REMOTE_TYPES
 from eksml.plan.model import Plan, Resource
@@ -17,12 +17,7 @@ def read_plan_file(path: Path) -> tuple[Plan, bool]:
     A file of `eksml preview --json` says nothing of the resources' options, nor which input comes from which resource.
     Raises InputError where the file is neither.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path}: not JSON") from None
+    content = read_json(path)
     if isinstance(content, dict) and "steps" in content:
         return read_preview_json(path), True
     try:

@@ -60,6 +60,8 @@ class Stack:
     """What is wrong with the stack file apart from what its program will say."""
     platform: "Stack | None" = None
     """The stack of the platform that it runs on, where it is a workload's."""
+    lent: tuple[str, ...] = ()
+    """The settings that it gives its platform for the view offline, and that the platform's own stack file lacks."""
 
     @property
     def engine_config(self) -> dict[str, str]:
@@ -69,11 +71,21 @@ class Stack:
     def with_settings(self, settings: Mapping[str, Any]) -> "Stack":
         """The same stack, with values set at paths below `eksml:platform`, or `eksml:workload` where that is there.
 
-        Raises InputError where neither is.
+        A path that begins with `eksml:platform.` is one of the platform, also where a workload runs on it.
+
+        Raises InputError where neither is, or a workload runs on no platform.
         """
         if not settings:
             return self
         key = WORKLOAD if WORKLOAD in self.config else PLATFORM
+        whole = f"{PLATFORM}."
+        of_platform = {path.removeprefix(whole): value for path, value in settings.items() if path.startswith(whole)}
+        own = {path: value for path, value in settings.items() if not path.startswith(whole)}
+        if of_platform and key == WORKLOAD:
+            if self.platform is None:
+                raise InputError(f"--set {whole}{next(iter(of_platform))}: {self.name} runs on no platform")
+            return replace(self, platform=self.platform.with_settings(of_platform)).with_settings(own)
+        settings = {**own, **of_platform}
         changed = deepcopy(self.config.get(key))
         if not isinstance(changed, dict):
             raise InputError(f"--set: the stack {self.name} has no mapping {key} to set something in")
@@ -84,6 +96,7 @@ class Stack:
     def on_platform(self, wanted: str | None = None) -> "Stack":
         """The same stack with that of the platform that it runs on, or of another one of the same project.
 
+        What stands at its own `eksml:platform` is what the platform has to have: it is laid over that of the platform.
         With a kubeconfig it runs on none, whatever its project says for its other stacks.
 
         Raises InputError where the platform's project does not lie above, or a platform is wanted of what has none.
@@ -97,7 +110,12 @@ class Stack:
         *organization, project, name = str(given).split("/")
         platform = _stack(_project_of_name(self.directory, project, str(given)), wanted or name)
         reference = "/".join([*organization, project, platform.name])
-        return replace(self, platform=platform, config={**self.config, PLATFORM_STACK: reference})
+        own, needed = platform.config.get(PLATFORM), self.config.get(PLATFORM)
+        # What is no mapping, the platform itself will refuse.
+        lent = tuple(_lacking(own, needed)) if isinstance(own, dict) and isinstance(needed, dict) else ()
+        if lent:
+            platform = replace(platform, config={**platform.config, PLATFORM: _merged(own, needed)})
+        return replace(self, platform=platform, lent=lent, config={**self.config, PLATFORM_STACK: reference})
 
 
 def find_stack(target: str | None, stack_name: str | None = None) -> Stack:
@@ -327,6 +345,22 @@ def _as_engine_writes(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+
+
+def _lacking(own: Any, needed: Mapping[str, Any], way: tuple[str, ...] = ()) -> Iterator[str]:
+    """The paths of what is needed and not there."""
+    for key, value in needed.items():
+        path, there = (*way, key), own.get(key) if isinstance(own, Mapping) else None
+        if isinstance(value, Mapping) and value:
+            yield from _lacking(there, value, path)
+        elif there is None or not (isinstance(value, Mapping) or there == value):
+            yield path_text(path)
 
 
 def _set(settings: Any, path: str, value: Any) -> None:

@@ -104,7 +104,7 @@ def _record(program: Callable[[], Any], stack: Stack, platform: Plan | None) -> 
     except (Exception, SystemExit) as error:
         raise RecordingError("\n".join([*stack.problems, *monitor.problems(), _failure(error, stack)])) from error
     finally:
-        loop.close()
+        _close(loop)
     if problems := [*stack.problems, *monitor.problems()]:
         raise RecordingError("\n".join(problems))
     return monitor.plan()
@@ -114,12 +114,21 @@ async def _settle() -> None:
     """Waits for every output that is under way.
 
     The SDK waits for one after the other and looks through all of them each time, which takes minutes for thousands of
-    resources. What fails stays in its list, and the SDK tells of it.
+    resources. What fails stays in its list, and the SDK tells of it; what waits for such a resource waits for ever.
     """
-    outputs = pulumi_settings.SETTINGS.outputs
+    outputs, calls = pulumi_settings.SETTINGS.outputs, pulumi_settings.SETTINGS.rpc_manager
     done: set[Any] = set()
-    while pending := set(outputs) - done:
-        done |= (await asyncio.wait(pending))[0]
+    while (pending := set(outputs) - done) and calls.unhandled_exception is None:
+        done |= (await asyncio.wait(pending, timeout=1))[0]
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Closes a loop, and ends what still waits for something that failed."""
+    if waiting := asyncio.all_tasks(loop):
+        for task in waiting:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(waiting))
+    loop.close()
 
 
 @contextmanager

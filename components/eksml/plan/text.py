@@ -23,7 +23,8 @@ _UNLIMITED = 10_000
 
 def show(plan: Plan, console: Console) -> None:
     """Prints a Plan."""
-    root = Tree(f"[bold]Stack {escape(plan.stack)}[/]")
+    platform = f", on the platform {escape(plan.platform.stack)}" if plan.platform else ""
+    root = Tree(f"[bold]Stack {escape(plan.stack)}{platform}[/]")
     for node in tree(plan):
         _add(root, node)
     console.print(root)
