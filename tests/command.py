@@ -11,11 +11,26 @@ from pathlib import Path
 from unittest.mock import patch
 
 from eksml.cli import main
+from eksml.plan import Plan
+from eksml.plan.project import Stack
+from eksml.plan.recorder import record
 
 ROOT = Path(__file__).parents[1]
 EKSML = Path(sys.executable).with_name("eksml")
 
 Done = subprocess.CompletedProcess[str]
+
+_plans: dict[str, Plan] = {}
+
+
+def _recorded_once(stack: Stack, platform: Plan | None = None) -> Plan:
+    """The Plan of a stack; that of a program of this repository, which no test changes, is made once."""
+    if platform or not stack.program.is_relative_to(ROOT):
+        return record(stack, platform)
+    said = repr(stack)
+    if said not in _plans:
+        _plans[said] = record(stack)
+    return _plans[said]
 
 
 def eksml(*arguments: str, cwd: Path = ROOT) -> Done:
@@ -26,7 +41,13 @@ def eksml(*arguments: str, cwd: Path = ROOT) -> Done:
     out, err, code = io.StringIO(), io.StringIO(), 0
     pipe = signal.getsignal(signal.SIGPIPE)
     try:
-        with chdir(cwd), patch.object(sys, "argv", ["eksml", *arguments]), redirect_stdout(out), redirect_stderr(err):
+        with (
+            chdir(cwd),
+            patch.object(sys, "argv", ["eksml", *arguments]),
+            patch("eksml.plan.recorder.record", _recorded_once),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
             main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)

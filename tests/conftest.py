@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from parts import shared_folder, skip
 
 # The SDKs are a million objects that never go: looking through them each time is a third of the suite's time.
 gc.set_threshold(1_000_000, 20, 100)
+
+# A shell has what it puts in the background ignore interrupts, and then every command that a test starts ignores them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow, not wrong.
 settings.register_profile("eksml", deadline=None)

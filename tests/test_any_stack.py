@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eksml.catalog import priced_regions
 from eksml.checks import run_checks
+from eksml.costs import estimate
 from eksml.errors import Problem, SpecError
 from eksml.plan.manifests import manifests
 from eksml.platform import Platform
@@ -188,6 +190,8 @@ def with_junk(stack: dict[str, Any], path: list[str], value: Any) -> dict[str, A
 KEYS = ["pools", "train", "size", "teams", "cluster", "zones", "network", "x"]
 WITH_JUNK = st.builds(with_junk, SETTINGS, st.lists(st.sampled_from(KEYS), min_size=1, max_size=3), JUNK)
 STACK_FILE = st.one_of(SETTINGS, SETTINGS, WITH_JUNK)
+# Nothing above changes them, and they are half of a platform: one file in three has those of its profile.
+NO_SERVICES = dict.fromkeys(["notebooks", "observability", "servers", "serving", "tracking"])
 
 
 @cache
@@ -199,6 +203,10 @@ def check_valid(spec_text: str) -> None:
     errors = [finding for finding in run_checks(plan).errors if finding.check != "within-budget"]
     assert errors == [], "what a Spec allows must pass, or the Spec should have refused it"
     assert manifests(plan)
+    for item in estimate(plan).items if spec.region in priced_regions() else ():
+        least, usual, most = item.monthly.at_least, item.monthly.expected, item.monthly.most
+        assert 0 <= least <= usual + 1e-9, item
+        assert most is None or usual <= most + 1e-9, item
 
 
 def problems_of(stack: dict[str, Any], profile: str, region: str) -> list[Problem]:
@@ -217,8 +225,12 @@ def test_it_previews_and_passes_or_says_where_it_is_wrong(part: int, profile: st
     examples = -(-STACK_FILES // len(PROFILES) // PARTS)
 
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck), database=None)
-    @given(stack=STACK_FILE, region=st.sampled_from(REGIONS))
-    def holds(stack: dict[str, Any], region: str) -> None:
-        assert all(problem.path and problem.text for problem in problems_of(stack, profile, region))
+    @given(
+        services=st.sampled_from([{}, NO_SERVICES, NO_SERVICES]),
+        stack=STACK_FILE,
+        region=st.sampled_from(REGIONS),
+    )
+    def holds(services: dict[str, Any], stack: dict[str, Any], region: str) -> None:
+        assert all(problem.path and problem.text for problem in problems_of({**services, **stack}, profile, region))
 
     holds()

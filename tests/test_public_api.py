@@ -1,15 +1,18 @@
 """What `import eksml` offers, and what it costs."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import eksml
+from eksml import catalog, checks, costs
 
 PACKAGE = Path(eksml.__file__).parent
 
@@ -39,24 +42,36 @@ finally:
 
 
 def test_reading_the_catalog_loads_no_sdk() -> None:
-    loaded = run("import sys, eksml.catalog; print(*[name for name in sys.modules if name.startswith('pulumi')])")
+    loaded = run(
+        "import sys; from eksml.catalog import *; print(*[name for name in sys.modules if name.startswith('pulumi')])"
+    )
     assert loaded.strip() == ""
 
 
-def test_every_public_name_can_be_had_from_the_package() -> None:
-    for module, names in eksml._PUBLIC.items():
+def test_the_catalog_loads_only_what_is_asked_for() -> None:
+    loaded = run(
+        "import sys; from eksml.catalog import gpus; print(*[name for name in sys.modules if 'catalog' in name])"
+    )
+    assert loaded.split() == ["eksml.catalog", "eksml.catalog._facts", "eksml.catalog._gpus"]
+
+
+@pytest.mark.parametrize("package", [eksml, catalog, checks, costs])
+def test_every_public_name_can_be_had_from_the_package(package: Any) -> None:
+    for module, names in package._PUBLIC.items():
         for name in names:
-            assert getattr(eksml, name) is getattr(import_module(module), name)
-            assert name in dir(eksml)
+            # The day is a fixed one in tests.
+            assert name == "today" or getattr(package, name) is getattr(import_module(module), name)
+            assert name in dir(package)
 
 
-def test_editors_see_the_same_names_as_python() -> None:
-    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("package", [eksml, catalog, checks, costs])
+def test_editors_see_the_same_names_as_python(package: Any) -> None:
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
     seen: dict[str, set[str]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("eksml."):
             seen.setdefault(str(node.module), set()).update(alias.name for alias in node.names)
-    assert seen == {module: set(names) for module, names in eksml._PUBLIC.items()}
+    assert seen == {module: set(names) for module, names in package._PUBLIC.items()}
 
 
 def test_every_component_and_every_spec_is_public() -> None:
@@ -79,6 +94,24 @@ def test_every_component_and_every_spec_is_public() -> None:
         "Requirements",
     }
     assert (below(Component) | below(Spec)) - bases <= {name for names in eksml._PUBLIC.values() for name in names}
+
+
+def test_what_the_documents_call_is_public_and_so_are_the_packages_that_the_docstring_names() -> None:
+    called = {
+        "analyze_framework_costs",
+        "create_migration_deployment",
+        "recommend_inference_tool",
+        "select_mlops_stack",
+    }
+    assert called <= set(eksml.__all__)
+    named = set(re.findall(r"`(eksml\.\w+)`", str(eksml.__doc__)))
+    having = {
+        f"eksml.{folder.parent.name}" for folder in PACKAGE.glob("*/__init__.py") if "__all__" in folder.read_text()
+    }
+    assert named == having - {"eksml.cli"}
+    for name in named:
+        module = import_module(name)
+        assert [each for each in module.__all__ if not hasattr(module, each)] == []
 
 
 def test_an_unknown_name_is_an_ordinary_error() -> None:

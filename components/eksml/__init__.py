@@ -1,10 +1,13 @@
 """Machine learning on Amazon EKS: Pulumi components, and a platform for three kinds of team.
 
-Everything public is importable from here. Names are loaded on first use, so that importing the package stays cheap.
+Components, their Specs, and what the decision guides call are importable from here. The rest is public in
+packages of its own: `eksml.advisor`, `eksml.catalog`, `eksml.checks`, `eksml.costs`, `eksml.plan` and `eksml.sizing`.
+Names are loaded on first use, so that importing the package stays cheap.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from eksml import lazy
 
 if TYPE_CHECKING:
     from eksml.accelerators.dcgm_host_engine import DcgmHostEngine as DcgmHostEngine
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from eksml.costs.assumptions import Assumptions as Assumptions
     from eksml.costs.frameworks import FrameworkAssumptions as FrameworkAssumptions
     from eksml.costs.frameworks import FrameworkWorkload as FrameworkWorkload
+    from eksml.costs.frameworks import analyze_framework_costs as analyze_framework_costs
     from eksml.errors import EksmlError as EksmlError
     from eksml.errors import InputError as InputError
     from eksml.errors import SpecError as SpecError
@@ -336,7 +340,7 @@ _PUBLIC = {
     "eksml.cluster.pod_identity": ("PodIdentity", "PodIdentitySpec", "ServiceAccountSpec"),
     "eksml.cluster.secrets_store": ("SecretsStore", "SecretsStoreSpec"),
     "eksml.costs.assumptions": ("Assumptions",),
-    "eksml.costs.frameworks": ("FrameworkAssumptions", "FrameworkWorkload"),
+    "eksml.costs.frameworks": ("FrameworkAssumptions", "FrameworkWorkload", "analyze_framework_costs"),
     "eksml.errors": ("EksmlError", "InputError", "SpecError"),
     "eksml.kustomization": ("Kustomization", "KustomizationSpec"),
     "eksml.network.authentication": ("JsonWebToken", "JwtClaim", "OpenIdConnect"),
@@ -487,16 +491,4 @@ _PUBLIC = {
     "eksml.weekly_hours": ("WeeklyHours",),
     "eksml.workload": ("Workload",),
 }
-_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
-
-__all__ = [*_HOME]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'eksml' has no attribute '{name}'")
-    return getattr(import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+__all__, __getattr__, __dir__ = lazy.public_names(__name__, _PUBLIC)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -76,10 +77,10 @@ def item(data: Any, key: str | int) -> Any:
 def _text(model: type[BaseModel], error: Any, path: Path) -> str:
     given, context = _given(error["input"]), error.get("ctx", {})
     field = _field_at(model, error["loc"])
-    reason = f" ({field.description.rstrip('.')})" if field and field.description else ""
+    reason = f" ({' '.join(field.description.split()).rstrip('.')})" if field and field.description else ""
     match error["type"]:
         case "missing":
-            return f"missing{reason}"
+            return f"missing{reason}{_of_its_values(field)}"
         case "extra_forbidden":
             known = _known_keys(model, error["loc"][:-1])
             return "unknown key" + (nearest(str(path[-1]), known) or f", known here: {', '.join(known)}")
@@ -112,6 +113,12 @@ def _text(model: type[BaseModel], error: Any, path: Path) -> str:
             return f"{given} given, must be {_WANTED[kind]}{reason}"
         case _:
             return f"{given} given: {error['msg']}"
+
+
+def _of_its_values(field: FieldInfo | None) -> str:
+    """`: a, b or c` where a field must be one of these."""
+    kind = field.annotation if field else None
+    return f": {listed(kind)}" if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
 
 
 def _given(value: Any) -> str:

@@ -24,3 +24,8 @@ SECRETS = {
     "eksml:wandbApiKey": "API key of Weights & Biases",
 }
 """What is set with `pulumi config set --secret`, and what it is. `Platform` takes each by the name after its colon."""
+
+
+def described(*names: str) -> dict[str, str]:
+    """Secrets by their names without `eksml:`, and what each is."""
+    return {name: SECRETS[f"eksml:{name}"] for name in names}

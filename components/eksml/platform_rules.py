@@ -20,7 +20,7 @@ from eksml.cluster.new_cluster import NewClusterSpec
 from eksml.errors import Problem, listed, nearest
 from eksml.network.authentication import OpenIdConnect
 from eksml.network.existing_vpc import ExistingVpcSpec
-from eksml.network.load_balancer import CertificateTls, Scheme
+from eksml.network.load_balancer import Scheme, load_balancer_problems
 from eksml.network.team_gateway import TeamGatewaySpec
 from eksml.network.vpc import NatGateways, NewVpcSpec
 from eksml.nodes.pool import AmiFamily
@@ -343,8 +343,7 @@ def _covers(host: str, other: str) -> bool:
 
 
 def _team_gateway_misfits(spec: PlatformSpec, gateway: TeamGatewaySpec) -> Iterator[Problem]:
-    if isinstance(gateway.tls, CertificateTls) and (region := gateway.tls.arn.split(":")[3]) != spec.region:
-        yield Problem(("tls", "arn"), f"it is in {region}, must be in {spec.region}, as the load balancer is")
+    yield from load_balancer_problems(gateway, spec.region)
     is_internal = gateway.scheme is Scheme.INTERNAL
     if isinstance(gateway.authentication, OpenIdConnect) and is_internal and isinstance(spec.network, NewVpcSpec):
         reason = "an internal load balancer of a new VPC has no way to the internet, where the provider is"

@@ -226,6 +226,7 @@ HostPattern = Annotated[
 HostDomain = Annotated[
     str, pattern(rf"^\*\.{_LABEL}(\.{_LABEL})+$", "*.DOMAIN in lower case, for all names below a domain")
 ]
+Revision = Annotated[str, pattern(r"^[0-9a-f]{40}$", "the whole hash of a commit: 40 hexadecimal digits")]
 EmailAddress = Annotated[str, pattern(r"^[^\s@]+@[^\s@]+\.[^\s@]+$", "an e-mail address")]
 TopicArn = Annotated[str, pattern(r"^arn:aws[a-z-]*:sns:\S+:\d{12}:\S+$", "the ARN of an SNS topic, arn:aws:sns:…")]
 HttpsUrl = Annotated[str, pattern(r"^https://[^\s/]+(/\S*)?$", "an address that begins with https://")]

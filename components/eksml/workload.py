@@ -11,6 +11,7 @@ import pulumi
 from eksml import names
 from eksml.component import Component
 from eksml.errors import Problem, SpecError
+from eksml.kubernetes_object import pulumi_type
 from eksml.spec import Spec
 from eksml.storage.volumes import FileSystemVolume, bucket_volume, claim_of_bucket, claim_of_directory
 
@@ -63,7 +64,7 @@ class Workload(Component):
             **({"annotations": dict(annotations)} if annotations else {}),
         }
         made = pulumi.CustomResource(
-            f"kubernetes:{'core/v1' if api_version == 'v1' else api_version}:{kind}",
+            pulumi_type(api_version, kind),
             name,
             {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields},
             self.child(**{"depends_on": list(self.made), **options}),

@@ -16,7 +16,10 @@ def test_settings_show_what_they_change() -> None:
     done = eksml("diff", "research", "--set", "pools.train.expireAfterHours=48")
     assert done.returncode == 0
     assert done.stderr == ""
-    assert done.stdout.splitlines() == [
+    cost, *lines = done.stdout.splitlines()
+    assert cost.startswith("Cost: the same, about $")
+    assert lines == [
+        "",
         "Changed",
         "  ~ eksml-research-train  karpenter.sh/v1 NodePool",
         "      spec.template.spec.expireAfter: 720h → 48h",

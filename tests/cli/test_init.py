@@ -93,6 +93,36 @@ def test_what_could_not_be_previewed_is_not_written(
     assert list(directory.iterdir()) == []
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_region_without_the_gpus_of_a_profile_has_a_way_out_that_works(tmp_path: Path, profile: str) -> None:
+    done = eksml("init", "dev", "--profile", profile, "--region", "eu-west-1", cwd=tmp_path)
+    assert done.returncode == 2
+    *_, last = done.stderr.splitlines()
+    text, _, way_out = last.partition("eksml recommend ")
+    assert text == "eksml: the profile with other GPUs: "
+    assert eksml("recommend", *way_out.split(), cwd=tmp_path).returncode == 0
+    assert (tmp_path / "Pulumi.dev.yaml").exists()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_a_region_lacks_is_said_once_with_the_regions_that_have_it_all(tmp_path: Path, profile: str) -> None:
+    done = eksml("init", "dev", "--profile", profile, "--region", "eu-west-1", cwd=tmp_path)
+    first, _ = done.stderr.splitlines()
+    assert first.startswith("eksml: region: EC2 does not offer g6.")
+    assert f" of the profile {profile} in eu-west-1; all its types are in " in first
+    able = first.partition(" are in ")[2].replace(" and ", ", ").split(", ")
+    assert "us-west-2" in able
+    assert "eu-west-1" not in able
+    for region in able:
+        assert eksml("init", region, "--profile", profile, "--region", region, cwd=tmp_path).returncode == 0
+
+
+def test_a_region_without_such_gpus_has_others_named_that_have_them(tmp_path: Path) -> None:
+    done = eksml("init", "dev", "--profile", "startup", "--region", "ap-southeast-1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "us-east-2 or us-west-2 will do, and workload=tabular needs no GPUs" in done.stderr.splitlines()[-1]
+
+
 def test_the_program_that_it_writes_is_the_one_of_the_repository() -> None:
     template = ROOT / "components" / "eksml" / "cli" / "templates" / "program.py"
     assert template.read_text() == (ROOT / "stacks" / "__main__.py").read_text()

@@ -2,27 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from command import ROOT, eksml, eksml_process
-from eksml.preflight.account import Account
-from eksml.preflight.basis import Basis
-from preflight.accounts import FakeMachine, moto_account
+from command import ROOT, Done, check_refused, eksml, eksml_process
+from eksml.account import Account
+from preflight.accounts import moto_account, ready_machine
 from preflight.replies import READY
 
 LET_IN = ("--set", "cluster.publicAccessCidrs=[203.0.113.0/24]", "--ask-address")
 
 
 @pytest.fixture
-def ready(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with moto_account(READY) as (account, _):
-        monkeypatch.setattr(Account, "here", classmethod(lambda cls, region, profile=None: account))
-        real = Basis.__init__
-        monkeypatch.setattr(
-            Basis, "__init__", lambda self, plan, **given: real(self, plan, machine=FakeMachine(), **given)
-        )
+def ready() -> Iterator[None]:
+    with ready_machine():
         yield
 
 
@@ -69,3 +64,50 @@ def test_without_credentials_it_ends_with_3(tmp_path: Any) -> None:
 def test_its_help_says_that_nothing_is_changed() -> None:
     assert "Nothing is ever changed" in " ".join(eksml("preflight", "--help").stdout.split())
     assert "3 something is missing on this machine" in " ".join(eksml("--help").stdout.split())
+
+
+@pytest.fixture
+def profiles(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
+    """The profiles whose account was asked for; every one of them leads to moto's."""
+    asked: list[str | None] = []
+    with moto_account(READY) as (account, _):
+
+        def here(_: type[Account], region: str, profile: str | None = None) -> Account:
+            asked.append(profile)
+            return account
+
+        monkeypatch.setattr(Account, "here", classmethod(here))
+        yield asked
+
+
+def credentials_of(done: Done) -> list[str]:
+    return [each["text"] for each in json.loads(done.stdout) if each["question"] == "credentials"]
+
+
+def test_the_profile_and_the_roles_of_the_stack_file_are_taken(tmp_path: Path, profiles: list[str | None]) -> None:
+    """As the AWS provider takes them; --aws-profile stands in for both."""
+    eksml("init", "dev", "--profile", "startup", cwd=tmp_path)
+    file = tmp_path / "Pulumi.dev.yaml"
+    more = """
+  aws:profile: sandbox
+  aws:assumeRoles:
+    - {roleArn: "arn:aws:iam::210987654321:role/deployer", sessionName: me}
+  aws:allowedAccountIds: ["210987654321"]
+"""
+    file.write_text(file.read_text(encoding="utf-8").rstrip() + more, encoding="utf-8")
+    assert credentials_of(eksml("preflight", "dev", "--json", cwd=tmp_path)) == [
+        "account 210987654321, as arn:aws:sts::210987654321:assumed-role/deployer/me"
+    ]
+    done = eksml("preflight", "dev", "--json", "--aws-profile", "other", cwd=tmp_path)
+    assert "the credentials of the aws command" not in done.stdout, "whom Pulumi will be is not known"
+    refused = credentials_of(done)
+    assert refused[0] == "account 123456789012, as arn:aws:iam::123456789012:user/founder"
+    assert refused[1].startswith("the account 123456789012 is none of aws:allowedAccountIds (210987654321)")
+    assert profiles == ["sandbox", "other"]
+
+
+def test_a_stack_file_that_the_provider_cannot_read_is_bad_input_before_anything_is_run(tmp_path: Path) -> None:
+    eksml("init", "dev", "--profile", "startup", cwd=tmp_path)
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(file.read_text(encoding="utf-8").rstrip() + "\n  aws:assumeRoles: deployer\n", encoding="utf-8")
+    check_refused(eksml("preflight", "dev", cwd=tmp_path), "aws:assumeRoles: 'deployer' given, must be a list")

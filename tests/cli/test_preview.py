@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -204,13 +205,35 @@ def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
     running.stderr.close()
 
 
+def test_outside_a_project_the_name_of_a_profile_is_a_stack(tmp_path: Path) -> None:
+    done = eksml("preview", "research", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == eksml("preview", "research").stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_beside_stacks_of_other_names_the_name_of_a_profile_is_a_stack_too(tmp_path: Path) -> None:
+    assert eksml("recommend", "--answer", "goal=research", "--stack", "lab", cwd=tmp_path).returncode == 0
+    assert eksml("check", "startup", cwd=tmp_path).returncode == 0
+    check_refused(eksml("preview", "startup", "--stack", "prod", cwd=tmp_path), "there is no stack 'startup'")
+
+
+def test_a_name_that_is_no_stack_is_told_before_the_sdks_load(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom eksml.cli import main\nsys.argv = ['eksml', 'preview', 'reserch']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    print(end.code)\n"
+        "print([name for name in ('pulumi', 'pulumi_aws') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n[]\n"
+
+
 def test_an_interrupt_ends_it_quietly_and_leaves_no_file_half_written(tmp_path: Path) -> None:
     project = stacks(tmp_path / "p", dev="config: {}")
     (project / "__main__.py").write_text("import sys, time\nprint('running', flush=True)\ntime.sleep(60)\n")
     out = tmp_path / "out"
     running = subprocess.Popen(
-        # A shell starts what it puts in the background with interrupts ignored, and its children inherit that.
-        ["env", "--default-signal=INT", str(EKSML), "preview", str(project), "--out", str(out)],
+        [str(EKSML), "preview", str(project), "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -225,3 +248,11 @@ def test_an_interrupt_ends_it_quietly_and_leaves_no_file_half_written(tmp_path: 
     assert error == ""
     assert time.monotonic() - started < 10
     assert not out.exists()
+
+
+def test_what_a_blueprint_has_to_have_of_its_platform_is_there_and_told() -> None:
+    done = eksml("check", "blueprints/inference/kserve")
+    assert done.returncode == 0, done.stdout
+    assert done.stderr == "eksml: shown with serving.kserve, which the stack research has to have first\n"
+    given = eksml("check", "blueprints/inference/kserve", "--set", "eksml:platform.serving.kserve={}")
+    assert given.returncode == 0

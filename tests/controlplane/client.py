@@ -11,6 +11,10 @@ import urllib3
 
 Item = Mapping[str, Any]
 
+_EVERY_RESOURCE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_METADATA = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadataList"
+"""What is asked for: of all groups at once what they have, and of objects no more than their names."""
+
 
 class RefusedError(Exception):
     """The API server did not do what it was asked to; the text is its message."""
@@ -34,6 +38,8 @@ class Client:
     """Who asks, and as whom."""
     made: list[Item] = field(default_factory=list)
     """What was created and is to be deleted after the test."""
+    resources: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """By API version and kind, what the server has told of a kind already."""
 
     def as_user(self, name: str, *groups: str) -> "Client":
         """The same API as another user sees it, who needs not exist."""
@@ -88,6 +94,12 @@ class Client:
             if refused.code != 404:
                 raise
 
+    def token(self, namespace: str, account: str) -> str:
+        """What a service account proves itself by."""
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        return self._ask("POST", path, body=asked)["status"]["token"]
+
     def wait_until(self, item: Item, holds: Callable[[dict[str, Any]], Any], seconds: float = 30) -> dict[str, Any]:
         """An object, once something holds of it; before there is one, it is empty. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
@@ -99,6 +111,7 @@ class Client:
 
     def knows(self, api_version: str, kind: str) -> bool:
         """Whether the server has a kind of objects."""
+        self.resources.pop((api_version, kind), None)
         try:
             self._resource(api_version, kind)
         except RefusedError:
@@ -106,37 +119,51 @@ class Client:
         return True
 
     def delete_made(self) -> None:
-        """Deletes what was created, the newest first, and waits until it is gone."""
-        for item in reversed(self.made):
+        """Deletes what was created, the newest first and a namespace with what it holds, and waits until it is gone."""
+        namespaces = [item for item in self.made if item["kind"] == "Namespace"]
+        ending = {each["metadata"]["name"] for each in namespaces}
+        apart = [item for item in self.made if item["metadata"].get("namespace") not in ending]
+        for item in reversed(apart):
             self.delete(item)
-        while self.made:
-            item = self.made.pop()
-            if item["kind"] == "Namespace":
-                self._finish(item)
+        self._finish(namespaces)
+        for item in apart:
             self.wait_until(item, lambda found: not found)
+        self.made.clear()
 
-    def _finish(self, namespace: Item) -> None:
-        """Does to a deleted namespace what its controller does too, but only after five seconds; whoever is first."""
-        name = namespace["metadata"]["name"]
-        collections = self._collections(name)
-        while any(self._ask("DELETE", each, body={"gracePeriodSeconds": 0})["items"] for each in collections):
-            time.sleep(0.05)
-        # The controller may be done already.
-        if found := self.get(namespace):
-            try:
-                self._ask("PUT", f"/api/v1/namespaces/{name}/finalize", body={**found, "spec": {}})
-            except RefusedError as refused:
-                if refused.code not in (404, 409):
-                    raise
+    def _finish(self, namespaces: list[Item]) -> None:
+        """Does to deleted namespaces what their controller does too, but only after five seconds; whoever is first."""
+        ending = {each["metadata"]["name"] for each in namespaces}
+        # Nothing is made in a namespace that ends: what is found once is all that is to go.
+        held = {place for each in self._collections() for place in self._places(*each, ending)} if ending else set()
+        while held:
+            for place in held:
+                self._ask("DELETE", place, body={"gracePeriodSeconds": 0})
+            time.sleep(0.02)
+            held = {place for place in held if self._ask("GET", place, {"limit": "1"})["items"]}
+        for namespace in namespaces:
+            # The controller may be done already.
+            if found := self.get(namespace):
+                try:
+                    self._ask("PUT", f"{self._path(namespace)}/finalize", body={**found, "spec": {}})
+                except RefusedError as refused:
+                    if refused.code not in (404, 409):
+                        raise
 
-    def _collections(self, namespace: str) -> list[str]:
-        """Where everything is that a namespace may hold."""
-        groups = self._ask("GET", "/apis")["groups"]
+    def _places(self, version: str, resource: str, namespaces: set[str]) -> set[str]:
+        """The paths, one for each namespace, of what there is of a kind in some namespaces."""
+        items = self._ask("GET", f"{version}/{resource}", accept=_METADATA)["items"] or ()
+        holders = {item["metadata"]["namespace"] for item in items} & namespaces
+        return {f"{version}/namespaces/{namespace}/{resource}" for namespace in holders}
+
+    def _collections(self) -> list[tuple[str, str]]:
+        """The group's version, as a path, and the resource of everything that a namespace may hold."""
         return [
-            f"{_group(api_version)}/namespaces/{namespace}/{resource['name']}"
-            for api_version in ("v1", *(group["preferredVersion"]["groupVersion"] for group in groups))
-            for resource in self._ask("GET", _group(api_version))["resources"]
-            if resource["namespaced"] and "deletecollection" in resource["verbs"]
+            ("/".join(filter(None, (root, group["metadata"].get("name"), preferred["version"]))), resource["resource"])
+            for root in ("/api", "/apis")
+            for group in self._ask("GET", root, accept=_EVERY_RESOURCE)["items"]
+            for preferred in group["versions"][:1]
+            for resource in preferred["resources"]
+            if resource["scope"] == "Namespaced" and "deletecollection" in resource["verbs"]
         ]
 
     def _path(self, item: Item) -> str:
@@ -149,14 +176,26 @@ class Client:
         return f"{_group(item['apiVersion'])}{place}/{resource['name']}"
 
     def _resource(self, api_version: str, kind: str) -> dict[str, Any]:
-        for resource in self._ask("GET", _group(api_version))["resources"]:
-            if resource["kind"] == kind and "/" not in resource["name"]:
-                return resource
-        raise RefusedError({"code": 404, "message": f"{api_version} has no {kind}"})
+        if (api_version, kind) not in self.resources:
+            for resource in self._ask("GET", _group(api_version))["resources"]:
+                if "/" not in resource["name"]:
+                    self.resources[api_version, resource["kind"]] = resource
+        try:
+            return self.resources[api_version, kind]
+        except KeyError:
+            raise RefusedError({"code": 404, "message": f"{api_version} has no {kind}"}) from None
 
-    def _ask(self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None) -> dict[str, Any]:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        accept: str = "application/json",
+    ) -> dict[str, Any]:
         address = f"{self.url}{path}?{urlencode(query or {})}"
-        answer = self.connections.request(method, address, headers=self.headers, json=body, timeout=30)
+        headers = self.headers | {"Accept": accept}
+        answer = self.connections.request(method, address, headers=headers, json=body, timeout=30)
         # An address that leads nowhere is answered in plain text.
         is_data = "json" in answer.headers["Content-Type"]
         content = answer.json() if is_data else {"code": answer.status, "message": answer.data.decode()}

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from controlplane.client import Client, Item
-from eksml.catalog.charts import charts
+from eksml.catalog import charts
 from parts import shared_folder, skip
 
 

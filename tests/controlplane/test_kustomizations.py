@@ -17,8 +17,7 @@ from controlplane.build import programs
 from controlplane.client import Client, Item
 from controlplane.scheduling import add_nodes
 from controlplane.test_stacks import name_of, simulated
-from eksml.catalog import Overlay
-from eksml.catalog.kustomizations import OverlayObject
+from eksml.catalog import Overlay, OverlayObject
 from eksml.checks.nodes import nodes_of
 from eksml.checks.workloads import overlay_of
 from eksml.kustomization import KustomizationSpec, _kustomization

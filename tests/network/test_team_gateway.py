@@ -11,6 +11,7 @@ from eksml import names
 from eksml.network.team_gateway import TeamGateway, TeamGatewaySpec
 from eksml.plan import Plan
 from eksml.spec import parse
+from platforms import LOGIN
 from programs import names_of, needs, one, recorded
 from refusals import check_problems, problems
 
@@ -21,14 +22,6 @@ RULES = "kubernetes:gateway.k8s.aws/v1:ListenerRuleConfiguration"
 ROLE = "kubernetes:rbac.authorization.k8s.io/v1:Role"
 ARN = "arn:aws:acm:us-west-2:123456789012:certificate/0123"
 TLS = {"kind": "certificate", "arn": ARN}
-LOGIN = {
-    "kind": "openIdConnect",
-    "issuer": "https://id.example.com",
-    "authorizationEndpoint": "https://id.example.com/authorize",
-    "tokenEndpoint": "https://id.example.com/token",
-    "userInfoEndpoint": "https://id.example.com/userinfo",
-    "secret": "login",
-}
 TOKEN = {
     "kind": "jwt",
     "issuer": "https://id.example.com",

@@ -59,7 +59,7 @@ CLUSTER = [
 
 
 def has_values(folder: Path, expected: dict[str, list[tuple[str, float]]]) -> None:
-    rules: Any = cost_rules("us-west-2", TYPES).body["spec"]
+    rules: Any = cost_rules("us-west-2", TYPES, has_gpus=True).body["spec"]
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
     checks = [
         {

@@ -231,7 +231,13 @@ def test_windows_overlap_where_a_minute_is_in_both(daily: tuple[str, str], weekl
 
 def test_a_database_that_exists_says_how_it_is_reached() -> None:
     spec = parse(ExistingDatabaseSpec, {"host": "db.example.com", "database": "mlflow", "secretArn": SECRET})
-    assert spec.access == ("db.example.com", 5432, "mlflow", SECRET, None)
+    assert spec.access == ("db.example.com", 5432, "mlflow", SECRET, None, False)
+
+
+def test_a_role_is_made_where_the_secret_is_an_administrators() -> None:
+    assert database().exports["make_role"] is True
+    existing = {"host": "db.example.com", "database": "mlflow", "secretArn": SECRET}
+    assert parse(ExistingDatabaseSpec, {**existing, "makeRole": True}).access.make_role is True
 
 
 def test_what_an_existing_database_lacks_is_named() -> None:

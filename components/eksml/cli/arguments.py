@@ -1,18 +1,22 @@
 """Arguments that several subcommands take, and what becomes of them."""
 
+from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from eksml.plan import Plan
+    from eksml.plan.project import Stack
 
 Target = Annotated[
     str | None,
     typer.Argument(
         metavar="STACK|DIR",
-        help="A stack of the project here, or a folder with a Pulumi program. Default: the only stack there is.",
+        help="A stack of the project here, a folder with a Pulumi program, or a profile, where no stack is called so. "
+        "Default: the only stack there is.",
         show_default=False,
     ),
 ]
@@ -25,7 +29,7 @@ Settings = Annotated[
         "--set",
         metavar="PATH=VALUE",
         help="Set a value below eksml:platform for this run, such as pools.train.size=4; of a blueprint below "
-        "eksml:workload. VALUE is YAML. Repeatable.",
+        "eksml:workload, or of its platform, such as eksml:platform.serving.kserve={}. VALUE is YAML. Repeatable.",
         show_default=False,
     ),
 ]
@@ -40,27 +44,80 @@ PlatformName = Annotated[
     ),
 ]
 
+Prices = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        help="Prices that count before the catalog's, from `eksml prices refresh`.",
+        show_default=False,
+    ),
+]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
 def plan_of(target: str | None, stack: str | None, settings: list[str] | None, platform: str | None = None) -> "Plan":
     """The Plan that the arguments mean, recorded while a terminal shows that something is under way."""
-    from eksml.cli.output import working
-    from eksml.plan.project import find_stack, stacks_of
+    return recorded(stack_of(target, stack, settings, platform))
+
+
+def stack_of(target: str | None, stack: str | None, settings: list[str] | None, platform: str | None) -> "Stack":
+    """The stack that the arguments mean, with their settings, on its platform."""
+    from eksml.plan.project import stacks_of
 
     if platform and target and platform in stacks_of(Path(target)):
         # What suits that platform is in a stack file of its name.
         stack = stack or platform
-    found = (
-        find_stack(target, stack)
-        .on_platform(platform)
-        .with_settings(values_of(settings or [], "--set", "pools.train.gpuLimit=8"))
-    )
-    with working(f"Running the program of {found.name}, offline"):
+    values = values_of(settings or [], "--set", "pools.train.gpuLimit=8")
+    found = _stack(target, stack).on_platform(platform).with_settings(values)
+    if found.platform and found.lent:
+        lent = ", ".join(found.lent)
+        typer.echo(f"eksml: shown with {lent}, which the stack {found.platform.name} has to have first", err=True)
+    return found
+
+
+def recorded(stack: "Stack") -> "Plan":
+    """The Plan of a stack, recorded while a terminal shows that something is under way."""
+    from eksml.cli.output import working
+
+    with working(f"Running the program of {stack.name}, offline"):
         # The SDKs of the providers take seconds to load, so not before the arguments are known to be good.
         from eksml.plan.recorder import record
 
-        return record(found)
+        return record(stack)
+
+
+def _stack(target: str | None, name: str | None) -> "Stack":
+    """The stack that the arguments mean; a profile without settings, where its name is no folder's and no stack's."""
+    from eksml.plan.project import find_stack
+
+    if target and not name and _is_profile(target) and not _is_here(target):
+        return stack_without_file(target, {"profile": target}, "us-west-2")
+    return find_stack(target, name)
+
+
+def _is_profile(name: str) -> bool:
+    """Whether a profile has the name: by its file, for the package of the profiles loads the SDKs of the providers."""
+    return (files("eksml") / "profiles" / f"{name}.yaml").is_file()
+
+
+def _is_here(target: str) -> bool:
+    """Whether it is a folder, or a stack of the project here."""
+    from eksml.plan.project import project_above, read_project, stacks_of
+
+    file = project_above(Path.cwd())
+    return Path(target).is_dir() or (file is not None and target in stacks_of(read_project(file).stack_directory))
+
+
+def stack_without_file(name: str, settings: Mapping[str, Any], region: str) -> "Stack":
+    """A stack of the program that every platform has, with settings that no file holds."""
+    from eksml.config_keys import PLATFORM
+    from eksml.plan.project import Stack
+
+    program = Path(str(files("eksml.cli") / "templates" / "program.py"))
+    config = {"aws:region": region, PLATFORM: dict(settings)}
+    return Stack("eksml", name, directory=program.parent, program=program, config=config)
 
 
 def plan_or_file(

@@ -29,7 +29,7 @@ def diff(
 ) -> None:
     """Show what changes between two stacks, or before and after an edit.
 
-    What it does to the bill comes first, if it does anything; then replacements of what holds state, other
+    What it does to the bill comes first; then replacements of what holds state, other
     replacements, removals, changes and additions. --set counts for what is to be. That there are differences is no
     failure.
 
@@ -56,6 +56,6 @@ def diff(
         content = {**diff_json(found), "cost": cost_change_json(old, new)}
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
-        if change := cost_change(old, new):
-            answer().print(f"[bold]Cost[/]: {change}\n", soft_wrap=True)
+        if found.changes:
+            answer().print(f"[bold]Cost[/]: {cost_change(old, new)}\n", soft_wrap=True)
         show_diff(found, answer())

@@ -3,6 +3,7 @@
 import json
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 from string import Template
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,15 +28,65 @@ def init(
       eksml init research-eu --profile research --region eu-central-1
       eksml preview research-eu
     """
+    from eksml.errors import InputError, SpecError
     from eksml.profiles import platform_spec
 
-    platform_spec({"profile": profile}, region=region, name=platform_name(name))
+    try:
+        platform_spec({"profile": profile}, region=region, name=platform_name(name))
+    except SpecError as error:
+        # Of the three that are given, only the region can be at odds with a pool of the profile.
+        if not any(problem.path[:1] == ("pools",) for problem in error.problems):
+            raise
+        raise InputError(f"{_lacking(profile, region) or error}\n{_way_out(name, profile, region)}") from None
     write_stack(name, filled("stack.yaml", {"stack": name, "profile": profile, "region": region, **_project_words()}))
+
+
+def _lacking(profile: str, region: str) -> str | None:
+    """Which instance types of a profile a region does not have, and where they all are; None: it has them all."""
+    from eksml.catalog import instance_types, priced_regions
+    from eksml.profiles import profile_settings
+
+    pools = profile_settings(profile)["pools"].values()
+    types = {name: instance_types()[name].regions for pool in pools for name in pool["instanceTypes"]}
+    missing = [name for name, regions in types.items() if region not in regions]
+    able = [each for each in sorted(priced_regions()) if all(each in regions for regions in types.values())]
+    if not missing:
+        return None
+    return (
+        f"region: EC2 does not offer {', '.join(missing)} of the profile {profile} in {region}; "
+        f"all its types are in {', '.join(able)}"
+    )
+
+
+def _way_out(name: str, profile: str, region: str) -> str:
+    """What to do in a region that does not have the profile's GPUs: take others, or go elsewhere."""
+    from eksml.advisor import recommend_profile
+    from eksml.errors import SpecError
+
+    goal = "research" if profile == "research" else "production"
+    answers = {"goal": goal, "team": profile, "region": region}
+    try:
+        recommend_profile(answers)
+    except SpecError as error:
+        return str(error)
+    given = " ".join(f"--answer {key}={value}" for key, value in answers.items())
+    return f"the profile with other GPUs: eksml recommend {given} --stack {quote(name)}"
 
 
 def platform_name(stack: str) -> str:
     """The name that the platform of a new stack has: the project's, of one that is or is to be made, and its own."""
     return f"{_project_words()['project']}-{stack}"
+
+
+def new_stack_file(name: str) -> Path:
+    """Where the file of a new stack is to be. Raises InputError where there is one."""
+    from eksml.errors import InputError
+
+    project = _project()
+    file = (project.stack_directory if project else Path.cwd()) / f"Pulumi.{name}.yaml"
+    if file.exists():
+        raise InputError(f"{file.parent}: {file.name} exists, and nothing is overwritten")
+    return file
 
 
 def write_stack(name: str, text: str) -> None:

@@ -8,25 +8,30 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from eksml.errors import CheckFailed, InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from eksml.checks import Report
 
 # A pipe has no width; lines that are cut or wrapped would be lost for grep and diff.
 _PIPE_WIDTH = 10_000
 
 
-def answer() -> Console:
+def answer() -> "Console":
     """The console of the answer."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_PIPE_WIDTH)
+    from rich.console import Console
+
+    # Names are shown as they are: none of them is an emoji, whatever stands between its colons.
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 @contextmanager
 def working(what: str) -> Generator[None]:
     """Shows on a terminal that something takes a moment."""
+    from rich.console import Console
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield

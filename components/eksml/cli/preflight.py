@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eksml.cli.arguments import AsJson, PlatformName, Settings, StackName, Target, plan_of
+from eksml.cli.arguments import AsJson, PlatformName, Settings, StackName, Target, recorded, stack_of
 
 
 def preflight(
@@ -18,7 +18,11 @@ def preflight(
     profile: Annotated[
         str | None,
         typer.Option(
-            "--aws-profile", metavar="NAME", help="The profile of the AWS credentials. Default: as `aws` takes them."
+            "--aws-profile",
+            metavar="NAME",
+            help="The profile of the AWS credentials. Default: aws:profile and aws:assumeRoles of the stack file, or "
+            "else as `aws` takes them.",
+            show_default=False,
         ),
     ] = None,
     ask_address: Annotated[
@@ -39,18 +43,27 @@ def preflight(
       eksml preflight research --aws-profile sandbox --ask-address
       eksml preflight startup --json | jq '.[] | select(.status != "ok")'
     """
+    from eksml.account import Account
     from eksml.cli.output import answer
     from eksml.errors import CheckFailed
-    from eksml.preflight.account import Account
     from eksml.preflight.basis import Basis
     from eksml.preflight.finding import Status
+    from eksml.preflight.provider import provider_of
     from eksml.preflight.run import as_json as plain
     from eksml.preflight.run import run_preflight
     from eksml.preflight.text import show_findings
 
-    basis = Basis(plan_of(target, stack, settings, platform), asks_address=ask_address)
+    found = stack_of(target, stack, settings, platform)
+    provider = provider_of(found)
+    if profile:
+        provider = provider.without_credentials
+    basis = Basis(recorded(found), asks_address=ask_address, provider=provider, directory=found.directory)
+    account = Account.here(basis.region, profile or provider.profile)
+    account = account.taking_on(role.for_sts for role in provider.assume_roles)
+    # Whoever must type a code for it does so before something moves on the terminal.
+    _ = account.identity
     with _progress() as tell:
-        findings = run_preflight(basis, Account.here(basis.region, profile), tell)
+        findings = run_preflight(basis, account, tell)
     if as_json:
         typer.echo(json.dumps(plain(findings), indent=2, ensure_ascii=False))
     else:

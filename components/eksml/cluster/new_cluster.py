@@ -15,6 +15,7 @@ import pulumi_kubernetes as k8s
 from pydantic import Field
 
 from eksml import catalog, names
+from eksml.addresses import LINK_LOCAL
 from eksml.cluster.eks_addon import NODE_AGENTS, VPC_CNI, EksAddon, EksAddonSpec
 from eksml.cluster.pod_identity import PodIdentity, PodIdentitySpec
 from eksml.component import Component, Tags
@@ -27,7 +28,7 @@ RetentionDays = Literal[
 ]
 
 _SERVICE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-_PRIVATE_RANGES = (*_SERVICE_RANGES, "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16")
+_PRIVATE_RANGES = (*_SERVICE_RANGES, "100.64.0.0/10", "127.0.0.0/8", LINK_LOCAL)
 
 # EKS needs two, and a control plane can never get a subnet in a further zone.
 # https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html

@@ -12,7 +12,7 @@ from eksml import names
 from eksml.addresses import is_open
 from eksml.component import Component, Tags
 from eksml.errors import Problem
-from eksml.kubernetes_object import KubernetesObject
+from eksml.kubernetes_object import KubernetesObject, pulumi_type
 from eksml.network.authentication import OpenIdConnect, authentication_action
 from eksml.network.existing_vpc import ExistingVpcSpec
 from eksml.network.load_balancer import Entry, IdleTimeout, LoadBalancerSpec, Scheme, Tls, load_balancer_problems
@@ -137,7 +137,7 @@ class ServiceRoutes(Component):
         for each in service_routes(service, spec, entry, authentication=authentication):
             made.append(
                 pulumi.CustomResource(
-                    f"kubernetes:{each.api_version}:{each.kind}",
+                    pulumi_type(each.api_version, each.kind),
                     f"{name}-{each.kind.lower()}",
                     {
                         "apiVersion": each.api_version,

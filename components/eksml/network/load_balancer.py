@@ -13,6 +13,7 @@ from pydantic import Field
 from eksml import names
 from eksml.component import Component, Tags
 from eksml.errors import Problem, repetitions
+from eksml.kubernetes_object import pulumi_type
 from eksml.network.target_group import target_group
 from eksml.spec import BucketName, CertificateArn, Cidr, HostedZoneId, HostPattern, RelativePath, Spec
 
@@ -141,7 +142,7 @@ class Entry(Component):
         self, name: str, api_version: str, kind: str, spec: Mapping[str, Any], needs: list[pulumi.Resource]
     ) -> pulumi.Resource:
         return pulumi.CustomResource(
-            f"kubernetes:{api_version}:{kind}",
+            pulumi_type(api_version, kind),
             f"{self.resource_name}-{name}-{kind.lower()}",
             {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **self._metadata}, "spec": spec},
             self.child(depends_on=needs),

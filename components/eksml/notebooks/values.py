@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eksml import names
+from eksml.addresses import LINK_LOCAL
 from eksml.controllers import no_gpu_nodes, resources
 from eksml.tenancy.network_policies import TeamEgress
 
 # Containers listen here: https://z2jh.jupyter.org
 _HUB_PORT, _PROXY_PORT, _TRACKER_PORT = 8081, 8000, 5000
-_LINK_LOCAL = "169.254.0.0/16"
 # Where EKS's Pod Identity agent listens on every node.
 _POD_IDENTITY_AGENT = "169.254.170.23/32"
 METRICS_SERVICE = "prometheus"
@@ -164,7 +164,7 @@ def _to_dns() -> dict[str, Any]:
 
 
 def _to_https() -> dict[str, Any]:
-    return _to([{"ipBlock": {"cidr": "0.0.0.0/0", "except": [_LINK_LOCAL]}}], 443)
+    return _to([{"ipBlock": {"cidr": "0.0.0.0/0", "except": [LINK_LOCAL]}}], 443)
 
 
 def _from_prometheus() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from eksml import names
 from eksml.component import Component
+from eksml.config_keys import described
 from eksml.controllers import affinity, resources
 from eksml.errors import Problem, SpecError, listed, nearest, repetitions
 from eksml.observability.alert_rules import rule_objects
@@ -107,11 +108,7 @@ class EmailReceiver(Spec):
 
 Receiver = Annotated[SlackReceiver | PagerDutyReceiver | EmailReceiver, Field(discriminator="kind")]
 
-_SECRETS = {
-    "slack": ("slackWebhookUrl", "URL of the incoming webhook of Slack that alerts go to"),
-    "pagerDuty": ("pagerDutyRoutingKey", "integration key of the PagerDuty service that alerts go to"),
-    "email": ("smtpPassword", "password of the mail server that sends alerts"),
-}
+_SECRETS = {"slack": "slackWebhookUrl", "pagerDuty": "pagerDutyRoutingKey", "email": "smtpPassword"}
 # What Alertmanager calls them.
 _FIELDS = {"slack": "slack_configs", "pagerDuty": "pagerduty_configs", "email": "email_configs"}
 
@@ -147,7 +144,7 @@ class AlertsSpec(Spec):
     @property
     def secrets_needed(self) -> dict[str, str]:
         """By name, the secrets that its receivers need, and what each of them is."""
-        return dict(_SECRETS[receiver.kind] for receiver in self.receivers)
+        return described(*(_SECRETS[receiver.kind] for receiver in self.receivers))
 
     @property
     def email(self) -> EmailReceiver | None:

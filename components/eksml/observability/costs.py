@@ -26,10 +26,19 @@ _NODE_LABELS = (
 )
 
 
-def cost_rules(region: str, types: Iterable[str]) -> KubernetesObject:
-    """The PrometheusRule that prices the nodes of these instance types in a region, and shares them among teams."""
+def cost_rules(region: str, types: Iterable[str], *, has_gpus: bool) -> KubernetesObject:
+    """The PrometheusRule that prices the nodes of these instance types in a region, and shares them among teams.
+
+    Arguments:
+        region: AWS region of the prices.
+        types: the EC2 types of the nodes.
+        has_gpus: whether NVIDIA's exporter measures GPUs, of which the price of one is told then.
+    """
+    costs = _costs()
+    if not has_gpus:
+        del costs["eksml:gpu_usd_per_hour"]
     groups = [{"name": "prices", "interval": "1m", "rules": prices(region, types)}]
-    groups += [{"name": "costs", "interval": "1m", "rules": _recorded(_costs())}]
+    groups += [{"name": "costs", "interval": "1m", "rules": _recorded(costs)}]
     return KubernetesObject("monitoring.coreos.com/v1", "PrometheusRule", "costs", {"spec": {"groups": groups}})
 
 

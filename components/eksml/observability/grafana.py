@@ -14,6 +14,7 @@ import pulumi_kubernetes as k8s
 from pydantic import Field
 
 from eksml import names
+from eksml.addresses import LINK_LOCAL
 from eksml.catalog import images
 from eksml.component import Component
 from eksml.controllers import no_gpu_nodes, resources
@@ -33,7 +34,6 @@ _PORT, _LOCAL_PORT, _SERVICE_PORT = 3000, 3000, 80
 _SECRET, _SECRET_KEY = "grafana-sign-in", "client-secret"
 _PODS = {"app.kubernetes.io/name": "grafana", "app.kubernetes.io/instance": "kube-prometheus-stack"}
 _RBAC = "rbac.authorization.k8s.io"
-_LINK_LOCAL = "169.254.0.0/16"
 
 BACKEND = ServiceRoutesSpec(
     namespace=names.OBSERVABILITY_NAMESPACE, service=NAME, port=_SERVICE_PORT, health_path="/api/health"
@@ -308,7 +308,7 @@ def _network_policy(load_balancer_cidrs: Sequence[str]) -> dict[str, Any]:
         "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": names.SYSTEM_NAMESPACE}},
         "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
     }
-    https = {"ip_block": {"cidr": "0.0.0.0/0", "except_": [_LINK_LOCAL]}}
+    https = {"ip_block": {"cidr": "0.0.0.0/0", "except_": [LINK_LOCAL]}}
     return {
         "pod_selector": {"match_labels": _PODS},
         "policy_types": ["Ingress", "Egress"],

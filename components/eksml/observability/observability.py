@@ -119,7 +119,7 @@ class Observability(Component):
             for each in monitors(exporters):
                 self._monitoring(each, self.prometheus)
             if region and instance_types:
-                self._monitoring(cost_rules(region, instance_types), self.prometheus)
+                self._monitoring(cost_rules(region, instance_types, has_gpus="dcgm" in exporters), self.prometheus)
         if spec.grafana and self.prometheus:
             self.grafana = Grafana(
                 f"{name}-grafana",

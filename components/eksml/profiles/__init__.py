@@ -45,7 +45,7 @@ def platform_spec(settings: Mapping[str, Any], *, region: str | None, name: str)
     if _needs_zones(network):
         fact = catalog.regions().get(region or "")
         if fact is None and region is not None:
-            suggestion = nearest(region, catalog.regions()) or "; if it is right, give its zones"
+            suggestion = nearest(region, catalog.regions_beside(region)) or "; if it is right, give its zones"
             problems.append(Problem(("network", "zones"), f"missing, and '{region}' is not in the catalog{suggestion}"))
         merged["network"] = {**network, **({"zones": list(fact.default_zones)} if fact else {})}
     given = {"name": name, **{key: value for key, value in merged.items() if value is not None}}

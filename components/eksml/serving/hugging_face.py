@@ -47,8 +47,7 @@ class HuggingFaceSpec(LanguageModelSpec):
         """How Transformers holds the model: whole on one GPU."""
         return Serving(
             gpu=gpu,
-            # What auto means on a GPU: huggingfaceserver/__main__.py of https://github.com/kserve/kserve
-            precision="float16" if self.precision == "auto" else self.precision,
+            precision=None if self.precision == "auto" else self.precision,
             context_length=self.context_length,
             engine=inference_engines()["transformers"],
         )

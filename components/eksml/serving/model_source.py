@@ -12,7 +12,7 @@ from eksml.catalog import models
 from eksml.errors import Problem, listed
 from eksml.secret_key import SecretKey
 from eksml.serving.populate import Populate
-from eksml.spec import BucketName, ObjectName, RelativePath, Spec, pattern
+from eksml.spec import BucketName, ObjectName, RelativePath, Revision, Spec, pattern
 from eksml.storage.volumes import ClaimVolume, FileSystemVolume
 
 MODEL_DIRECTORY = "/models"
@@ -20,11 +20,9 @@ MODEL_DIRECTORY = "/models"
 ModelId = Annotated[
     str, pattern(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", "a model of the Hugging Face hub, ORGANISATION/NAME")
 ]
-Revision = Annotated[str, pattern(r"^[0-9a-f]{40}$", "the whole hash of a commit: 40 hexadecimal digits")]
 Prefix = Annotated[
     str, pattern(r"^([A-Za-z0-9][A-Za-z0-9!_.*'()-]*/)+$", "the beginning of keys, such as models/resnet/, ending in /")
 ]
-
 RegisteredName = Annotated[
     str, pattern(r"^[A-Za-z0-9][\w. -]{0,199}$", "the name of a registered model: letters, digits, spaces and _.-")
 ]

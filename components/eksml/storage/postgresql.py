@@ -57,6 +57,8 @@ class DatabaseAccess(NamedTuple):
     """Of a secret of Secrets Manager: JSON with `username` and `password`."""
     key_arn: pulumi.Input[str] | None = None
     """Of the KMS key that encrypts the secret, which a reader of it must be allowed to use; None: AWS's own."""
+    make_role: bool = False
+    """Whether the secret is an administrator's, who makes a role for what uses the database."""
 
 
 class ExistingDatabaseSpec(Spec):
@@ -73,11 +75,14 @@ class ExistingDatabaseSpec(Spec):
     """ARN of a secret of Secrets Manager, JSON with `username` and `password`; the user owns the database."""
     key_arn: KeyArn | None = None
     """ARN of the KMS key that encrypts the secret; none given: AWS's own."""
+    make_role: Flag = False
+    """Whether the secret's user is an administrator, who makes a role named after what uses the database, such as
+    `mlflow`, that only reads and writes rows; otherwise what uses the database signs in as the secret's user."""
 
     @property
     def access(self) -> DatabaseAccess:
         """How it is reached."""
-        return DatabaseAccess(self.host, self.port, self.database, self.secret_arn, self.key_arn)
+        return DatabaseAccess(self.host, self.port, self.database, self.secret_arn, self.key_arn, self.make_role)
 
 
 class PostgresqlSpec(Spec):
@@ -113,7 +118,7 @@ class PostgresqlSpec(Spec):
     key_arn: KeyArn | None = None
     """ARN of the KMS key for data, password and metrics; by default those of AWS. It cannot change later."""
     rotate_password_after_days: Annotated[int, Field(strict=True, ge=1, le=1000)] = 7
-    """Days after which RDS changes the password; who reads it from a mounted secret gets the new one."""
+    """Days after which RDS changes the administrator's password; what uses the database has a role of its own."""
     certificate_authority: str = "rds-ca-rsa2048-g1"
     """Who signs its certificate: rds-ca-rsa2048-g1, rds-ca-rsa4096-g1 or rds-ca-ecc384-g1."""
     performance_insights: Flag = True
@@ -160,7 +165,8 @@ class PostgresqlSpec(Spec):
 class Postgresql(Component):
     """An encrypted PostgreSQL database in private subnets, which one security group reaches, by TLS only.
 
-    RDS makes the password, keeps it in Secrets Manager and changes it: it is in no program, state or Plan. Destroying
+    RDS makes the administrator's password, keeps it in Secrets Manager and changes it: it is in no program, state or
+    Plan. What uses the database should have the administrator make a role for it, as `Mlflow` does. Destroying
     the database leaves the snapshot NAME-final, which costs money until it is deleted; RDS refuses to make a second one
     of that name, so an earlier one has to be copied or deleted first.
 
@@ -211,7 +217,7 @@ class Postgresql(Component):
         )
         secret_arn: pulumi.Output[str] = instance.master_user_secrets.apply(_arn_of_the_first)
         self._rotate(spec, secret_arn)
-        self.access = DatabaseAccess(instance.address, _PORT, database, secret_arn, spec.key_arn)
+        self.access = DatabaseAccess(instance.address, _PORT, database, secret_arn, spec.key_arn, make_role=True)
         self.register_outputs({"host": self.access.host, "secretArn": secret_arn})
 
     def _subnet_group(self, private_subnets: Mapping[str, pulumi.Input[str]]) -> aws.rds.SubnetGroup:

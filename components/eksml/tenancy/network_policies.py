@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from eksml import names
+from eksml.addresses import LINK_LOCAL
 from eksml.errors import Problem
 from eksml.spec import Cidr, Spec
 
 # Where EKS's Pod Identity agent listens on every node. https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
 _POD_IDENTITY_AGENT = "169.254.170.23/32"
-_LINK_LOCAL = "169.254.0.0/16"
 
 
 class TeamEgress(Spec):
@@ -25,10 +25,8 @@ class TeamEgress(Spec):
 
     def rules(self) -> Iterator[Problem]:
         """The metadata of the node stays out of reach."""
-        if ip_network(self.cidr).overlaps(ip_network(_LINK_LOCAL)):
-            yield Problem(
-                ("cidr",), f"{self.cidr} given, which {_LINK_LOCAL} is in, where nodes have their credentials"
-            )
+        if ip_network(self.cidr).overlaps(ip_network(LINK_LOCAL)):
+            yield Problem(("cidr",), f"{self.cidr} given, which {LINK_LOCAL} is in, where nodes have their credentials")
 
 
 _PLATFORM = {"namespace_selector": {"match_labels": {names.PLATFORM_NAMESPACE_LABEL: names.PLATFORM_NAMESPACE_VALUE}}}
@@ -46,7 +44,7 @@ def network_policies(load_balancer_cidrs: Iterable[str], egress: Iterable[TeamEg
         "dns": {"egress": [_to(_dns_pods(), ("UDP", 53), ("TCP", 53))]},
         "pod-identity": {"egress": [_to({"ip_block": {"cidr": _POD_IDENTITY_AGENT}}, ("TCP", 80))]},
         # The Kubernetes API, AWS, hubs of models and data: all speak HTTPS. Not the metadata of the node.
-        "https": {"egress": [_to({"ip_block": {"cidr": "0.0.0.0/0", "except_": [_LINK_LOCAL]}}, ("TCP", 443))]},
+        "https": {"egress": [_to({"ip_block": {"cidr": "0.0.0.0/0", "except_": [LINK_LOCAL]}}, ("TCP", 443))]},
     }
     if destinations := [_to({"ip_block": {"cidr": each.cidr}}, ("TCP", each.port)) for each in egress]:
         policies["egress"] = {"egress": destinations}

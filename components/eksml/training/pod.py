@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eksml import names
-from eksml.catalog import collectives, frameworks, gpus
-from eksml.catalog.frameworks import Variable
+from eksml.catalog import Variable, collectives, frameworks, gpus
 from eksml.containers import CONTAINER_SECURITY, SHARED_MEMORY_MOUNT, environment, pod_security, shared_memory
 from eksml.storage.volumes import CHECKPOINT_DIRECTORY, DATA_DIRECTORY
 from eksml.training.code import CODE_DIRECTORY, GitCode, ImageCode, code_volume, directory_of, fetch_container
