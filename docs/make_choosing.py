@@ -1,21 +1,20 @@
 """Writes docs/choosing.md, which tools to choose, from the catalog. `uv run python docs/make_choosing.py`."""
 
 from collections.abc import Iterable
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from eksml.advisor.ranking import in_words
 from eksml.advisor.requirements import FrameworkCriterion
 from eksml.advisor.weights import weighting
-from eksml.catalog.decisions import DecisionRow, decisions
-from eksml.catalog.tools import Tool, tool_categories, tools
+from eksml.catalog import DecisionRow, Tool, decisions, tool_categories, tools
 
 PAGE = Path(__file__).with_name("choosing.md")
 
 HEAD = """# Which tools to choose
 
 Made from the catalog by `docs/make_choosing.py`; a test holds it equal. It is what five decision guides say, corrected
-where that does not hold today. Two matrices have pages of their own: [model servers](serving.md) and
-[ways to train](training.md).
+where that does not hold today.
 
 `eksml recommend` answers for your case, with what speaks for and against it and what would change it. It ends in a
 stack file:
@@ -49,6 +48,14 @@ ROWS = """| the documents say | take | beside it | today |
 | --- | --- | --- | --- |
 """
 
+NOT_ASKED = """## What is not asked
+
+Conditions and figures of the documents that the advisor leaves out.
+
+| the documents say | why it is not asked |
+| --- | --- |
+"""
+
 MATRIX = """## Frameworks
 
 The documents judge three; *italic* is what is different today.
@@ -57,6 +64,19 @@ The documents judge three; *italic* is what is different today.
 
 STARS = """
 Stars, of five:
+
+"""
+
+# Two matrices are of other pages, which are made before this one.
+SERVERS = """## Model servers
+
+*Italic* is what is different today, or a grade of ours: [why, and all else about them](serving.md).
+
+"""
+
+ORCHESTRATORS = """## Ways to train
+
+What each brings and asks for: [more about them](training.md).
 
 """
 
@@ -76,8 +96,8 @@ Each is a [profile](guides/stack-files.md) of this library.
 
 ENDED = """## Dead, and what to take instead
 
-| | since, or by what | take | why |
-| --- | --- | --- | --- |
+| | last release | take | why | who says so |
+| --- | --- | --- | --- | --- |
 """
 
 LEFT_OUT = """## Left out
@@ -91,6 +111,12 @@ TOOLS = """## All tools
 The last release, and the place of each in this library. Read on {date}.
 """
 
+OURS = """## What the documents leave open
+
+| the case | take | beside it | because | who says so |
+| --- | --- | --- | --- | --- |
+"""
+
 KINDS = {"scenario": "Scenarios", "useCase": "Use cases", "chooseWhen": "When to choose what"}
 
 
@@ -98,11 +124,19 @@ def page() -> str:
     """The whole page."""
     parts = [HEAD.replace("TIE", f"{weighting().tie_within:g}"), _tree()]
     parts += [f"## {title}\n\n{ROWS}" + "".join(map(_row, _rows(kind))) for kind, title in KINDS.items()]
+    parts += [OURS + "".join(map(_case, _rows("ours")))]
+    parts += [
+        MATRIX + _matrix() + _corrections(),
+        SERVERS + _table("serving.md"),
+        ORCHESTRATORS + _table("training.md"),
+    ]
+    parts += [TRACKERS + "".join(map(_tracker, _with("tracker"))), _teams()]
     known = tools()
-    parts += [MATRIX + _matrix() + _corrections(), TRACKERS + "".join(map(_tracker, _with("tracker"))), _teams()]
     parts += [ENDED + "".join(_ended(each) for each in known.values() if each.upstream.state == "ended")]
     gone = [each for each in known.values() if each.left_out and each.upstream.state != "ended"]
-    parts += [LEFT_OUT + "".join(map(_left_out, gone)), TOOLS.format(date=decisions().date)]
+    parts += [LEFT_OUT + "".join(map(_left_out, gone))]
+    parts += [NOT_ASKED + "".join(f"| {each.says} | {each.because} |\n" for each in decisions().left_out)]
+    parts += [TOOLS.format(date=decisions().date)]
     return "\n".join([*parts, *(_category(name, title) for name, title in tool_categories().items())])
 
 
@@ -112,6 +146,13 @@ def _rows(kind: str) -> list[DecisionRow]:
 
 def _with(choice: str) -> list[Tool]:
     return [each for each in tools().values() if getattr(each, choice)]
+
+
+def _table(page: str) -> str:
+    """The first table of another page."""
+    lines = PAGE.with_name(page).read_text(encoding="utf-8").splitlines()
+    rows = takewhile(lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("|"), lines))
+    return "\n".join([*rows, ""])
 
 
 def _titles(names: Iterable[str], between: str = ", ") -> str:
@@ -137,9 +178,18 @@ def _with_tools(row: DecisionRow) -> str:
 
 
 def _row(row: DecisionRow) -> str:
-    then = f", then {_titles(row.secondary)}" if row.secondary else ""
-    cells = [row.says, f"**{_titles(row.primary, ' or ')}**{then}", _titles(row.tools), row.corrected or ""]
+    cells = [row.says, _taken(row), _titles(row.tools), row.corrected or ""]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _case(row: DecisionRow) -> str:
+    because = ". ".join(each.rstrip(".") for each in (row.because, row.corrected) if each)
+    return f"| {' | '.join([row.says, _taken(row), _titles(row.tools), because, row.source or ''])} |\n"
+
+
+def _taken(row: DecisionRow) -> str:
+    then = f", then {_titles(row.secondary)}" if row.secondary else ""
+    return f"**{_titles(row.primary, ' or ')}**{then}"
 
 
 def _matrix() -> str:
@@ -195,7 +245,8 @@ def _teams() -> str:
 
 def _ended(tool: Tool) -> str:
     successor = tools()[tool.successor].title if tool.successor else "nothing"
-    return f"| {tool.title} | {tool.upstream.source} | {successor} | {tool.left_out} |\n"
+    released = tool.upstream.released or "not known"
+    return f"| {tool.title} | {released} | {successor} | {tool.left_out} | {tool.upstream.source} |\n"
 
 
 def _left_out(tool: Tool) -> str:

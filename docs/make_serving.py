@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from eksml.catalog import AnalysisQuery, Backend, Engine, Rating, engines, images
+from eksml.advisor.ranking import in_words
+from eksml.advisor.requirements import EngineCriterion
+from eksml.catalog import AnalysisQuery, Backend, Engine, EngineChoice, engines, images, tools
 
 PAGE = Path(__file__).with_name("serving.md")
 
@@ -18,8 +20,10 @@ MATRIX = """## Engines
 | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
-NOT_RATED = """
-`not rated`: the decision guide that the ratings are from does not rate it. Low cost is good.
+NOT_THE_GUIDES = """
+Low cost is good. *Italic* is not what the decision guide says: what is different today, or a grade of ours where it has
+none.
+
 """
 
 BACKENDS = """## Triton's backends
@@ -58,7 +62,9 @@ NOTES = """## Notes
 def page() -> str:
     """The whole page."""
     known = engines()
-    matrix = MATRIX + "".join(_rated(kind, engine) for kind, engine in known.items()) + NOT_RATED
+    rated = [(tool.title, tool.engine) for tool in tools().values() if tool.engine]
+    matrix = MATRIX + "".join(_rated(*each) for each in rated)
+    matrix += NOT_THE_GUIDES + "".join(_differs(*each) for each in rated)
     triton = known["triton"]
     backends = BACKENDS + "".join(_backend(name, backend) for name, backend in triton.backends.items())
     removed = "".join(f"\n`{name}` is no backend any longer. {why}\n" for name, why in triton.removed_backends.items())
@@ -71,23 +77,27 @@ def page() -> str:
     return "\n".join([HEAD, matrix, backends + removed, *tables])
 
 
-def _rated(kind: str, engine: Engine) -> str:
-    rows = _row(f"**{engine.title}**", f"`{kind}`", engine.rating)
-    of_backends = [each for each in engine.backends.values() if each.rating]
-    return rows + "".join(_row(f"{engine.title} with {each.title}", f"`{kind}`", each.rating) for each in of_backends)
-
-
-def _row(title: str, kind: str, rating: Rating | None) -> str:
-    if rating is None:
-        return ""
-    grades = (rating.performance, rating.ease_of_use, rating.memory_efficiency, rating.cost)
+def _rated(title: str, choice: EngineChoice) -> str:
+    ours = choice.ours.judgements if choice.ours else {}
     cells = [
-        kind,
-        ", ".join(rating.frameworks),
-        ", ".join(rating.model_types),
-        *(each or "not rated" for each in grades),
+        f"`{choice.kind}`",
+        _italic(", ".join(choice.frameworks), "frameworks" in choice.corrected),
+        _italic(", ".join(choice.model_types), "modelTypes" in choice.corrected),
+        *(_italic(choice.grades[criterion], criterion in ours) for criterion in EngineCriterion),
     ]
-    return f"| {title} | {' | '.join(cells)} |\n"
+    return f"| **{title}** | {' | '.join(cells)} |\n"
+
+
+def _italic(text: str, is_different: bool) -> str:
+    return f"*{text}*" if is_different else text
+
+
+def _differs(title: str, choice: EngineChoice) -> str:
+    lines = [
+        f"- {title}, {in_words(field)}: {each.because} Source: {each.source}\n"
+        for field, each in choice.corrected.items()
+    ]
+    return "".join([*lines, f"- {title}, grades: {choice.ours.because}\n" if choice.ours else ""])
 
 
 def _backend(name: str, backend: Backend) -> str:

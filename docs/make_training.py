@@ -32,6 +32,11 @@ What jobs get beside their own settings, which go before these, and why.
 | --- | --- | --- | --- |
 """
 
+NOTES = """
+What is left out, or is yours to bring:
+
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -40,7 +45,8 @@ def page() -> str:
     rows = [_variable(each.title, variable) for each in known for variable in each.environment]
     rows += [_variable("pods with GPUs that talk to each other", variable) for variable in collectives()]
     matrix = MATRIX + "".join(map(_judged, ways))
-    tables = [FRAMEWORKS + "".join(map(_framework, known)), ENVIRONMENT + "".join(rows)]
+    notes = [f"- {each.title}: {each.note}\n" for each in known if each.note]
+    tables = [FRAMEWORKS + "".join(map(_framework, known)), ENVIRONMENT + "".join([*rows, NOTES, *notes])]
     return "\n".join([HEAD, matrix, "\n".join(map(_described, ways)), *tables])
 
 
