@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -26,6 +27,12 @@ def _time_of_day(value: Any) -> Any:
 Time = Annotated[str, pattern(r"^([01]\d|2[0-3]):[0-5]\d$", "a time such as 08:30"), BeforeValidator(_time_of_day)]
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    # Hundreds of files are opened to find them.
+    return frozenset(available_timezones())
+
+
 class WeeklyHours(Spec):
     """The same hours on some days of the week."""
 
@@ -43,7 +50,7 @@ class WeeklyHours(Spec):
         if self.start >= self.end:
             text = f"{self.end} given, must be after {self.start}, which is start: a night is two entries"
             yield Problem(("end",), text)
-        zones = available_timezones()
+        zones = _time_zones()
         if zones and self.time_zone not in zones:
             yield Problem(("timeZone",), f"'{self.time_zone}' is no time zone{nearest(self.time_zone, zones)}")
         yield from repetitions(("days",), self.days)
