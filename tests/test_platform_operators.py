@@ -1,11 +1,14 @@
 """The operators of a platform, for training and queues."""
 
+import pytest
 import yaml
 
 from eksml import catalog
 from eksml.plan import Plan
 from platforms import BY_KUBECONFIG, platform, production, release, research
 from programs import needs, one
+
+pytestmark = pytest.mark.slow
 
 
 def frameworks(plan: Plan) -> list[str]:

@@ -12,6 +12,8 @@ from eksml.plan.project import find_stack
 from eksml.plan.recorder import RecordingError, record
 from programs import one
 
+pytestmark = pytest.mark.slow
+
 PLATFORM = "config:\n  eksml:platformStack: organization/eksml/startup\n"
 
 

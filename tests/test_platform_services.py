@@ -9,6 +9,8 @@ from eksml.plan import Plan
 from platforms import BY_KUBECONFIG, CERTIFICATE, addon, platform, production, release, research
 from programs import needs, one
 
+pytestmark = pytest.mark.slow
+
 MEASURED = {"observability": {"prometheus": {}}}
 DOMAIN = {"host": "*.ml.example.com", "tls": CERTIFICATE}
 

@@ -11,6 +11,8 @@ import yaml
 from command import ROOT, eksml
 from preflight.accounts import ready_machine
 
+pytestmark = pytest.mark.slow
+
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 STEPS = re.findall(r"^    uv run eksml (.+)\n(?:\n```\n((?:.+\n)+)```)?", TUTORIAL, re.MULTILINE)
 

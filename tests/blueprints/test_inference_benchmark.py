@@ -18,6 +18,8 @@ from eksml.plan.recorder import record
 from eksml.profiles import PROFILES
 from programs import blueprint_plan, one
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "blueprints" / "inference" / "inference-benchmark"
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 SCRIPT = FOLDER / "benchmark.py"

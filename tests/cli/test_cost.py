@@ -7,6 +7,8 @@ import pytest
 
 from command import ROOT, check_refused, eksml, eksml_process
 
+pytestmark = pytest.mark.slow
+
 PLANS = ROOT / "tests" / "golden"
 
 

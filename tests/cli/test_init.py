@@ -10,6 +10,8 @@ from command import ROOT, check_refused, eksml
 from eksml.profiles import PROFILES
 from eksml.profiles.schema import stack_file_schema
 
+pytestmark = pytest.mark.slow
+
 
 def uncommented(text: str) -> str:
     """A stack file with every setting that stands in a comment switched on."""

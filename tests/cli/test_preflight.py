@@ -12,6 +12,8 @@ from eksml.account import Account
 from preflight.accounts import moto_account, ready_machine
 from preflight.replies import READY
 
+pytestmark = pytest.mark.slow
+
 LET_IN = ("--set", "cluster.publicAccessCidrs=[203.0.113.0/24]", "--ask-address")
 
 

@@ -17,6 +17,8 @@ from eksml.account import Account
 from eksml.prices.price_file import read_prices
 from prices.price_lists import Reply, entry, made_up, price_account
 
+pytestmark = pytest.mark.slow
+
 PRODUCTION, STARTUP = (str(ROOT / "tests" / "golden" / stack / "plan.json") for stack in ("production", "startup"))
 OREGON = ("prices", "refresh", "--region", "us-west-2")
 

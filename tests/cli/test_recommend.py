@@ -15,6 +15,8 @@ import pytest
 from command import EKSML, check_refused, eksml
 from eksml.cli.recommend import Question
 
+pytestmark = pytest.mark.slow
+
 ANSWERS = """
 goal: production
 model: Qwen/Qwen2.5-7B-Instruct

@@ -12,6 +12,8 @@ from eksml.profiles import platform_spec
 from platforms import VPC
 from programs import recorded
 
+pytestmark = pytest.mark.slow
+
 OPEN = {"publicAccessCidrs": ["203.0.113.0/24"]}
 
 

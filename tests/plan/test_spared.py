@@ -11,6 +11,8 @@ from pulumi.runtime import resource as sdk
 from eksml.plan.spared import spared_work
 from programs import recorded
 
+pytestmark = pytest.mark.slow
+
 TEXT = st.text(min_size=1, max_size=8)
 PARENT = st.builds("urn:pulumi:s::p::{}::{}".format, TEXT, TEXT)
 

@@ -36,6 +36,8 @@ from eksml.policies import adapter
 from eksml.profiles import PROFILES
 from programs import stack_plan
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PACK = Path(str(files("eksml"))) / "policies"
 LEVELS = {analyzer_pb2.MANDATORY: Severity.ERROR, analyzer_pb2.ADVISORY: Severity.WARNING}

@@ -10,6 +10,8 @@ from eksml.preflight.finding import Status
 from preflight.accounts import answers, basis_of, found, moto_account, one, plan_with
 from preflight.replies import READY
 
+pytestmark = pytest.mark.slow
+
 ID = "cr-0123456789abcdef0"
 RESERVED = f"""
 pools.train: {{kind: managed, accelerator: nvidia, instanceTypes: [p5.48xlarge], size: 2, zones: [usw2-az1],

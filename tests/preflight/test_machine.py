@@ -17,6 +17,8 @@ from eksml.preflight.machine import Machine
 from preflight.accounts import FakeMachine, answers, basis_of, moto_account, one, plan_with
 from programs import recorded
 
+pytestmark = pytest.mark.slow
+
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 GATED = f"""
 servers.chat.source: {{kind: hub, model: {LLAMA}, token: {{secret: hub, key: token}}}}

@@ -11,6 +11,8 @@ from eksml.preflight.finding import Status
 from preflight.accounts import answers, basis_of, found, moto_account, one, plan_with
 from preflight.replies import READY
 
+pytestmark = pytest.mark.slow
+
 OWN = {"eksml:platform": "eksml-production"}
 LOGS = "/aws/eks/eksml-production/cluster"
 ARN = "arn:aws:acm:us-west-2:123456789012:certificate/0123"

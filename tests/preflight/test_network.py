@@ -11,6 +11,8 @@ from eksml.preflight.finding import Status
 from preflight.accounts import CREDENTIALS, REGION, answers, basis_of, found, moto_account, one, plan_with
 from preflight.replies import READY
 
+pytestmark = pytest.mark.slow
+
 OWN = {"eksml:platform": "eksml-startup"}
 
 

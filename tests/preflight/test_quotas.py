@@ -11,6 +11,8 @@ from eksml.preflight.finding import Status
 from preflight.accounts import Account, basis_of, found, moto_account, one, plan_with, stubbed
 from preflight.replies import READY
 
+pytestmark = pytest.mark.slow
+
 G_ON_DEMAND = "the quota of Running On-Demand G"
 G_SPOT = "the quota of All G"
 

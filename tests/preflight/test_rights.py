@@ -11,6 +11,8 @@ from preflight.accounts import REGION, answers, basis_of, found, moto_account, o
 from preflight.replies import READY, _allowed
 from programs import recorded
 
+pytestmark = pytest.mark.slow
+
 ROOT_USER = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:root", "UserId": "123456789012"}
 SESSION = {"Account": "123456789012", "Arn": "arn:aws:sts::123456789012:assumed-role/Deployer/me", "UserId": "AROA:me"}
 FEDERATED = {"Account": "123456789012", "Arn": "arn:aws:sts::123456789012:federated-user/me", "UserId": "1:me"}

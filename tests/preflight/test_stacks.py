@@ -12,6 +12,8 @@ from eksml.preflight.run import as_json, run_preflight
 from preflight.accounts import basis_of, moto_account, plan_with, silent_account
 from preflight.replies import READY
 
+pytestmark = pytest.mark.slow
+
 STACKS = ("research", "production", "startup")
 LET_IN = "cluster.publicAccessCidrs: [203.0.113.0/24]"
 

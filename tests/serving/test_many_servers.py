@@ -2,9 +2,13 @@
 
 import gc
 
+import pytest
+
 from benchmarks.jobs import seconds
 from benchmarks.servers import servers
 from programs import recorded
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_hundred_servers_cost_about_ten_times_what_ten_do() -> None:

@@ -27,6 +27,8 @@ from refusals import check_problems, problems
 from serving.hub import REPOSITORY, REVISION, Hub, git_hash
 from serving.servers import Asked, Said, serving
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(eksml.__file__).parent / "serving" / "scripts" / "populate.py"
 BUCKET, PREFIX = "models", "teams/chat/model/"
 MANIFEST = "eksml-manifest.json"

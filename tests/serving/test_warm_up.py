@@ -22,6 +22,8 @@ from eksml.spec import parse
 from refusals import check_problems, problems
 from serving.servers import Asked, Said, Server, free_port, serving
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(eksml.__file__).parent / "serving" / "scripts" / "warm_up.py"
 PATIENCE_SECONDS = 20
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
+import pytest
 
 from eksml.plan import Plan
 from eksml.training.kuberay import KubeRaySpec
@@ -12,6 +13,8 @@ from eksml.training.operators import TrainingOperators, TrainingSpec
 from eksml.training.trainer import TrainerSpec
 from eksml.training.training_operator import TrainingOperatorSpec
 from programs import recorded
+
+pytestmark = pytest.mark.slow
 
 ALL = TrainingSpec(
     training_operator=TrainingOperatorSpec(),
