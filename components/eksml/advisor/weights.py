@@ -4,11 +4,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
 from pydantic import Field
 
 from eksml.catalog import Condition, hold
 from eksml.catalog._facts import Fact
+from eksml.packaged_yaml import load_yaml
 
 
 class Adjustment(Fact):
@@ -70,4 +70,4 @@ class Weighting(Fact):
 def weighting() -> Weighting:
     """How much each thing counts."""
     text = files("eksml.advisor").joinpath("weights.yaml").read_text(encoding="utf-8")
-    return Weighting.model_validate(yaml.safe_load(text))
+    return Weighting.model_validate(load_yaml(text))

@@ -6,11 +6,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from eksml.packaged_yaml import load_yaml
 
 
 class Fact(BaseModel):
@@ -31,7 +30,7 @@ class SourcedFact(Fact):
 def load(file_name: str) -> dict[str, Any]:
     """The content of one catalog file."""
     text = files("eksml.catalog").joinpath(file_name).read_text(encoding="utf-8")
-    return json.loads(text) if file_name.endswith(".json") else yaml.load(text, Loader=YAML_LOADER)  # noqa: S506
+    return json.loads(text) if file_name.endswith(".json") else load_yaml(text)
 
 
 def today() -> date:

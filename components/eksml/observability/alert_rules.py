@@ -7,12 +7,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eksml import names
 from eksml.catalog import exporters, series_in, xid_errors
 from eksml.kubernetes_object import KubernetesObject
+from eksml.packaged_yaml import load_yaml
 
 Severity = Literal["critical", "warning", "none"]
 
@@ -57,7 +57,7 @@ def alert_rules() -> dict[str, tuple[Rule, ...]]:
     folder = files("eksml.observability") / "alerts"
     return {
         file.name.removesuffix(".yaml"): tuple(
-            Rule.model_validate(rule) for rule in yaml.safe_load(_filled(file.read_text(encoding="utf-8")))["rules"]
+            Rule.model_validate(rule) for rule in load_yaml(_filled(file.read_text(encoding="utf-8")))["rules"]
         )
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
     }

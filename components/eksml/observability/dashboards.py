@@ -12,11 +12,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from eksml.catalog import EngineKind, engines, exporters, series_in
+from eksml.packaged_yaml import load_yaml
 
 DATASOURCE = "prometheus"
 """The uid of Grafana's only source of data."""
@@ -141,7 +141,7 @@ def dashboards() -> dict[str, Dashboard]:
     """Every dashboard, by the name of its file."""
     found = sorted(files("eksml.observability").joinpath("dashboards").iterdir(), key=lambda each: each.name)
     return {
-        each.name.removesuffix(".yaml"): Dashboard.model_validate(yaml.safe_load(each.read_text(encoding="utf-8")))
+        each.name.removesuffix(".yaml"): Dashboard.model_validate(load_yaml(each.read_text(encoding="utf-8")))
         for each in found
         if each.name.endswith(".yaml")
     }

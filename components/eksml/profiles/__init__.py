@@ -6,10 +6,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, TypeGuard, get_args
 
-import yaml
-
 from eksml import catalog
 from eksml.errors import Problem, SpecError, listed, nearest
+from eksml.packaged_yaml import load_yaml
 from eksml.platform_settings import PlatformSpec, Profile
 from eksml.spec import parse
 
@@ -19,7 +18,7 @@ PROFILES: tuple[str, ...] = get_args(Profile)
 @cache
 def profile_settings(profile: str) -> dict[str, Any]:
     """The settings of a profile."""
-    return yaml.safe_load(files("eksml.profiles").joinpath(f"{profile}.yaml").read_text(encoding="utf-8"))
+    return load_yaml(files("eksml.profiles").joinpath(f"{profile}.yaml").read_text(encoding="utf-8"))
 
 
 def platform_spec(settings: Mapping[str, Any], *, region: str | None, name: str) -> PlatformSpec:
