@@ -23,7 +23,7 @@ def test_settings_show_what_they_change() -> None:
         "Changed",
         "  ~ eksml-research-train  karpenter.sh/v1 NodePool",
         "      spec.template.spec.expireAfter: 720h → 48h",
-        "1 changed, 157 the same",
+        "1 changed, 158 the same",
     ]
 
 

@@ -196,7 +196,7 @@ def test_alertmanager_keeps_silences_and_off_gpu_nodes_and_of_two_one_stays() ->
 
 
 def test_only_pods_beside_it_reach_alertmanager() -> None:
-    policy = one(platform(), "kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs["spec"]
+    policy = one(platform(), "kubernetes:networking.k8s.io/v1:NetworkPolicy", "lab-alerts-alertmanager").inputs["spec"]
     assert policy["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "alertmanager"}}
     assert policy["ingress"] == [{"from": [{"podSelector": {}}]}]
 

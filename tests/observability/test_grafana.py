@@ -130,8 +130,10 @@ def test_costs_come_with_the_region_and_the_types_that_they_are_of() -> None:
 
 
 def test_load_balancers_of_the_entry_come_in_and_nobody_else() -> None:
-    assert one(grafana(), NETWORK_POLICY).inputs["spec"]["ingress"] == []
-    policy = one(grafana(load_balancer_cidrs=["10.0.0.0/20"]), NETWORK_POLICY).inputs["spec"]
+    assert one(grafana(), NETWORK_POLICY, "lab-grafana-network-policy").inputs["spec"]["ingress"] == []
+    policy = one(grafana(load_balancer_cidrs=["10.0.0.0/20"]), NETWORK_POLICY, "lab-grafana-network-policy").inputs[
+        "spec"
+    ]
     assert policy["ingress"] == [
         {"from": [{"ipBlock": {"cidr": "10.0.0.0/20"}}], "ports": [{"protocol": "TCP", "port": 3000}]}
     ]

@@ -50,6 +50,21 @@ def test_it_works_alone_and_its_definitions_come_first() -> None:
     }
 
 
+def test_only_what_measures_scales_and_judges_reaches_it() -> None:
+    policy = one(prometheus(), "kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs
+    assert policy["metadata"] == {"name": "prometheus", "namespace": names.OBSERVABILITY_NAMESPACE}
+    assert policy["spec"]["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    beside, controllers = policy["spec"]["ingress"]
+    assert beside == {"from": [{"podSelector": {}}]}
+    assert controllers["ports"] == [{"protocol": "TCP", "port": 9090}]
+    (asking,) = [each["namespaceSelector"]["matchExpressions"] for each in controllers["from"]]
+    (expression,) = asking
+    assert (expression["key"], expression["operator"]) == ("kubernetes.io/metadata.name", "In")
+    # Teams and notebooks are not among them: Prometheus has no sign-in, and knows what all of them do.
+    assert set(expression["values"]) == {charts()[each].namespace for each in ("keda", "argo-rollouts")}
+
+
 def test_its_address_is_the_one_that_all_others_know() -> None:
     plan = prometheus()
     namespace = one(plan, NAMESPACE).inputs["metadata"]

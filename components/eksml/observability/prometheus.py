@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes as k8s
 
 from eksml import names
 from eksml.catalog import charts
@@ -18,6 +19,10 @@ from eksml.observability.managed_prometheus import AmazonManagedPrometheusSpec, 
 from eksml.spec import Flag, ObjectName, PositiveCount, Spec
 
 _CHART = "kube-prometheus-stack"
+_PODS = {"app.kubernetes.io/name": "prometheus"}
+_PORT = 9090
+# KEDA scales by what Prometheus says, Argo Rollouts judges new versions by it.
+_ASKING = ("keda", "argo-rollouts")
 # Prometheus is told to drop old data before its disk is full; the write-ahead log counts, and blocks that are merged.
 _SHARE_OF_DISK = 0.8
 # Labels of objects by which dashboards and alerts tell them apart; each makes a time series longer, not more of them.
@@ -107,8 +112,23 @@ class Prometheus(Component):
             # A pod that starts in between would be refused.
             needs.append(remote)
         self.helm_release(_CHART, values, skip_crds=True, depends_on=needs)
+        self._network_policy()
         self.url = names.PROMETHEUS_URL
         self.register_outputs({"url": self.url})
+
+    def _network_policy(self) -> None:
+        # It has no sign-in, and knows what every team does.
+        asking = [charts()[chart].namespace for chart in _ASKING]
+        expression = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": asking}
+        controllers = [{"namespace_selector": {"match_expressions": [expression]}}]
+        neighbours = [{"pod_selector": {}}]
+        ingress: Any = [{"from_": neighbours}, {"from_": controllers, "ports": [{"protocol": "TCP", "port": _PORT}]}]
+        k8s.networking.v1.NetworkPolicy(
+            f"{self.resource_name}-network-policy",
+            metadata={"name": "prometheus", "namespace": names.OBSERVABILITY_NAMESPACE},
+            spec={"pod_selector": {"match_labels": _PODS}, "policy_types": ["Ingress"], "ingress": ingress},
+            opts=self.child(depends_on=[self.namespace]),
+        )
 
 
 def _values(spec: PrometheusSpec) -> dict[str, Any]:
