@@ -445,3 +445,12 @@ def moved(plan: Plan, region: str, to: str) -> Plan:
         return replace(resource, inputs={**resource.inputs, "spec": {**spec, "region": to}})
 
     return Plan.of(plan.stack, map(copy, plan.resources))
+
+
+@pytest.mark.parametrize("strange", [None, "production", {"natGb": 2000}, 3])
+def test_what_is_no_plan_and_what_is_no_assumption_are_refused(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"plan: .* given, must be Plan"):
+        estimate(strange)
+    if strange is not None:
+        with pytest.raises(InputError, match=r"assumptions: .* given, must be Assumptions"):
+            estimate(stack_plan("startup"), strange)

@@ -196,5 +196,10 @@ def test_a_region_or_an_instance_without_a_price_is_told() -> None:
             FrameworkAssumptions(region="eu-west-1", training_instance="g5.xlarge", system_instance="m7i.large"),
             platform=estimate(stack_plan("startup")),
         )
-    with pytest.raises(InputError, match="region: the catalog has no prices of 'sa-east-1'"):
+    with pytest.raises(InputError, match="region: sa-east-1 has no prices in the catalog, ap-northeast-1"):
         analyze_framework_costs(workload_specs, ["jax"], FrameworkAssumptions(region="sa-east-1"))
+
+
+def test_an_instance_type_that_is_not_known_is_told_by_the_assumption_that_names_it() -> None:
+    with pytest.raises(SpecError, match=r"trainingInstance: 'g6\.12xlarg' given, .* did you mean 'g6\.12xlarge'"):
+        FrameworkAssumptions(training_instance="g6.12xlarg")

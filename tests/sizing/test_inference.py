@@ -293,6 +293,23 @@ def test_what_is_of_another_type_is_refused(strange: Any, text: str) -> None:
     assert str(caught.value).startswith(text)
 
 
+@pytest.mark.parametrize("strange", ["fp9", 8, ["fp8"]])
+def test_a_precision_that_is_not_known_is_refused_for_a_disk_too(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"precision: .* is not known, float32, bfloat16"):
+        memory.disk_gb(LLAMA_8B, strange)
+
+
+@pytest.mark.parametrize("strange", [None, "meta-llama/Llama-3.1-8B-Instruct", {}])
+def test_what_is_no_model_is_refused_with_what_makes_one(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"model: .* given, must be a ModelShape, such as shape_of\('"):
+        fit(strange, Serving(gpu=L4))
+
+
+def test_what_is_too_large_to_be_a_number_of_things_is_refused() -> None:
+    with pytest.raises(InputError, match=r"concurrency: 1000.* given, must be at most 1,000,000,000,000,000,000"):
+        Serving(gpu=L4, concurrency=10**400)
+
+
 def test_what_is_no_number_is_refused_too() -> None:
     strange: Any = {"tensor_parallel": 1.5, "context_length": "8192", "gpu_memory_utilization": "$1"}
     with pytest.raises(InputError) as caught:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -137,6 +138,7 @@ def test_tensor_parallelism_that_divides_no_node_is_refused() -> None:
     ("region", "only", "text"),
     [
         ("mars-north-1", None, "region: mars-north-1 has no prices in the catalog"),
+        (["us-west-2"], None, r"region: \['us-west-2'\] has no prices in the catalog"),
         ("us-west-2", "g6.xlarg", "did you mean 'g6.xlarge'?"),
         ("us-west-2", "g4dn.xlarge", "g4dn.xlarge has T4 of compute capability 7.5, must be at least 8"),
         ("us-west-2", "g6f.xlarge", "g6f.xlarge has only a part of a GPU"),
@@ -145,6 +147,6 @@ def test_tensor_parallelism_that_divides_no_node_is_refused() -> None:
         ("us-west-2", "m6i.larg", "m6i.larg is not in the catalog of instance types, did you mean 'm7i.large'?"),
     ],
 )
-def test_what_cannot_be_had_is_refused(region: str, only: str | None, text: str) -> None:
+def test_what_cannot_be_had_is_refused(region: Any, only: str | None, text: str) -> None:
     with pytest.raises(InputError, match=text.replace("?", r"\?")):
         serving_instances(LLAMA, Serving(gpu=ANY), region, only=only)

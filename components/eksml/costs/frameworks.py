@@ -13,13 +13,14 @@ from math import ceil
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.alias_generators import to_camel
 
-from eksml.catalog import price, training_steps
+from eksml.catalog import instance_types, price, training_steps
 from eksml.costs.amounts import HOURS_PER_MONTH
 from eksml.costs.assumptions import Assumed, Assumption, amount
 from eksml.costs.bill import Bill
 from eksml.costs.runs import run_cost
-from eksml.errors import InputError, listed, nearest
+from eksml.errors import InputError, Problem, listed, nearest
 from eksml.spec import PositiveCount, Region, Spec
 
 _REFERENCE = "pytorch"
@@ -98,6 +99,13 @@ class FrameworkAssumptions(Assumed):
     """What the platform's own parts run on, where no bill of a platform is given."""
     system_nodes: Annotated[PositiveCount, _chosen("nodes")] = 2
     """How many of them there are."""
+
+    def rules(self) -> Iterator[Problem]:
+        """The instance types are known."""
+        for name in ("training_instance", "serving_instance", "system_instance"):
+            if (given := getattr(self, name)) not in instance_types():
+                near = nearest(given, instance_types())
+                yield Problem((to_camel(name),), f"'{given}' given, is not in the catalog of instance types{near}")
 
     @field_validator("development_effort", "operations_effort", "training_time", mode="before")
     @classmethod

@@ -204,7 +204,7 @@ def _problems(model: ModelShape, serving: Serving) -> Iterator[str]:
 
 def _offered(region: str, only: str | None) -> Iterator[Offer]:
     """The types with whole GPUs that calculate in bfloat16, as models are published, in a region, with their price."""
-    if region not in priced_regions():
+    if not isinstance(region, str) or region not in priced_regions():
         raise InputError(f"region: {region} has no prices in the catalog, {listed(sorted(priced_regions()))} have")
     offered = {
         name: fact.gpu
