@@ -108,7 +108,7 @@ def test_settings_of_the_job_count() -> None:
         (("blueprints/training/pytorch", "--nodes", "2", "--hours", "1"), "--nodes: has no effect with blueprints/tr"),
         (("blueprints/training/pytorch", "--region", "x", "--hours", "1"), "--region: has no effect with blueprints"),
         (("--instance", "g6.xlarge", "--set", "nodes=2", "--hours", "1"), "--set: has no effect with --instance"),
-        (("blueprints/inference/vllm", "--hours", "1"), "research: no job in it; `eksml cost` prices whole stacks"),
+        (("blueprints/inference/vllm", "--hours", "1"), "research of vllm: no job in it; `eksml cost` prices "),
     ],
 )
 def test_bad_input_is_told(arguments: tuple[str, ...], problem: str) -> None:
