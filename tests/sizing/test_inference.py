@@ -1,5 +1,6 @@
 """Whether a model fits, and what an answer depends on."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -198,9 +199,17 @@ def test_a_problem_that_no_single_change_solves_names_the_gpus_that_would_do() -
 def test_another_format_of_as_many_bits_is_no_advice() -> None:
     text = problem(fit(models()["openai/gpt-oss-120b"], Serving(gpu=H100)))
     assert text
-    assert text.endswith(
-        "it fits with 2 GPUs for tensor parallelism or a larger GPU such as RTX PRO Server 6000 (96 GiB)"
-    )
+    assert "precision" not in text
+    assert text.endswith(", 2 GPUs for tensor parallelism or a larger GPU such as RTX PRO Server 6000 (96 GiB)")
+
+
+def test_fewer_requests_in_a_step_are_advised_with_the_context_that_they_leave_room_for() -> None:
+    text = problem(fit(models()["openai/gpt-oss-120b"], Serving(gpu=H100)))
+    assert text
+    found = re.search(r"max_num_seqs 256 with contextLength (\d+)", text)
+    assert found
+    longest = Serving(gpu=H100, max_num_seqs=256, context_length=int(found[1]))
+    assert fit(models()["openai/gpt-oss-120b"], longest).fits
 
 
 def test_what_no_node_holds_is_said() -> None:
