@@ -81,8 +81,8 @@ def test_an_engine_that_divides_no_model_takes_one_gpu_of_one_node() -> None:
 
 
 def test_one_type_that_holds_the_model_with_fewer_requests_in_a_step_takes_no_more_nodes() -> None:
-    # gpt-oss 120B is made for one H100 (https://huggingface.co/openai/gpt-oss-120b), which has no room beside it for what
-    # 1,024 requests of a step take when they are sampled.
+    # gpt-oss 120B is made for one H100 (https://huggingface.co/openai/gpt-oss-120b), which has no room beside it
+    # for what 1,024 requests of a step take when they are sampled.
     gpt_oss = models()["openai/gpt-oss-120b"]
     serving = Serving(gpu=ANY, context_length=8192)
     assert serving_instances(gpt_oss, serving, "us-west-2", only="p5.4xlarge") == []
