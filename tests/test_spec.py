@@ -1,5 +1,6 @@
 """What every Spec does: it reads plain data, or says all that is wrong with it, where, and what would be right."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -112,6 +113,16 @@ def test_a_problem_says_where_it_is_what_was_given_and_what_would_be_right(data:
 @pytest.mark.parametrize(("data", "given"), [([1], "[1]"), (None, "nothing"), ("home", "'home'"), (7, "7")])
 def test_what_is_no_mapping_is_no_spec(data: Any, given: str) -> None:
     assert problems(House, data) == [f"{given} given, must be a mapping"]
+
+
+@pytest.mark.parametrize(
+    ("key", "where"), [(None, "None"), (1.5, '["1.5"]'), (date(2026, 1, 2), '["datetime.date(2026, 1, 2)"]')]
+)
+def test_a_key_that_is_no_text_is_told_with_every_other_problem(key: Any, where: str) -> None:
+    first, *others = problems(House, {key: 1, "pets": {key: {"kind": "cat", "lives": 0}}})
+    assert first == f"{where}: this key is no text: put it in quotes"
+    inner = f"pets.{where}" if key is None else f"pets{where}"
+    assert [line.partition(": ")[0] for line in others] == ["name", f"{inner}.lives", inner]
 
 
 def test_every_problem_is_told_at_once_with_the_rules_across_fields_that_can_be_judged() -> None:

@@ -68,10 +68,17 @@ def path_of(location: Location, data: Any) -> Path:
 def item(data: Any, key: str | int) -> Any:
     """What a mapping or a list holds at a key, or None."""
     if isinstance(data, Mapping):
-        return data.get(key)
+        return data.get(as_given(key, data))
     if isinstance(data, list | tuple) and isinstance(key, int) and key < len(data):
         return data[key]
     return None
+
+
+def as_given(key: str | int, data: Any) -> Any:
+    """A key as the data has it: a location shows one that is neither text nor a whole number as text."""
+    if not isinstance(data, Mapping) or key in data:
+        return key
+    return next((other for other in data if key in (str(other), repr(other))), key)
 
 
 def _text(model: type[BaseModel], error: Any, path: Path) -> str:
@@ -84,6 +91,8 @@ def _text(model: type[BaseModel], error: Any, path: Path) -> str:
         case "extra_forbidden":
             known = _known_keys(model, error["loc"][:-1])
             return "unknown key" + (nearest(str(path[-1]), known) or f", known here: {', '.join(known)}")
+        case "invalid_key":
+            return "this key is no text: put it in quotes"
         case "union_tag_not_found":
             return f"missing its kind{reason}"
         case "union_tag_invalid":

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
-from eksml._error_text import MEANINGS, path_of, problems_of
+from eksml._error_text import MEANINGS, as_given, path_of, problems_of
 from eksml.errors import Problem, SpecError
 from eksml.paths import Path
 
@@ -105,8 +105,8 @@ def _leave_out(data: Any, paths: set[Path]) -> None:
     ]:
         holder = data
         for step in way:
-            holder = holder[step]
-        del holder[key]
+            holder = holder[as_given(step, holder)]
+        del holder[as_given(key, holder)]
 
 
 def _before(left_out: set[Path], path: Path) -> Path:

@@ -134,7 +134,18 @@ def test_a_file_is_read_without_the_sdks_of_providers(tmp_path: Path) -> None:
 def test_a_blueprint_is_priced_with_its_platform() -> None:
     done = eksml("cost", "blueprints/inference/vllm")
     assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == "Stack research of vllm in us-west-2, US dollars"
     assert done.stdout.splitlines()[-1].startswith("The platform alone: about $")
+
+
+def test_two_blueprints_are_told_apart_though_their_stacks_are_called_the_same() -> None:
+    one, other = "blueprints/inference/triton-onnx", "blueprints/inference/tensorflow-serving"
+    compared = eksml("cost", other, "--compare", one)
+    assert (compared.returncode, compared.stderr) == (0, "")
+    heading = compared.stdout.splitlines()[0]
+    assert "triton-onnx" in heading
+    assert "tensorflow-serving" in heading
+    assert len(heading) <= 80
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,17 @@ def test_no_sdk_of_a_provider_is_loaded(tmp_path: Path) -> None:
 )
 def test_bad_input_is_told(arguments: tuple[str, ...], problems: list[str]) -> None:
     check_refused(eksml("cost-frameworks", *arguments), *problems)
+
+
+def test_a_framework_with_factors_of_its_own_is_compared_without_being_named() -> None:
+    assume = [
+        word for key in ("developmentEffort", "operationsEffort") for word in ("--assume", f"{key}={{keras: 1.1}}")
+    ]
+    done = eksml("cost-frameworks", *WORKLOAD, *assume, "--json")
+    assert list(json.loads(done.stdout)["frameworks"]) == ["pytorch", "tensorflow", "jax", "keras"]
+
+
+def test_a_factor_that_is_missing_is_told_not_left_out() -> None:
+    done = eksml("cost-frameworks", *WORKLOAD, "--assume", "developmentEffort={keras: 1.1}")
+    assert done.returncode == 2
+    assert "framework 'keras' has no factor of effort in operationsEffort" in done.stderr

@@ -209,7 +209,7 @@ def test_bad_numbers_of_training_are_refused() -> None:
     check_refused(eksml("fit-training", QWEN, "--tokens", "$5"), "tokens: '$5' given, must be a number")
     check_refused(eksml("fit-training", QWEN, "--tokens", "-5"), "tokens: -5.0 given, must be above 0")
     check_refused(eksml("fit-training", QWEN, "--tokens", "0"), "tokens: 0.0 given, must be above 0")
-    check_refused(eksml("fit-training", QWEN, "--tokens", "nan"), "tokens: nan given, must be above 0")
+    check_refused(eksml("fit-training", QWEN, "--tokens", "nan"), "tokens: nan given, must be a number")
     check_refused(eksml("fit-training", QWEN, "--tensor-parallel", "0"), "tensor_parallel: 0 given, must be at least 1")
 
 

@@ -117,8 +117,8 @@ AT_LEAST: dict[str, float] = {
         + HOURS * G6_2XLARGE
         + 200 * GP3_GB
         + HOURS * (NAT_HOUR + 0.005)
-        # The server, on spot: a g6.4xlarge with the largest discount of all; volumes of Prometheus and the hub.
-        + HOURS * 1.3232 * (1.9863 / 16.6946)
+        # The server, which runs on a g6.2xlarge only, on spot in the cheapest zone; volumes of Prometheus and the hub.
+        + HOURS * 0.4152
         + 200 * GP3_GB
         + 21 * GP3_GB
     ),

@@ -27,6 +27,7 @@ from programs import ROOT, blueprint_plan, stack_plan
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 NODE_POOL = "kubernetes:karpenter.sh/v1:NodePool"
 SCALED_OBJECT = "kubernetes:keda.sh/v1alpha1:ScaledObject"
+ROLLOUT = "kubernetes:argoproj.io/v1alpha1:Rollout"
 QUOTAS = "kubernetes:kueue.x-k8s.io/v1beta2:ClusterQueue"
 
 
@@ -154,6 +155,17 @@ def test_an_autoscaled_server_counts_with_its_fewest_replicas() -> None:
     usual = pool_of(estimate(stack_plan("production")), "serve").expected
     more_of_one = pool_of(estimate(changed("production", SCALED_OBJECT, "vision", more)), "serve").expected
     assert more_of_one == pytest.approx(usual * (2 + 5) / 4)
+
+
+def test_a_server_that_never_sleeps_costs_at_least_the_cheapest_type_that_it_runs_on() -> None:
+    def larger(inputs: Any) -> None:
+        selector = inputs["spec"]["template"]["spec"]["nodeSelector"]
+        selector["node.kubernetes.io/instance-type"] = "g6.2xlarge"
+
+    serve = pool_of(estimate(changed("production", ROLLOUT, "vision", larger)), "serve")
+    # Two of the classifier on the pool's cheapest type, which two of the other cannot have; each with its disk.
+    assert serve.at_least == pytest.approx(730 * 2 * (0.8048 + 0.9776) + 4 * 200 * 0.08)
+    assert serve.at_least <= serve.expected
 
 
 def test_pods_beyond_the_limit_of_a_pool_wait_and_cost_nothing() -> None:
@@ -433,3 +445,12 @@ def moved(plan: Plan, region: str, to: str) -> Plan:
         return replace(resource, inputs={**resource.inputs, "spec": {**spec, "region": to}})
 
     return Plan.of(plan.stack, map(copy, plan.resources))
+
+
+@pytest.mark.parametrize("strange", [None, "production", {"natGb": 2000}, 3])
+def test_what_is_no_plan_and_what_is_no_assumption_are_refused(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"plan: .* given, must be Plan"):
+        estimate(strange)
+    if strange is not None:
+        with pytest.raises(InputError, match=r"assumptions: .* given, must be Assumptions"):
+            estimate(stack_plan("startup"), strange)

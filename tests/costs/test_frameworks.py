@@ -117,8 +117,14 @@ def test_a_framework_of_ones_own_needs_factors_of_effort() -> None:
 
 
 def test_what_a_framework_without_factors_needs_is_told() -> None:
-    with pytest.raises(InputError, match=r"'scikit-learn' has no .*development_effort and operations_effort of Fram"):
+    with pytest.raises(InputError, match=r"'scikit-learn' has no .*developmentEffort and operationsEffort of the as"):
         analyze_framework_costs(workload_specs, ["scikit-learn"])
+
+
+def test_a_framework_with_one_factor_of_two_is_told_which_is_missing() -> None:
+    half = FrameworkAssumptions(development_effort={"keras": 1.1})
+    with pytest.raises(InputError, match=r"'keras' has no factor of effort in operationsEffort: give it one there too"):
+        analyze_framework_costs(workload_specs, ["keras"], half)
 
 
 def test_no_framework_at_all_is_refused() -> None:
@@ -129,6 +135,30 @@ def test_no_framework_at_all_is_refused() -> None:
 def test_one_name_is_no_list_of_names() -> None:
     with pytest.raises(InputError, match=r"frameworks: 'jax' given, must be a list of names, such as \['jax'\]"):
         analyze_framework_costs(workload_specs, "jax")
+
+
+@pytest.mark.parametrize("strange", [None, [], [("num_models", 1)], "pytorch", 3])
+def test_a_workload_that_is_no_mapping_is_refused(strange: Any) -> None:
+    with pytest.raises(
+        InputError, match=r"workload_specs: .* given, must be a mapping of num_models, monthly_requests"
+    ):
+        analyze_framework_costs(strange, frameworks)
+
+
+@pytest.mark.parametrize("strange", [None, 3, [1], [None], ["jax", b"pytorch"]])
+def test_frameworks_that_are_no_names_are_refused(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"frameworks: .* given, must be a list of names, such as \['pytorch'\]"):
+        analyze_framework_costs(workload_specs, strange)
+
+
+@pytest.mark.parametrize("strange", [{}, [], {"developer_usd": 90}, 3])
+def test_assumptions_and_a_platform_of_another_kind_are_refused_not_left_out(strange: Any) -> None:
+    nothing: Any = None
+    with pytest.raises(InputError) as refused:
+        analyze_framework_costs(nothing, nothing, strange, strange)
+    told = [line.split(":")[0] for line in str(refused.value).splitlines()]
+    assert told == ["workload_specs", "frameworks", "assumptions", "platform"]
+    assert "must be FrameworkAssumptions" in str(refused.value)
 
 
 def test_the_bill_of_a_platform_is_the_base_without_what_trains_and_serves() -> None:
@@ -166,5 +196,10 @@ def test_a_region_or_an_instance_without_a_price_is_told() -> None:
             FrameworkAssumptions(region="eu-west-1", training_instance="g5.xlarge", system_instance="m7i.large"),
             platform=estimate(stack_plan("startup")),
         )
-    with pytest.raises(InputError, match="region: the catalog has no prices of 'sa-east-1'"):
+    with pytest.raises(InputError, match="region: sa-east-1 has no prices in the catalog, ap-northeast-1"):
         analyze_framework_costs(workload_specs, ["jax"], FrameworkAssumptions(region="sa-east-1"))
+
+
+def test_an_instance_type_that_is_not_known_is_told_by_the_assumption_that_names_it() -> None:
+    with pytest.raises(SpecError, match=r"trainingInstance: 'g6\.12xlarg' given, .* did you mean 'g6\.12xlarge'"):
+        FrameworkAssumptions(training_instance="g6.12xlarg")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from eksml.catalog import instance_types
-from eksml.costs import run_cost, served_model_cost
+from eksml.costs import run_cost, served_model_cost, spot_run_cost
 from eksml.errors import InputError
 
 UNPRICED = next(
@@ -40,7 +40,7 @@ def test_without_requests_or_tokens_it_has_no_price_of_one(requests: int | None)
 
 
 def test_types_that_do_not_exist_and_less_than_nothing_are_refused() -> None:
-    with pytest.raises(InputError, match=r"'g6\.2xlarg' does not exist, did you mean 'g6\.2xlarge'"):
+    with pytest.raises(InputError, match=r"g6\.2xlarg is not in the catalog .*, did you mean 'g6\.2xlarge'"):
         run_cost("g6.2xlarg", 1, 1, "us-west-2")
     with pytest.raises(InputError, match="hours: -1 given, must be at least 0"):
         run_cost("g6.2xlarge", 1, -1, "us-west-2")
@@ -60,5 +60,24 @@ def test_what_is_no_number_is_refused(amount: Any) -> None:
 
 
 def test_a_region_without_prices_is_told_with_those_that_have_some() -> None:
-    with pytest.raises(InputError, match=r"no prices of 'mars-north-1', it has those of ap-northeast-1, .*us-west-2"):
+    with pytest.raises(InputError, match=r"region: mars-north-1 has no prices in .*, ap-northeast-1, .*us-west-2 have"):
         run_cost("g6.12xlarge", 2, 0.5, "mars-north-1")
+
+
+@pytest.mark.parametrize("strange", [None, [], {"g6.xlarge": 1}, 5])
+def test_types_and_regions_that_are_no_text_are_refused(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"instance_type: .* is not in the catalog of instance types"):
+        run_cost(strange, 1, 1, "us-west-2")
+    with pytest.raises(InputError, match=r"region: .* has no prices in the catalog, ap-northeast-1"):
+        spot_run_cost("g6.xlarge", 1, 1, strange)
+
+
+def test_a_part_of_a_node_is_refused() -> None:
+    part: Any = 1.5
+    with pytest.raises(InputError, match=r"nodes: 1\.5 given, must be a whole number"):
+        run_cost("g6.xlarge", part, 1, "us-west-2")
+
+
+def test_what_is_too_large_to_be_an_amount_is_refused() -> None:
+    with pytest.raises(InputError, match=r"hours: 1000.* given, must be at most 1,000,000,000,000,000,000"):
+        run_cost("g6.xlarge", 1, 10**400, "us-west-2")

@@ -1,5 +1,6 @@
 """Whether a model fits, and what an answer depends on."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -198,9 +199,17 @@ def test_a_problem_that_no_single_change_solves_names_the_gpus_that_would_do() -
 def test_another_format_of_as_many_bits_is_no_advice() -> None:
     text = problem(fit(models()["openai/gpt-oss-120b"], Serving(gpu=H100)))
     assert text
-    assert text.endswith(
-        "it fits with 2 GPUs for tensor parallelism or a larger GPU such as RTX PRO Server 6000 (96 GiB)"
-    )
+    assert "precision" not in text
+    assert text.endswith(", 2 GPUs for tensor parallelism or a larger GPU such as RTX PRO Server 6000 (96 GiB)")
+
+
+def test_fewer_requests_in_a_step_are_advised_with_the_context_that_they_leave_room_for() -> None:
+    text = problem(fit(models()["openai/gpt-oss-120b"], Serving(gpu=H100)))
+    assert text
+    found = re.search(r"max_num_seqs 256 with contextLength (\d+)", text)
+    assert found
+    longest = Serving(gpu=H100, max_num_seqs=256, context_length=int(found[1]))
+    assert fit(models()["openai/gpt-oss-120b"], longest).fits
 
 
 def test_what_no_node_holds_is_said() -> None:
@@ -291,6 +300,23 @@ def test_what_is_of_another_type_is_refused(strange: Any, text: str) -> None:
     with pytest.raises(InputError) as caught:
         Serving(**strange)
     assert str(caught.value).startswith(text)
+
+
+@pytest.mark.parametrize("strange", ["fp9", 8, ["fp8"]])
+def test_a_precision_that_is_not_known_is_refused_for_a_disk_too(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"precision: .* is not known, float32, bfloat16"):
+        memory.disk_gb(LLAMA_8B, strange)
+
+
+@pytest.mark.parametrize("strange", [None, "meta-llama/Llama-3.1-8B-Instruct", {}])
+def test_what_is_no_model_is_refused_with_what_makes_one(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"model: .* given, must be a ModelShape, such as shape_of\('"):
+        fit(strange, Serving(gpu=L4))
+
+
+def test_what_is_too_large_to_be_a_number_of_things_is_refused() -> None:
+    with pytest.raises(InputError, match=r"concurrency: 1000.* given, must be at most 1,000,000,000,000,000,000"):
+        Serving(gpu=L4, concurrency=10**400)
 
 
 def test_what_is_no_number_is_refused_too() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,16 @@ def test_an_engine_that_divides_no_model_takes_one_gpu_of_one_node() -> None:
     assert not serving_instances(DEEPSEEK, serving, "us-west-2")
 
 
+def test_one_type_that_holds_the_model_with_fewer_requests_in_a_step_takes_no_more_nodes() -> None:
+    # gpt-oss 120B is made for one H100 (https://huggingface.co/openai/gpt-oss-120b), which has no room beside it
+    # for what 1,024 requests of a step take when they are sampled.
+    gpt_oss = models()["openai/gpt-oss-120b"]
+    serving = Serving(gpu=ANY, context_length=8192)
+    assert serving_instances(gpt_oss, serving, "us-west-2", only="p5.4xlarge") == []
+    (found,) = serving_instances(gpt_oss, replace(serving, max_num_seqs=256), "us-west-2", only="p5.4xlarge")
+    assert (found.nodes, found.fitted.serving.tensor_parallel) == (1, 1)
+
+
 def test_training_takes_as_few_nodes_as_hold_the_model() -> None:
     found = {each.name: each for each in training_instances(LLAMA, Training(gpu=ANY), "us-west-2", tokens=1e9)}
     assert found["p5.48xlarge"].nodes == 1
@@ -137,6 +148,7 @@ def test_tensor_parallelism_that_divides_no_node_is_refused() -> None:
     ("region", "only", "text"),
     [
         ("mars-north-1", None, "region: mars-north-1 has no prices in the catalog"),
+        (["us-west-2"], None, r"region: \['us-west-2'\] has no prices in the catalog"),
         ("us-west-2", "g6.xlarg", "did you mean 'g6.xlarge'?"),
         ("us-west-2", "g4dn.xlarge", "g4dn.xlarge has T4 of compute capability 7.5, must be at least 8"),
         ("us-west-2", "g6f.xlarge", "g6f.xlarge has only a part of a GPU"),
@@ -145,6 +157,6 @@ def test_tensor_parallelism_that_divides_no_node_is_refused() -> None:
         ("us-west-2", "m6i.larg", "m6i.larg is not in the catalog of instance types, did you mean 'm7i.large'?"),
     ],
 )
-def test_what_cannot_be_had_is_refused(region: str, only: str | None, text: str) -> None:
+def test_what_cannot_be_had_is_refused(region: Any, only: str | None, text: str) -> None:
     with pytest.raises(InputError, match=text.replace("?", r"\?")):
         serving_instances(LLAMA, Serving(gpu=ANY), region, only=only)

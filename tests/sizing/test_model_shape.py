@@ -449,7 +449,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("config", [None, [], "config.json", {"text_config": [1]}])
+@pytest.mark.parametrize("config", [None, [], "config.json", {"text_config": [1]}, {1: 2}, {"text_config": {1: 2}}])
 def test_what_is_no_config_is_refused(config: Any) -> None:
     with pytest.raises(InputError, match="mapping"):
         shape_from_config(config)
@@ -477,6 +477,12 @@ def test_any_config_gives_a_shape_or_an_error_to_act_on(changes: dict[str, Any])
 def test_an_unknown_model_is_answered_with_a_near_one() -> None:
     with pytest.raises(InputError, match="did you mean 'Qwen/Qwen3-8B'"):
         shape_of("Qwen/Qwen3-8b")
+
+
+@pytest.mark.parametrize("strange", [None, [], 8, b"Qwen/Qwen3-8B"])
+def test_what_is_no_name_of_a_model_is_refused(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"model: .* given, must be the id of a model on the Hugging Face hub"):
+        shape_of(strange)
 
 
 def test_a_part_of_a_name_is_answered_with_the_models_that_have_it() -> None:

@@ -160,13 +160,39 @@ def test_numbers_that_are_not_above_zero_are_refused() -> None:
     [
         (float("nan"), None, "tokens: nan given"),
         (float("inf"), None, "tokens: inf given"),
-        (1e9, float("nan"), "utilization: nan given, must be above 0"),
+        (1e9, float("nan"), "utilization: nan given, must be a number"),
+        (1e9, True, "utilization: True given, must be a number"),
+        (1e9, 0, "utilization: 0 given, must be above 0"),
+        (10**400, None, "tokens: 1000.* given, must be at most 1,000,000,000,000,000,000"),
         (1e9, 40, "utilization: 40 given, must be at most 1"),
     ],
 )
 def test_numbers_that_mean_nothing_are_refused(tokens: float, utilization: float | None, text: str) -> None:
     with pytest.raises(InputError, match=text):
         training_run(LLAMA, Training(gpu=H100), tokens=tokens, peak_teraflops=989, utilization=utilization)
+
+
+@pytest.mark.parametrize(
+    ("strange", "text"),
+    [
+        ({"tokens": None}, "tokens: None given, must be a number"),
+        ({"peak_teraflops": "989"}, "peak_teraflops: '989' given, must be a number"),
+        ({"utilization": [0.4]}, r"utilization: \[0\.4\] given, must be a number"),
+        ({"nodes": 0}, "nodes: 0 given, must be at least 1"),
+        ({"nodes": "2"}, "nodes: '2' given, must be a whole number"),
+        ({"network_gbps": -1}, "network_gbps: -1 given, must be above 0"),
+    ],
+)
+def test_what_is_no_number_is_refused_and_not_left_out(strange: dict[str, Any], text: str) -> None:
+    usual: dict[str, Any] = {"tokens": 1e9, "peak_teraflops": 989}
+    with pytest.raises(InputError, match=text):
+        training_run(LLAMA, Training(gpu=H100), **usual | strange)
+
+
+@pytest.mark.parametrize("strange", [None, "meta-llama/Llama-3.1-8B-Instruct", {}])
+def test_what_is_no_model_is_refused_with_what_makes_one(strange: Any) -> None:
+    with pytest.raises(InputError, match=r"model: .* given, must be a ModelShape, such as shape_of\('"):
+        fit_training(strange, Training(gpu=H100))
 
 
 def test_a_sliding_layer_attends_to_its_window_only() -> None:

@@ -120,6 +120,14 @@ def stack_without_file(name: str, settings: Mapping[str, Any], region: str) -> "
     return Stack("eksml", name, directory=program.parent, program=program, config=config)
 
 
+def shown_name(plan: "Plan", target: str | None) -> str:
+    """The name of a stack; of a workload's with its folder, for it may be called as its platform's."""
+    if plan.platform is None:
+        return plan.stack
+    folder = Path(target) if target and Path(target).is_dir() else Path.cwd()
+    return f"{plan.stack} of {folder.resolve().name}"
+
+
 def plan_or_file(
     target: str, stack: str | None, settings: list[str] | None, platform: str | None = None
 ) -> "tuple[Plan, bool]":

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from eksml.cli.arguments import AsJson, PlatformName, Prices, Settings, StackName, plan_of, plan_or_file, values_of
+from eksml.cli.arguments import (
+    AsJson,
+    PlatformName,
+    Prices,
+    Settings,
+    StackName,
+    plan_of,
+    plan_or_file,
+    shown_name,
+    values_of,
+)
 
 
 def cost(
@@ -73,14 +83,18 @@ def cost(
     listed = read_prices(prices) if prices else NO_PRICES
     plan = plan_or_file(target, stack, settings, platform)[0] if target else plan_of(target, stack, settings, platform)
     bill = estimate(plan, assumptions, listed)
-    before = estimate(plan_or_file(compare, None, None)[0], assumptions, listed) if compare else None
+    earlier = plan_or_file(compare, None, None)[0] if compare else None
+    before = estimate(earlier, assumptions, listed) if earlier else None
     if as_json:
         content = comparison_json(before, bill) if before else bill_json(bill)
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
-    elif before:
-        show_comparison(before, replace(bill, stack=f"{bill.stack}, with --set") if settings else bill, answer())
+        return
+    shown = replace(bill, stack=shown_name(plan, target))
+    if earlier and before:
+        after = replace(shown, stack=f"{shown.stack}, with --set") if settings else shown
+        show_comparison(replace(before, stack=shown_name(earlier, compare)), after, answer())
     else:
-        show_bill(bill, answer())
+        show_bill(shown, answer())
         if plan.platform:
             answer().print(
                 f"\nThe platform alone: {about(estimate(plan.platform, assumptions, listed))}", soft_wrap=True

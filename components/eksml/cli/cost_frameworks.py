@@ -29,7 +29,8 @@ def cost_frameworks(
         list[str] | None,
         typer.Argument(
             metavar="FRAMEWORK",
-            help="What to compare; the others are held against the first. Default: pytorch, tensorflow and jax.",
+            help="What to compare; the others are held against the first. Default: pytorch, tensorflow, jax, and those "
+            "to which --assume gives factors.",
             show_default=False,
         ),
     ] = None,
@@ -89,7 +90,8 @@ def cost_frameworks(
     if bill:
         assumed.setdefault("region", bill.region)
     assumptions = parse(FrameworkAssumptions, assumed)
-    costs = analyze_framework_costs(workload, frameworks or assumptions.training_time, assumptions, bill)
+    named = frameworks or dict.fromkeys((*assumptions.development_effort, *assumptions.operations_effort))
+    costs = analyze_framework_costs(workload, named, assumptions, bill)
     if as_json:
         listed = next(iter(costs.values()))["assumptions"]
         content = {

@@ -1,11 +1,12 @@
 """`eksml cost-job`: what the nodes of a job cost for as long as it runs."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eksml.cli.arguments import AsJson, PlatformName, Prices, Settings, StackName, plan_of
+from eksml.cli.arguments import AsJson, PlatformName, Prices, Settings, StackName, plan_of, shown_name
 
 if TYPE_CHECKING:
     from eksml.catalog import PriceList
@@ -69,7 +70,8 @@ def cost_job(
     elif target:
         from eksml.costs import job_cost
 
-        found = job_cost(plan_of(target, stack, settings, platform), hours, listed)
+        plan = plan_of(target, stack, settings, platform)
+        found = job_cost(replace(plan, stack=shown_name(plan, target)), hours, listed)
         if as_json:
             _print_json(_as_json(found))
         else:

@@ -50,10 +50,17 @@ class UsedNode:
     """In a month: as long as the pod that is there longest."""
     is_always_needed: bool = False
     """Whether one of its pods is never gone, except outside of working hours."""
+    others: list[Offer] = field(default_factory=list)
+    """What of its pool its pods that are never gone may run on as well, itself included."""
     teams: dict[str, float] = field(default_factory=dict)
     """How much of it the pods of each team take: GPUs, or pods where it has none."""
     purposes: dict[str, float] = field(default_factory=dict)
     """And the pods of each purpose."""
+
+    @property
+    def least_usd(self) -> float:
+        """For an hour, on the cheapest type that its pods which are never gone may run on."""
+        return min(offer.usd.at_least for offer in self.others)
 
 
 def is_job(workload: Workload) -> bool:
@@ -81,11 +88,18 @@ def used_nodes(offers: Sequence[Offer], basis: Basis) -> list[UsedNode]:
                 if new is None:
                     # The pod waits.
                     break
-                place = UsedNode(new, dict(room[new]))
+                place = UsedNode(new, dict(room[new]), others=_of_pool(new, able))
                 used.append(place)
             _put(workload, place, hours, basis)
-            place.is_always_needed |= wanted == _ALL_DAY
+            if wanted == _ALL_DAY:
+                place.is_always_needed = True
+                place.others = [offer for offer in place.others if offer in able]
     return used
+
+
+def _of_pool(chosen: Offer, able: Sequence[Offer]) -> list[Offer]:
+    """Those of the pool of a chosen one."""
+    return [offer for offer in able if offer.node.pool.urn == chosen.node.pool.urn]
 
 
 def _waiting(plan: Plan) -> Iterator[Workload]:

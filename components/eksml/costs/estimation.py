@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+
 from eksml.catalog import NO_PRICES, PriceList
 from eksml.costs.assumptions import Assumptions, Consulted
 from eksml.costs.aws_resources import aws_lines
@@ -11,6 +13,7 @@ from eksml.costs.kubernetes_resources import kubernetes_lines
 from eksml.costs.kubernetes_support import support_notes
 from eksml.costs.notebooks import notebook_lines
 from eksml.costs.pools import pool_lines
+from eksml.errors import InputError
 from eksml.plan import Plan
 
 
@@ -22,8 +25,12 @@ def estimate(plan: Plan, assumptions: Assumptions | None = None, prices: PriceLi
         assumptions: how much of what is charged by use is used; the defaults are estimates.
         prices: those that count before the catalog's own, as `eksml prices refresh` finds them.
 
-    Raises InputError where the Plan does not say in which region it is, or the catalog has no prices of that.
+    Raises InputError where the Plan does not say in which region it is, or the catalog has no prices of that, and for
+    what is no Plan or no Assumptions.
     """
+    for name, value, kind in (("plan", plan, Plan), ("assumptions", assumptions or Assumptions(), Assumptions)):
+        if not isinstance(value, kind):
+            raise InputError(f"{name}: {reprlib.repr(value)} given, must be {kind.__name__}")
     whole, assumed = plan.with_platform, assumptions or Assumptions()
     consulted = Consulted(assumed)
     basis = Basis(whole, region_of(whole), consulted, prices)

@@ -7,18 +7,20 @@ and serving are the same for all: requests are answered by a model server. Put y
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.alias_generators import to_camel
 
-from eksml.catalog import price, training_steps
+from eksml.catalog import instance_types, price, training_steps
 from eksml.costs.amounts import HOURS_PER_MONTH
 from eksml.costs.assumptions import Assumed, Assumption, amount
 from eksml.costs.bill import Bill
 from eksml.costs.runs import run_cost
-from eksml.errors import InputError, listed, nearest
+from eksml.errors import InputError, Problem, listed, nearest
 from eksml.spec import PositiveCount, Region, Spec
 
 _REFERENCE = "pytorch"
@@ -98,6 +100,13 @@ class FrameworkAssumptions(Assumed):
     system_nodes: Annotated[PositiveCount, _chosen("nodes")] = 2
     """How many of them there are."""
 
+    def rules(self) -> Iterator[Problem]:
+        """The instance types are known."""
+        for name in ("training_instance", "serving_instance", "system_instance"):
+            if (given := getattr(self, name)) not in instance_types():
+                near = nearest(given, instance_types())
+                yield Problem((to_camel(name),), f"'{given}' given, is not in the catalog of instance types{near}")
+
     @field_validator("development_effort", "operations_effort", "training_time", mode="before")
     @classmethod
     def _laid_over_the_others(cls, given: Any, info: ValidationInfo) -> Any:
@@ -135,18 +144,32 @@ def analyze_framework_costs(
         platform: the bill of the platform, of which all but training and serving is the base; by default a control
             plane, a NAT gateway and some nodes.
 
-    Raises InputError for a framework or an instance type that is not known, and for a workload that cannot be.
+    Raises InputError for a framework or an instance type that is not known, for a workload that cannot be, and for what
+    is of another kind.
     """
-    if isinstance(frameworks, str):
-        raise InputError(f"frameworks: '{frameworks}' given, must be a list of names, such as ['{frameworks}']")
-    chosen = list(frameworks)
-    if not chosen:
-        raise InputError("frameworks: none given, must be at least one name, such as ['pytorch']")
+    chosen = list(frameworks) if isinstance(frameworks, Iterable) and not isinstance(frameworks, str) else frameworks
+    if problems := list(_problems(workload_specs, chosen, assumptions, platform)):
+        raise InputError("\n".join(problems))
     workload = FrameworkWorkload(**{str(key): value for key, value in workload_specs.items()})
     assumed = assumptions or (FrameworkAssumptions(region=platform.region) if platform else FrameworkAssumptions())
     base = _base(assumed) if platform is None else _base_of(platform)
     shown = tuple(each for each in assumed.listed() if platform is None or each.name not in _OF_THE_BASE)
     return {name: _costs(_known(name, assumed), workload, assumed, base, shown) for name in chosen}
+
+
+def _problems(workload_specs: object, frameworks: object, assumptions: object, platform: object) -> Iterator[str]:
+    """What is given for an argument and is of another kind; frameworks as a list where they are several."""
+    if not isinstance(workload_specs, Mapping):
+        wanted = ", ".join(FrameworkWorkload.model_fields)
+        yield f"workload_specs: {reprlib.repr(workload_specs)} given, must be a mapping of {wanted}"
+    if frameworks == []:
+        yield f"frameworks: none given, must be at least one name, such as ['{_REFERENCE}']"
+    elif not isinstance(frameworks, list) or not all(isinstance(name, str) for name in frameworks):
+        name = frameworks if isinstance(frameworks, str) else _REFERENCE
+        yield f"frameworks: {reprlib.repr(frameworks)} given, must be a list of names, such as ['{name}']"
+    for argument, value, kind in (("assumptions", assumptions, FrameworkAssumptions), ("platform", platform, Bill)):
+        if value is not None and not isinstance(value, kind):
+            yield f"{argument}: {reprlib.repr(value)} given, must be {kind.__name__} of eksml.costs, or None"
 
 
 class Difference(NamedTuple):
@@ -226,10 +249,14 @@ def _nodes(instance_type: str, nodes: int, hours: float, region: str) -> float:
 
 
 def _known(name: str, assumed: FrameworkAssumptions) -> str:
-    known = sorted(assumed.development_effort.keys() & assumed.operations_effort.keys())
-    if name not in known:
+    factors = {"developmentEffort": assumed.development_effort, "operationsEffort": assumed.operations_effort}
+    lacking = [key for key, of_frameworks in factors.items() if name not in of_frameworks]
+    if lacking == [*factors]:
+        known = sorted(assumed.development_effort.keys() & assumed.operations_effort.keys())
         raise InputError(
             f"framework '{name}' has no factors of effort{nearest(name, known) or f': {listed(known)} have'}; "
-            "give it some in development_effort and operations_effort of FrameworkAssumptions"
+            f"give it some in {' and '.join(factors)} of the assumptions"
         )
+    if lacking:
+        raise InputError(f"framework '{name}' has no factor of effort in {lacking[0]}: give it one there too")
     return name

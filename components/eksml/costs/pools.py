@@ -80,7 +80,8 @@ def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Us
     if not any(each.is_always_needed for each in used):
         used = [*used, *_full_of_jobs(offers, used, basis)]
     used_hours = sum(each.hours for each in used)
-    always_hours = sum(each.hours for each in used if each.is_always_needed)
+    always = [each for each in used if each.is_always_needed]
+    always_hours = sum(each.hours for each in always)
     spent = sum(each.hours * each.offer.usd.expected for each in used)
     fullest = _fullest(offers)
     if fullest is None:
@@ -92,8 +93,9 @@ def _elastic(offers: Sequence[Offer], used: list[UsedNode], basis: Basis) -> _Us
         dearest_hours = [each * (offer.usd.most or 0) for offer, each in fullest.items()]
         # The pods of the Plan may ask for a mix that costs more than this.
         dearest_hour = max(sum(dearest_hours), sum(each.offer.usd.most or 0 for each in used)) / (count or 1)
+    least_spent = sum(each.hours * each.least_usd for each in always)
     usd = Range(
-        min(each.usd.at_least for each in offers),
+        least_spent / always_hours if always_hours else min(each.usd.at_least for each in offers),
         spent / used_hours if used_hours else offers[0].usd.expected,
         dearest_hour,
     )

@@ -1,10 +1,9 @@
 """What the nodes of one run cost."""
 
-from math import isfinite
-
 from eksml.catalog import NO_PRICES, PriceList, instance_types, on_demand_price, priced_regions, spot_range
 from eksml.costs.amounts import Range
 from eksml.errors import InputError, listed, nearest
+from eksml.sizing.inference import amount_problems, count_problems
 
 
 def run_cost(instance_type: str, nodes: int, hours: float, region: str, prices: PriceList = NO_PRICES) -> float | None:
@@ -13,15 +12,14 @@ def run_cost(instance_type: str, nodes: int, hours: float, region: str, prices: 
     Storage, data transfer and the platform itself come on top. Prices that are given count before the catalog's.
     Raises InputError for a type or a region that the catalog does not have, and for what is no amount.
     """
-    check_amount("nodes", nodes)
-    if nodes < 1:
-        raise InputError(f"nodes: {nodes} given, must be at least 1")
+    for problem in count_problems("nodes", nodes):
+        raise InputError(problem)
     check_amount("hours", hours)
-    if region not in priced_regions():
-        known = sorted(priced_regions())
-        raise InputError(f"region: the catalog has no prices of {region!r}, it has those of {listed(known)}")
-    if instance_type not in instance_types():
-        raise InputError(f"instance type '{instance_type}' does not exist{nearest(instance_type, instance_types())}")
+    if not isinstance(region, str) or region not in priced_regions():
+        raise InputError(f"region: {region} has no prices in the catalog, {listed(sorted(priced_regions()))} have")
+    if not isinstance(instance_type, str) or instance_type not in instance_types():
+        near = nearest(str(instance_type), instance_types())
+        raise InputError(f"instance_type: {instance_type} is not in the catalog of instance types{near}")
     price = on_demand_price(instance_type, region, prices)
     return None if price is None or price.usd is None else nodes * hours * price.usd
 
@@ -42,8 +40,6 @@ def spot_run_cost(
 
 
 def check_amount(name: str, amount: object) -> None:
-    """Raises InputError for what is no number of at least 0."""
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not isfinite(amount):
-        raise InputError(f"{name}: {amount!r} given, must be a number, such as 2.5")
-    if amount < 0:
-        raise InputError(f"{name}: {amount} given, must be at least 0")
+    """Raises InputError for what is no amount: a number of at least 0."""
+    for problem in amount_problems(name, amount):
+        raise InputError(problem)

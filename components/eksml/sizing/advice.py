@@ -44,8 +44,8 @@ def alternatives(model: ModelShape, serving: Serving) -> Iterator[str]:
         yield f"contextLength {longest}"
     if most and most < serving.concurrency:
         yield f"concurrency {most}"
-    if fitted.max_num_seqs > FEW_REQUESTS and _fits(model, replace(serving, max_num_seqs=FEW_REQUESTS)):
-        yield f"max_num_seqs {FEW_REQUESTS}"
+    if fitted.max_num_seqs > FEW_REQUESTS:
+        yield from _fewer_requests(fit(model, replace(serving, max_num_seqs=FEW_REQUESTS)))
     if fitted.kv_tokens and serving.kv_precision != "fp8" and _fits(model, replace(serving, kv_precision="fp8")):
         yield "keys and values in fp8"
     if precision := _smaller_precision(model, serving):
@@ -54,6 +54,14 @@ def alternatives(model: ModelShape, serving: Serving) -> Iterator[str]:
         yield f"{gpus} GPUs for tensor parallelism"
     if gpu := _larger_gpu(model, serving):
         yield f"a larger GPU such as {gpu}"
+
+
+def _fewer_requests(fitted: Fit) -> Iterator[str]:
+    """Fewer requests of one step, alone or with a shorter context."""
+    if fitted.fits:
+        yield f"max_num_seqs {FEW_REQUESTS}"
+    elif (longest := fitted.largest_context or 0) >= SHORTEST_CONTEXT:
+        yield f"max_num_seqs {FEW_REQUESTS} with contextLength {longest}"
 
 
 def _requests(fitted: Fit) -> str:

@@ -69,6 +69,8 @@ def shape_from_config(config: Any) -> ModelShape:
     text = config.get("text_config") or config
     if not isinstance(text, Mapping):
         raise InputError("text_config: must be a mapping")
+    if strange := [name for name in (*config, *text) if not isinstance(name, str)]:
+        raise InputError(f"not a config.json of a model: a mapping of names is expected, {strange[0]!r} is none")
     kind = _model_type(config, text)
     text = {**model_types().fields.get(kind, {}), **text}
     if problems := list(_problems(config, text)):

@@ -4,6 +4,7 @@ For each GPU, in GiB: what CUDA shows of it × the share that the engine may tak
 Each part has its formula and source in eksml.sizing.memory; what engines and GPUs take and show is in the catalog.
 """
 
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -130,12 +131,35 @@ def gpu_problems(gpu: object) -> Iterator[str]:
         yield f"gpu.visible_gib: {gpu.visible_gib} given, must be at least 0, and finite"
 
 
+MOST = 10**18
+"""Nothing that is given as a number is more."""
+
+
 def count_problems(name: str, value: object) -> Iterator[str]:
     """What is wrong with a number of things of which there must be one at least."""
     if isinstance(value, bool) or not isinstance(value, int):
         yield f"{name}: {value!r} given, must be a whole number"
     elif value < 1:
         yield f"{name}: {value} given, must be at least 1"
+    else:
+        yield from _too_large(name, value)
+
+
+def amount_problems(name: str, value: object, *, or_none_at_all: bool = True) -> Iterator[str]:
+    """What is wrong with how much there is of something, which may be nothing at all or must be more."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) == inf:
+        yield f"{name}: {value!r} given, must be a number, such as 2.5"
+    elif value < 0 and or_none_at_all:
+        yield f"{name}: {value} given, must be at least 0"
+    elif value <= 0 and not or_none_at_all:
+        yield f"{name}: {value} given, must be above 0"
+    else:
+        yield from _too_large(name, value)
+
+
+def _too_large(name: str, value: float) -> Iterator[str]:
+    if value > MOST:
+        yield f"{name}: {reprlib.repr(value)} given, must be at most {MOST:,}"
 
 
 class Range(NamedTuple):
@@ -331,8 +355,16 @@ class Fit:
         return engine.large_gpu_limits if is_large else engine.limits
 
 
+def check_model(model: object) -> None:
+    """Raises InputError for what is no shape of a model."""
+    if not isinstance(model, ModelShape):
+        wanted = "a ModelShape, such as shape_of('Qwen/Qwen2.5-7B-Instruct')"
+        raise InputError(f"model: {reprlib.repr(model)} given, must be {wanted}")
+
+
 def fit(model: ModelShape, serving: Serving) -> Fit:
-    """Whether a model fits on GPUs, and what it leaves room for."""
+    """Whether a model fits on GPUs, and what it leaves room for. Raises InputError for what is no shape of a model."""
+    check_model(model)
     return Fit(model, serving)
 
 

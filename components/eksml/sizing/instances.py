@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from eksml.catalog import Gpu, ModelShape, gpus, instance_types, priced_regions
 from eksml.errors import InputError, listed, nearest
+from eksml.sizing.advice import FEW_REQUESTS
 from eksml.sizing.inference import BFLOAT16_CAPABILITY, Fit, Range, Serving, fit, gpu_memory, groups_of
 from eksml.sizing.training import Training, TrainingFit, TrainingRun, fit_training, training_run
 
@@ -133,8 +134,9 @@ def _over_nodes(model: ModelShape, serving: Serving, offered: Iterable[Offer]) -
 
 
 def _holds(model: ModelShape, serving: Serving, gpu: Gpu) -> bool:
-    """Whether all GPUs of a node hold the model, if not with what is asked of it."""
-    fitted = fit(model, replace(serving, gpu=gpu_memory(gpu), tensor_parallel=gpu.count))
+    """Whether all GPUs of a node hold the model, if not with what is asked of it or as the engine has it."""
+    few = min(serving.max_num_seqs or FEW_REQUESTS, FEW_REQUESTS)
+    fitted = fit(model, replace(serving, gpu=gpu_memory(gpu), tensor_parallel=gpu.count, max_num_seqs=few))
     return fitted.is_divisible and fitted.kv_pool_gib.expected > 0
 
 
@@ -204,7 +206,7 @@ def _problems(model: ModelShape, serving: Serving) -> Iterator[str]:
 
 def _offered(region: str, only: str | None) -> Iterator[Offer]:
     """The types with whole GPUs that calculate in bfloat16, as models are published, in a region, with their price."""
-    if region not in priced_regions():
+    if not isinstance(region, str) or region not in priced_regions():
         raise InputError(f"region: {region} has no prices in the catalog, {listed(sorted(priced_regions()))} have")
     offered = {
         name: fact.gpu

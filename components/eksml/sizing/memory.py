@@ -11,6 +11,7 @@ from eksml.catalog import (
     Transformer,
     precisions,
 )
+from eksml.errors import InputError, listed
 
 GIB = 2**30
 GB = 10**9
@@ -65,7 +66,12 @@ def _rounded_up(number: float, multiple: int) -> float:
 
 
 def disk_gb(model: ModelShape, precision: str | None = None) -> float:
-    """The size of the checkpoint in GB (10**9 bytes): what a cold start has to fetch."""
+    """The size of the checkpoint in GB (10**9 bytes): what a cold start has to fetch.
+
+    Raises InputError for a precision that is not known.
+    """
+    if precision is not None and precision not in list(precisions()):
+        raise InputError(f"precision: {precision} is not known, {listed(precisions())} are")
     draft = model.draft_parameters * precisions()[precision or model.precision].bits / 8
     return (weights_bytes(model, precision) + draft) / GB
 

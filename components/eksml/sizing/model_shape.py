@@ -1,11 +1,15 @@
 """What a model of the catalog is made of, and how many parameters its dimensions make."""
 
+import reprlib
+
 from eksml.catalog import LatentAttention, ModelShape, RecurrentAttention, SlidingAttention, Transformer, models
 from eksml.errors import InputError, listed, nearest
 
 
 def shape_of(model: str) -> ModelShape:
     """The shape of a model of the catalog, by its id on the Hugging Face hub. Raises InputError, with near ones."""
+    if not isinstance(model, str):
+        raise InputError(f"model: {reprlib.repr(model)} given, must be the id of a model on the Hugging Face hub")
     if model not in models():
         similar = [name for name in models() if model.lower() in name.lower()]
         near = f", {listed(similar)} are" if model and len(similar) > 1 else nearest(model, similar or models())

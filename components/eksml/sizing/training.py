@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from math import inf
 
 from eksml.catalog import (
     Estimate,
@@ -20,7 +19,7 @@ from eksml.catalog import (
     training_memory,
 )
 from eksml.errors import InputError, listed
-from eksml.sizing.inference import GpuMemory, Range, count_problems, gpu_problems
+from eksml.sizing.inference import GpuMemory, Range, amount_problems, check_model, count_problems, gpu_problems
 from eksml.sizing.memory import GIB
 
 CALCULATION_BYTES = 2
@@ -274,6 +273,7 @@ def fit_training(model: ModelShape, training: Training) -> TrainingFit:
 
     Raises InputError for a model that is no transformer, or whose heads or experts are not divided by the parallelism.
     """
+    check_model(model)
     fitted = TrainingFit(model, training)
     experts = fitted.transformer.experts.count if fitted.transformer.experts else 0
     if training.expert_parallel > 1 and (not experts or experts % training.expert_parallel):
@@ -411,16 +411,16 @@ def training_run(
         nodes: among how many nodes the GPUs are.
         network_gbps: the bandwidth of one node, in Gbit/s; None: not known, and left out.
 
-    Raises InputError for numbers that are not above zero or not finite, for a utilisation above 1, and for a model
-    that is no transformer.
+    Raises InputError for what is no number above zero, for a utilisation above 1, and for a model that is no
+    transformer.
     """
-    given = {"tokens": tokens, "peak_teraflops": peak_teraflops, "utilization": utilization}
-    problems = [
-        f"{name}: {value} given, must be above 0"
-        for name, value in given.items()
-        if value is not None and not 0 < value < inf
-    ]
-    if utilization is not None and utilization > 1:
+    check_model(model)
+    given = {"tokens": tokens, "peak_teraflops": peak_teraflops}
+    optional = {"utilization": utilization, "network_gbps": network_gbps}
+    given |= {name: value for name, value in optional.items() if value is not None}
+    problems = [text for name, value in given.items() for text in amount_problems(name, value, or_none_at_all=False)]
+    problems += count_problems("nodes", nodes)
+    if utilization is not None and not problems and utilization > 1:
         problems.append(f"utilization: {utilization} given, must be at most 1")
     if problems:
         raise InputError("\n".join(problems))
