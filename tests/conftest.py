@@ -1,8 +1,10 @@
-"""What every test needs: a fixed day, and errors instead of placeholders where an Output becomes text."""
+"""What every test needs: a fixed day, an event loop, and errors instead of placeholders where an Output becomes text."""
 
+import asyncio
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +26,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine is slow, not wrong.
 settings.register_profile("eksml", deadline=None)
 settings.load_profile("eksml")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _event_loop() -> Iterator[None]:
+    # Outputs are made outside of programs too; from Python 3.12 on a thread has no loop unless somebody gives it one.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
 
 
 @pytest.fixture(autouse=True)
