@@ -33,6 +33,13 @@ _WANTED = {
     "model_attributes_type": "a mapping",
 }
 
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("above", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("below", "lt"),
+}
+
 
 def problems_of(model: type[BaseModel], error: ValidationError, data: Any) -> list[Problem]:
     """Every problem that a validation of the data found."""
@@ -112,10 +119,10 @@ def _text(model: type[BaseModel], error: Any, path: Path) -> str:
         case "too_short" | "string_too_short":
             count = f"{len(error['input'])} given" if error["input"] else "empty"
             return f"{count}, needs at least {context['min_length']}{reason}"
-        case "greater_than_equal":
-            return f"{given} given, must be at least {context['ge']}{reason}"
-        case "less_than_equal":
-            return f"{given} given, must be at most {context['le']}{reason}"
+        case kind if kind in _BOUNDS:
+            words, key = _BOUNDS[kind]
+            is_a_number = error["input"] == error["input"]
+            return f"{given} given, must be {f'{words} {_whole(context[key])}' if is_a_number else 'a number'}{reason}"
         case "value_error":
             return f"{given} given, {context['error']}"
         case kind if kind in _WANTED:
@@ -128,6 +135,11 @@ def _of_its_values(field: FieldInfo | None) -> str:
     """`: a, b or c` where a field must be one of these."""
     kind = field.annotation if field else None
     return f": {listed(kind)}" if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
+
+
+def _whole(number: float) -> float:
+    """A number as a whole one, where it is one."""
+    return int(number) if number == int(number) else number
 
 
 def _given(value: Any) -> str:

@@ -147,6 +147,11 @@ def test_every_question_lists_what_is_asked(question: Question) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_what_has_no_effect_on_a_list_of_questions_is_refused() -> None:
+    done = eksml("recommend", "mlops", "--questions", "--json", "--answer", "budget=high")
+    check_refused(done, "--answer: has no effect with --questions", "--json: has no effect with --questions")
+
+
 def test_for_machines_there_is_json() -> None:
     done = eksml("recommend", "inference", "--answer", "framework=pytorch", "--answer", "model_type=llm", "--json")
     content = json.loads(done.stdout)
@@ -177,7 +182,7 @@ def test_where_nothing_will_do_it_ends_with_1_and_says_what_would() -> None:
 def test_values_that_change_the_answer_in_the_same_way_stand_together() -> None:
     done = eksml("recommend", "inference", "--answer", "framework=pytorch", "--answer", "model_type=llm")
     assert "  framework=jax or keras: triton\n" in done.stdout
-    assert "  framework=scikit-learn or xgboost: nothing\n" in done.stdout
+    assert "  framework=scikit-learn or xgboost: nothing would do\n" in done.stdout
     mlops = ("budget=medium", "team_size=25", "compliance=high")
     done = eksml("recommend", "mlops", *(word for answer in mlops for word in ("--answer", answer)))
     assert "  team_size=20: tracking mlflow, registry mlflow\n" in done.stdout

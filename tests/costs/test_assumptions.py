@@ -1,8 +1,10 @@
 """What is assumed of a platform's use: named, with a unit and a source, and open to change."""
 
+from typing import Any
+
 import pytest
 
-from eksml.costs import Assumptions, estimate
+from eksml.costs import Assumptions, FrameworkAssumptions, estimate
 from eksml.errors import SpecError
 from eksml.spec import parse
 from programs import stack_plan
@@ -52,3 +54,28 @@ def test_what_cannot_be_is_refused_with_what_would_be_right(given: dict[str, obj
         parse(Assumptions, given)
     assert str(refused.value).startswith(problem)
     assert "\n" not in str(refused.value)
+
+
+def test_a_large_assumption_is_shown_as_it_was_given() -> None:
+    shown = {each.name: each.in_words for each in Assumptions(nat_gb=123_456.5, bucket_gb=1_000_000).listed()}
+    assert shown["natGb"].startswith("natGb = 123456.5 GB/month (changed)")
+    assert shown["bucketGb"].startswith("bucketGb = 1000000 GB (changed)")
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (
+            {"requests_per_second": 0},
+            "requests_per_second: 0 given, must be above 0",
+        ),
+        ({"peak": 0.5}, "peak: 0.5 given, must be at least 1 ("),
+        ({"peak": float("nan")}, "peak: nan given, must be a number ("),
+        ({"developer_usd": 1e9}, "developer_usd: 1000000000.0 given, must be at most 1000000"),
+        ({"development_effort": {"jax": 0}}, "development_effort.jax: 0 given, must be above 0"),
+    ],
+)
+def test_what_an_assumption_must_be_is_told_in_the_words_of_the_project(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        FrameworkAssumptions(**given)
+    assert str(refused.value).startswith(problem)

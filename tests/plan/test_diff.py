@@ -285,6 +285,11 @@ def test_long_values_are_shown_where_they_differ() -> None:
     assert len(line) < 200
 
 
+def test_a_value_of_several_lines_stands_on_one() -> None:
+    before, after = (plan(resource(KEY, "k", {"policy": f"version: v1\nflags: {end}\n"})) for end in "ab")
+    assert "      policy: version: v1⏎flags: a⏎ → version: v1⏎flags: b⏎" in text(diff(before, after)).splitlines()
+
+
 def test_what_many_resources_share_is_told_once() -> None:
     def side(team: str, days: int) -> Plan:
         keys = [resource(KEY, f"k{number}", {"tags": {"team": team}}) for number in range(4)]

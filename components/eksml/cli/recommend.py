@@ -74,6 +74,9 @@ def recommend(
     if stack is not None and as_json:
         raise InputError(f"--json: --stack {stack} writes a file: give one of the two")
     if questions:
+        ours = {"--answers": answers, "--answer": answer, "--stack": stack, "--json": as_json}
+        if useless := [f"{option}: has no effect with --questions" for option, value in ours.items() if value]:
+            raise InputError("\n".join(useless))
         list_questions(_requirements(asked))
         return
     if stack is not None:
@@ -192,7 +195,7 @@ def _show(ranking: "Ranking") -> None:
     _show_excluded(ranking.excluded)
     _show_list("Not judged", _titles(ranking.unjudged))
     _show_list("To be known", ranking.notes)
-    _show_changes(ranking.changes, lambda best: " or ".join(best) or "nothing")
+    _show_changes(ranking.changes, lambda best: " or ".join(best) or "nothing would do")
 
 
 def _show_scores(ranking: "Ranking") -> None:

@@ -13,9 +13,9 @@ ESTIMATE = "estimate"
 """The source of a figure that is ours: change it where yours is known."""
 
 
-def amount(unit: str, most: float = 1_000_000, source: str = ESTIMATE) -> Any:
-    """The field of an assumed amount: its unit, and where the default comes from."""
-    return Field(strict=True, ge=0, le=most, json_schema_extra={"unit": unit, "source": source})
+def amount(unit: str, most: float = 1_000_000, source: str = ESTIMATE, least: float = 0) -> Any:
+    """The field of an assumed amount: its unit, its bounds, and where the default comes from."""
+    return Field(strict=True, ge=least, le=most, json_schema_extra={"unit": unit, "source": source})
 
 
 class Assumption(NamedTuple):
@@ -33,9 +33,9 @@ class Assumption(NamedTuple):
         """The assumption as a person reads it."""
         value = self.value
         if isinstance(value, Mapping):
-            value = ", ".join(f"{key} {amount:g}" for key, amount in value.items())
+            value = ", ".join(f"{key} {amount:.12g}" for key, amount in value.items())
         elif isinstance(value, float | int):
-            value = f"{value:g}"
+            value = f"{value:.12g}"
         return f"{self.name} = {value} {self.unit}{'' if self.is_default else ' (changed)'}: {self.what}"
 
     def as_json(self) -> dict[str, Any]:

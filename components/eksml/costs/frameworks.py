@@ -93,7 +93,7 @@ class FrameworkAssumptions(Assumed):
     """How many models share an instance while few requests come."""
     requests_per_second: Annotated[float, Field(gt=0), amount("requests/second")] = 20
     """Requests that one instance answers."""
-    peak: Annotated[float, Field(ge=1), amount("times the average", 1000)] = 3
+    peak: Annotated[float, amount("times the average", 1000, least=1)] = 3
     """How many more requests than on average instances are there for."""
     system_instance: Annotated[str, _chosen("EC2 type")] = "m7i.large"
     """What the platform's own parts run on, where no bill of a platform is given."""

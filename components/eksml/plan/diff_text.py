@@ -108,5 +108,5 @@ def _text(value: Any) -> str:
 
 
 def _cut(text: str, start: int) -> str:
-    shown = text[start : start + _LONGEST]
+    shown = text[start : start + _LONGEST].replace("\n", "⏎")
     return ("…" if start else "") + shown + ("…" if start + _LONGEST < len(text) else "")
