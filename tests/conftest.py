@@ -1,4 +1,4 @@
-"""What every test needs: a fixed day, an event loop, and errors instead of placeholders where an Output becomes text."""
+"""What every test needs: a fixed day, an event loop, and errors for placeholders where an Output becomes text."""
 
 import asyncio
 import gc

@@ -17,11 +17,13 @@ from eksml.sizing.training import (
     Sharding,
     Training,
     TrainingFit,
+    fit_training,
+)
+from eksml.sizing.training_time import (
     TrainingRun,
     active_parameters,
     dispatched_bytes,
     exchanged_bytes,
-    fit_training,
     flops_per_token,
     training_run,
 )

@@ -9,7 +9,8 @@ from eksml.catalog import Gpu, ModelShape, gpus, instance_types, priced_regions
 from eksml.errors import InputError, listed, nearest
 from eksml.sizing.advice import FEW_REQUESTS
 from eksml.sizing.inference import BFLOAT16_CAPABILITY, Fit, Range, Serving, fit, gpu_memory, groups_of
-from eksml.sizing.training import Training, TrainingFit, TrainingRun, fit_training, training_run
+from eksml.sizing.training import Training, TrainingFit, fit_training
+from eksml.sizing.training_time import TrainingRun, training_run
 
 NODES = (1, 2, 4, 8, 16, 32, 64)
 """How many nodes a model is tried to be trained on: parallelism wants powers of two."""
