@@ -280,3 +280,15 @@ def test_transformers_takes_what_a_server_of_a_stack_takes_of_a_quantised_model(
     assert found[0]["weightsGib"] == round(fit(shape_of(model), spec.serving(gpu)).weights_gib, 2) > 38
     # As its servers do, it has the model whole on one GPU.
     assert {each["gpus"] for each in found} == {1}
+
+
+def test_a_price_that_is_not_known_is_explained() -> None:
+    for command in (("fit", QWEN), ("fit-training", QWEN, "--method", "lora")):
+        done = eksml(*command, "--region", "ap-northeast-1")
+        assert "unknown: the catalog has no price of it there; the fewest GPUs come first." in done.stdout
+        assert "unknown" not in eksml(*command).stdout
+
+
+def test_a_model_that_is_none_of_text_is_said_to_be_served_by_another_engine() -> None:
+    assert "NVIDIA Triton serves this one" in " ".join(eksml("fit", "microsoft/resnet-50").stdout.split())
+    assert "Triton" not in eksml("fit", QWEN).stdout

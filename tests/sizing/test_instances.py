@@ -90,6 +90,16 @@ def test_one_type_that_holds_the_model_with_fewer_requests_in_a_step_takes_no_mo
     assert (found.nodes, found.fitted.serving.tensor_parallel) == (1, 1)
 
 
+def test_of_types_without_a_price_the_one_with_fewest_gpus_is_named() -> None:
+    found = serving_instances(LLAMA, Serving(gpu=ANY, context_length=8192), "ap-northeast-1")
+    (without,) = [each.name for each in found if each.usd_per_hour is None]
+    assert without == "g7e.2xlarge"
+    trained = training_instances(LLAMA, Training(gpu=ANY, method=Method.LORA), "ap-northeast-1")
+    gpus = [each.fitted.training.gpus for each in trained if each.usd_per_hour is None]
+    assert len(gpus) > 1
+    assert gpus == sorted(gpus)
+
+
 def test_training_takes_as_few_nodes_as_hold_the_model() -> None:
     found = {each.name: each for each in training_instances(LLAMA, Training(gpu=ANY), "us-west-2", tokens=1e9)}
     assert found["p5.48xlarge"].nodes == 1

@@ -129,18 +129,26 @@ _NODES_NOTE = (
 )
 
 
+_NO_TEXT_NOTE = (
+    "engine: vLLM and Transformers by KServe's server serve models of text only; NVIDIA Triton serves this one. What "
+    "is counted beside its weights is what the engine would take."
+)
+
+
 def _show(
     model: str, found: "list[ServingInstance]", region: str, price_notes: list[str], *, with_explanation: bool
 ) -> None:
-    from eksml.cli.instances_table import barely, indented, show_instances
+    from eksml.cli.instances_table import barely, indented, show_instances, unknown_prices
 
     first, over_nodes = found[0].fitted, found[0].nodes > 1
     idle = any(each.gpus > each.fitted.serving.tensor_parallel for each in found)
     requests = f"requests: of {first.context_length:,} tokens each, as many as the cache holds at once."
     notes = [
         *([requests] if first.kv_tokens else []),
+        *([] if first.model.transformer else [_NO_TEXT_NOTE]),
         *_note_on_images(first.model),
         f"USD/h: of {'all nodes' if over_nodes else 'the whole instance'} in {region}, on demand.",
+        *unknown_prices([each.usd_per_hour for each in found]),
         *([_NODES_NOTE] if over_nodes else []),
         *(["of: the other GPUs are paid for too, and left for other servers."] if idle else []),
         *price_notes,

@@ -93,7 +93,7 @@ def _show(model: str, found: "list[TrainingInstances]", region: str, *, has_time
 
     notes = [
         "GiB: needed on each GPU.",
-        *(_notes_on_time(found, region) if has_time else [_note_on_price(region)]),
+        *(_notes_on_time(found, region) if has_time else _notes_on_price(found, region)),
         *barely(is_certain=(each.fitted.is_certain for each in found)),
         *(indented(found[0].explain()) if with_explanation else []),
     ]
@@ -102,8 +102,11 @@ def _show(model: str, found: "list[TrainingInstances]", region: str, *, has_time
     show_instances(model, "trained", ("instances", "GPU", "GiB", *figures), rows, notes)
 
 
-def _note_on_price(region: str) -> str:
-    return f"USD/h: of all nodes in {region}, on demand; --tokens gives hours and USD."
+def _notes_on_price(found: "list[TrainingInstances]", region: str) -> list[str]:
+    from eksml.cli.instances_table import unknown_prices
+
+    note = f"USD/h: of all nodes in {region}, on demand; --tokens gives hours and USD."
+    return [note, *unknown_prices([each.usd_per_hour for each in found])]
 
 
 def _notes_on_time(found: "list[TrainingInstances]", region: str) -> list[str]:

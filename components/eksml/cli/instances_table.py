@@ -43,6 +43,11 @@ def barely(*, is_certain: Iterable[bool]) -> list[str]:
     return [] if all(is_certain) else [text]
 
 
+def unknown_prices(prices: Iterable[float | None]) -> list[str]:
+    """The note on types without a price, where there are some."""
+    return ["unknown: the catalog has no price of it there; the fewest GPUs come first."] if None in prices else []
+
+
 def wrapped(text: str, width: int = _WIDTH) -> str:
     """Text on lines of no more than a width, the others further in than the first."""
     import textwrap

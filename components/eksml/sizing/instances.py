@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 from eksml.catalog import Gpu, ModelShape, gpus, instance_types, priced_regions
 from eksml.errors import InputError, listed, nearest
@@ -262,10 +263,13 @@ def _calculates(gpu: Gpu) -> bool:
     return float(gpus()[gpu.model].compute_capability) >= BFLOAT16_CAPABILITY
 
 
-def _price(instance: ServingInstance | TrainingInstances) -> tuple[float, str]:
-    return (float("inf") if instance.usd_per_hour is None else instance.usd_per_hour), instance.name
+def _price(instance: ServingInstance | TrainingInstances) -> tuple[float, int, str]:
+    """By what the cheapest is found: without a price, or of two that cost the same, the one with fewer GPUs."""
+    fact = instance_types()[instance.name].gpu
+    gpus = instance.nodes * (fact.count if fact else 0)
+    return (inf if instance.usd_per_hour is None else instance.usd_per_hour), gpus, instance.name
 
 
-def _whole_price(instances: TrainingInstances) -> tuple[float, float, str]:
+def _whole_price(instances: TrainingInstances) -> tuple[float, float, int, str]:
     usd = instances.usd
-    return usd.expected if usd else float("inf"), *_price(instances)
+    return usd.expected if usd else inf, *_price(instances)
