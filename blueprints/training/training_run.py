@@ -134,7 +134,7 @@ class TrainingRun:
         newest = self._newest_checkpoint()
         about = {}
         if newest:
-            about = json.loads((newest / _ABOUT).read_text(encoding="utf-8"))
+            about = about_checkpoint(newest)
             self.done = about["step"]
             load(newest)
         if self._process == 0:
@@ -183,13 +183,34 @@ class TrainingRun:
             yield order[first : first + size]
             step += 1
 
-    def step_done(self, step: int, loss: Any, save: Callable[[Path], object]) -> None:
-        """Reports the loss and writes a checkpoint, each when it is due. Ends an interrupted training.
+    def share(self, examples: int, processes: int = 1) -> slice:
+        """Which of the examples that are held out this process evaluates: as many as every other process.
+
+        So the mean of what they find is that of all, and none waits for another. At most `processes` - 1 are left out.
+
+        Arguments:
+            examples: how many are held out.
+            processes: how many processes take examples of their own.
+        """
+        if examples < processes:
+            raise SystemExit(f"--data: {examples} examples are held out, must be at least {processes}, one a process")
+        return slice(self._process % processes, examples - examples % processes, processes)
+
+    def step_done(
+        self,
+        step: int,
+        loss: Any,
+        save: Callable[[Path], object],
+        evaluate: Callable[[], dict[str, Any]] | None = None,
+    ) -> None:
+        """Reports the loss, evaluates and writes a checkpoint, each when it is due. Ends an interrupted training.
 
         Arguments:
             step: the number of the step.
             loss: this process's loss in it: a number, or what can be made one.
             save: writes this process's part of a checkpoint into a folder.
+            evaluate: this process's numbers, by their names, for its share of what is held out. All processes call it
+                before each checkpoint, but for that of an interruption, when there is no time.
         """
         checkpoint = step % self._settings.checkpoint_every == 0 or step == self._settings.steps
         if not checkpoint and step % self._settings.report_every != 0:
@@ -200,6 +221,8 @@ class TrainingRun:
             self._end_trackers(succeeded=False)
             raise SystemExit(f"the loss is {mean_loss} at step {step}: a lower --learning-rate may help")
         self.report(step, mean_loss)
+        if evaluate and checkpoint and not interrupted:
+            self._evaluate(step, evaluate)
         if checkpoint or interrupted:
             self._save(step, save)
         if interrupted:
@@ -211,8 +234,7 @@ class TrainingRun:
         """Says what the loss is, where people and trackers read it, and to machines how fast and how large it is."""
         if self._process == 0:
             self.say(step=step, loss=round(loss, 6), **self._speed(step), **_gpu_memory())
-            for name, tracker in list(self._trackers.items()):
-                self._guarded(name, lambda tracker=tracker: tracker.loss(step, loss))
+            self._track(step, {"loss": loss})
 
     def finish(self, **line: Any) -> None:
         """Ends a training that has succeeded, with these last words."""
@@ -224,6 +246,17 @@ class TrainingRun:
         """Ends the training at the next step at which the processes meet."""
         self._interrupted = True
 
+    def _evaluate(self, step: int, evaluate: Callable[[], dict[str, Any]]) -> None:
+        found = evaluate()
+        means = dict(zip(found, self._mean([float(number) for number in found.values()]), strict=True))
+        if self._process == 0:
+            self.say(evaluated=step, **{name: round(number, 6) for name, number in means.items()})
+            self._track(step, means)
+
+    def _track(self, step: int, numbers: dict[str, float]) -> None:
+        for name, tracker in list(self._trackers.items()):
+            self._guarded(name, lambda tracker=tracker: tracker.log(step, numbers))
+
     def _speed(self, step: int) -> dict[str, float]:
         """Examples that all processes have taken in a second since the last report; of the first none is known."""
         if not self._measured_since or not self._examples_of_step:
@@ -234,7 +267,7 @@ class TrainingRun:
 
     def _newest_checkpoint(self) -> Path | None:
         """The newest complete checkpoint, which all processes must see: each would go on at a step of its own else."""
-        newest = max(complete_checkpoints(self._settings.checkpoints), default=None)
+        newest = newest_checkpoint(self._settings.checkpoints)
         step = int(newest.name.removeprefix("step-")) if newest else 0
         (mean,) = self._mean([float(step)])
         (agreeing,) = self._mean([float(round(mean) == step)])
@@ -336,6 +369,16 @@ def complete_checkpoints(folder: Path) -> list[Path]:
     return [marker.parent for marker in folder.glob(f"step-*/{_COMPLETE}")]
 
 
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint in a folder, where there is one."""
+    return max(complete_checkpoints(folder), default=None)
+
+
+def about_checkpoint(checkpoint: Path) -> dict[str, Any]:
+    """What is known of a checkpoint: its `step`, and the `settings` of the run that wrote it, by their names."""
+    return json.loads((checkpoint / _ABOUT).read_text(encoding="utf-8"))
+
+
 def say(**line: Any) -> None:
     """Prints one JSON object, for machines."""
     # With its end in one write: processes that share an output would mix their lines else.
@@ -370,8 +413,8 @@ class _MLflow:
         if run is None:
             self._mlflow.log_params(settings)
 
-    def loss(self, step: int, loss: float) -> None:
-        self._mlflow.log_metric("loss", loss, step=step)
+    def log(self, step: int, numbers: dict[str, float]) -> None:
+        self._mlflow.log_metrics(numbers, step=step)
 
     def keep(self) -> None:
         """Has nothing to keep: MLflow has it all."""
@@ -397,8 +440,8 @@ class _WeightsAndBiases:
         self._run = self._wandb.init(id=run, resume="allow", name=run_name(), config=settings)
         self.run = self._run.id
 
-    def loss(self, step: int, loss: float) -> None:
-        self._run.log({"loss": loss}, step=step)
+    def log(self, step: int, numbers: dict[str, float]) -> None:
+        self._run.log(numbers, step=step)
 
     def keep(self) -> None:
         """Has nothing to keep: Weights & Biases has it all."""
@@ -414,7 +457,7 @@ class _WeightsAndBiases:
 
 
 class _TensorBoard:
-    """Writes the loss as TensorBoard reads it: whole, with each checkpoint.
+    """Writes numbers as TensorBoard reads them: whole, with each checkpoint.
 
     Its own package is in few images, and the format is small: records of an Event message of protocol buffers, each
     with its length and two checksums.
@@ -428,9 +471,9 @@ class _TensorBoard:
         self._events = bytearray()
         self._write(_text(3, b"brain.Event:2"))
 
-    def loss(self, step: int, loss: float) -> None:
-        value = _text(1, b"loss") + b"\x15" + struct.pack("<f", loss)
-        self._write(b"\x10" + _varint(step) + _text(5, _text(1, value)))
+    def log(self, step: int, numbers: dict[str, float]) -> None:
+        values = (_text(1, name.encode()) + b"\x15" + struct.pack("<f", number) for name, number in numbers.items())
+        self._write(b"\x10" + _varint(step) + _text(5, b"".join(_text(1, value) for value in values)))
 
     def keep(self) -> None:
         """Writes what there is so far."""

@@ -5,24 +5,26 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = 64
+EXAMPLES, HELD_OUT = 64, 11
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 
 
 def mnist(folder: Path) -> Path:
     """`mnist.npz`, as Keras distributes it."""
     numpy = pytest.importorskip("numpy")
-    images = numpy.zeros((EXAMPLES, 28, 28), numpy.uint8)
-    numpy.savez(folder / "mnist.npz", x_train=images, y_train=(numpy.arange(EXAMPLES) % 10).astype(numpy.uint8))
+    images, labels = numpy.zeros((EXAMPLES, 28, 28), numpy.uint8), (numpy.arange(EXAMPLES) % 10).astype(numpy.uint8)
+    held_out = {"x_test": images[:HELD_OUT], "y_test": labels[:HELD_OUT]}
+    numpy.savez(folder / "mnist.npz", x_train=images, y_train=labels, **held_out)
     return folder
 
 
 def fashion_mnist(folder: Path) -> Path:
-    """Fashion-MNIST's two files for training."""
-    images = b"\0" * 16 + bytes(EXAMPLES * 28 * 28)
-    labels = b"\0" * 8 + bytes(number % 10 for number in range(EXAMPLES))
-    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
-    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    """Fashion-MNIST's four files."""
+    for part, examples in (("train", EXAMPLES), ("t10k", HELD_OUT)):
+        images = b"\0" * 16 + bytes(examples * 28 * 28)
+        labels = b"\0" * 8 + bytes(number % 10 for number in range(examples))
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
     return folder
 
 
@@ -30,9 +32,10 @@ def cifar10(folder: Path) -> Path:
     """CIFAR-10's binary version: a byte of label and 3,072 of image each."""
     batches = folder / "cifar-10-batches-bin"
     batches.mkdir()
-    for number in range(1, 6):
-        content = b"".join(bytes([label % 10]) + bytes(3072) for label in range(EXAMPLES // 4))
-        (batches / f"data_batch_{number}.bin").write_bytes(content)
+    sizes = {f"data_batch_{number}": EXAMPLES // 4 for number in range(1, 6)} | {"test_batch": HELD_OUT}
+    for name, examples in sizes.items():
+        content = b"".join(bytes([label % 10]) + bytes(3072) for label in range(examples))
+        (batches / f"{name}.bin").write_bytes(content)
     return folder
 
 
@@ -54,10 +57,11 @@ def tiny_shakespeare(folder: Path) -> Path:
 
 
 def sentiment(folder: Path) -> Path:
-    """`train.tsv` of the Stanford Sentiment Treebank, and a model that knows nothing."""
+    """`train.tsv` and `dev.tsv` of the Stanford Sentiment Treebank, and a model that knows nothing."""
     tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
-    reviews = "".join(f'a "fine film , number {number}\t{number % 2}\n' for number in range(EXAMPLES))
-    (folder / "train.tsv").write_text(f"sentence\tlabel\n{reviews}")
+    for part, examples in (("train", EXAMPLES), ("dev", HELD_OUT)):
+        reviews = "".join(f'a "fine film , number {number}\t{number % 2}\n' for number in range(examples))
+        (folder / f"{part}.tsv").write_text(f"sentence\tlabel\n{reviews}")
     words = tokenizers.Tokenizer(tokenizers.models.WordLevel({PADDING: 0, UNKNOWN: 1, "fine": 2}, unk_token=UNKNOWN))
     words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token=PADDING, unk_token=UNKNOWN)

@@ -212,6 +212,29 @@ def check_learns(run: Ended, steps: int) -> None:
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3]), losses
 
 
+def check_evaluates(run: Ended) -> None:
+    """What is held out was evaluated with each checkpoint, and the model knows more of it than at its first step."""
+    assert run.values("evaluated") == run.values("checkpoint"), run.errors[-5000:]
+    losses = run.values("heldOutLoss")
+    assert len(losses) == len(run.values("checkpoint")) > 1
+    assert losses[-1] < 0.9 * run.losses[1], losses
+
+
+def check_tells_of_its_model(run: Ended, logits: Any, labels: Any) -> None:
+    """The last evaluation, of several processes or one, is what the model says of all that is held out.
+
+    Arguments:
+        run: the whole run.
+        logits: what the model that it left says of each example that is held out.
+        labels: what would be right.
+    """
+    numpy = import_module("numpy")
+    logits, labels = numpy.asarray(logits, numpy.float64), numpy.asarray(labels)
+    losses = numpy.log(numpy.exp(logits).sum(axis=1)) - logits[range(len(labels)), labels]
+    assert run.values("heldOutLoss")[-1] == pytest.approx(losses.mean(), rel=1e-3)
+    assert run.values("heldOutAccuracy")[-1] == pytest.approx((logits.argmax(axis=1) == labels).mean())
+
+
 def exported(script: Script, run: Ended, steps: int) -> Path:
     """The folder with the model that a whole run has left, as a version for its server."""
     assert run.values("exported") == [steps], run.errors[-5000:]
@@ -220,12 +243,34 @@ def exported(script: Script, run: Ended, steps: int) -> Path:
     return version
 
 
-def check_torchscript(version: Path, *shape: int) -> None:
-    """The model takes batches of any size."""
-    torch = import_module("torch")
+def export_newest(script: Script) -> "subprocess.CompletedProcess[str]":
+    """Runs the export of a script whose checkpoints lie in parts."""
+    command = [sys.executable, "export.py", str(script.checkpoints)]
+    return subprocess.run(command, cwd=script.folder, capture_output=True, text=True, check=False)
+
+
+def exported_newest(script: Script, steps: int) -> Path:
+    """The folder with the model that is made of the newest checkpoint, once: as a version for its server it stays."""
+    done = export_newest(script)
+    assert done.returncode == 0, done.stderr
+    version = script.checkpoints / "model" / str(steps)
+    assert f"{version / 'model.pt'}: " in done.stdout
+    again = export_newest(script)
+    assert again.returncode == 2
+    assert f"its newest is exported already: {version / 'model.pt'}" in again.stderr
+    return version
+
+
+def torchscript(version: Path) -> Any:
+    """The model in a version's folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = torch.jit.load(version / "model.pt")
+        return import_module("torch").jit.load(version / "model.pt")
+
+
+def check_torchscript(version: Path, *shape: int) -> None:
+    """The model takes batches of any size."""
+    torch, model = import_module("torch"), torchscript(version)
     with torch.inference_mode():
         assert [model(torch.zeros(batch, *shape)).shape for batch in (1, 5)] == [(1, 10), (5, 10)]
 

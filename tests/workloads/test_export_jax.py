@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workloads.exports import check_exports, check_keeps_versions
+from workloads.exports import check_brings_a_request_along, check_exports, check_keeps_versions
 
 pytestmark = pytest.mark.workload(module="tensorflow", group="workload-keras")
 
@@ -40,6 +40,10 @@ def test_the_weights_of_a_checkpoint_are_taken(repository: Path, tmp_path: Path)
     shapes = [(3, 3, 1, 32), (3, 3, 32, 64), (3, 3, 64, 128), (128, 10), (), (3, 3, 1, 32)]
     numpy.savez(tmp_path / "state.npz", *(numpy.zeros(shape, numpy.float32) for shape in shapes))
     check_exports("jax", repository, "--version", "2", "--weights", str(tmp_path / "state.npz"))
+
+
+def test_it_brings_a_request_along_that_warms_it_up(repository: Path) -> None:
+    check_brings_a_request_along(repository / "fashion/1")
 
 
 def test_a_version_that_is_there_stays(repository: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eksml.checks.repositories import repository_problems
-from workloads.exports import check_exports, check_keeps_versions
+from workloads.exports import check_brings_a_request_along, check_exports, check_keeps_versions
 
 pytestmark = pytest.mark.workload(module="tensorflow", group="workload-tensorflow")
 
@@ -36,6 +36,10 @@ def test_it_answers_pictures_in_batches_of_any_size(repository: Path) -> None:
 def test_it_lies_as_tensorflow_serving_wants_it(repository: Path) -> None:
     keys = [path.relative_to(repository).as_posix() for path in repository.rglob("*") if path.is_file()]
     assert repository_problems(keys, "tensorflowServing") == []
+
+
+def test_it_brings_a_request_along_that_warms_it_up(repository: Path) -> None:
+    check_brings_a_request_along(repository / "pictures/1")
 
 
 def test_a_version_that_is_there_stays(repository: Path) -> None:

@@ -8,6 +8,7 @@ from workloads.data import mnist
 from workloads.scripts import (
     Ended,
     Script,
+    check_evaluates,
     check_goes_on_after_a_kill,
     check_learns,
     check_reads,
@@ -36,6 +37,10 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
+    check_evaluates(whole)
 
 
 def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:

@@ -13,6 +13,7 @@ from workloads.data import mnist
 from workloads.scripts import (
     Ended,
     Script,
+    check_evaluates,
     check_goes_on_after_a_kill,
     check_learns,
     check_reads,
@@ -44,6 +45,10 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
+    check_evaluates(whole)
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

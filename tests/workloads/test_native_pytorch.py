@@ -3,6 +3,7 @@
 import signal
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,20 @@ from workloads.data import mnist
 from workloads.scripts import (
     Ended,
     Script,
+    check_evaluates,
     check_goes_on_after_a_kill,
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    check_tells_of_its_model,
     check_torchscript,
     exported,
     free_port,
     lose,
     lose_what_it_runs,
+    module,
     script,
+    torchscript,
 )
 
 pytestmark = pytest.mark.workload(module="torch", group="workload-pytorch")
@@ -47,6 +52,21 @@ def whole(training: Script) -> Ended:
 
 def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
+
+
+def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
+    check_evaluates(whole)
+
+
+def test_two_processes_find_what_one_would(training: Script, whole: Ended) -> None:
+    torch = import_module("torch")
+
+    torch.manual_seed(0)
+    _, held_out = module("native-pytorch").make_data(None)
+    images, labels = held_out
+    with torch.inference_mode():
+        logits = torchscript(exported(training, whole, STEPS))(images)
+    check_tells_of_its_model(whole, logits, labels)
 
 
 def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:

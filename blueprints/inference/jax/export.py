@@ -14,6 +14,9 @@ import numpy
 import tensorflow as tf
 from jax import numpy as jnp
 from jax.experimental import jax2tf
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 # What 32-bit numbers differ by that are added up in another order, of logits of about one.
 TOLERANCE = 1e-4
@@ -43,6 +46,17 @@ def logits(parameters: dict[str, jax.Array], images: jax.Array) -> jax.Array:
     return images.mean(axis=(1, 2)) @ parameters["linear"]
 
 
+def write_warm_up(version: Path) -> None:
+    """Brings along a request that TensorFlow Serving answers when it loads the version, before clients': it is slow."""
+    image = tf.make_tensor_proto(numpy.zeros((1, 28, 28, 1), numpy.float32))
+    spec = ModelSpec(name=version.parent.name, signature_name="serving_default")
+    log = PredictionLog(predict_log=PredictLog(request=PredictRequest(model_spec=spec, inputs={"image": image})))
+    file = version / "assets.extra" / "tf_serving_warmup_requests"
+    file.parent.mkdir()
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        writer.write(log.SerializeToString())
+
+
 def main() -> None:
     """Exports."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,6 +77,7 @@ def main() -> None:
         return {"logits": converted(module.parameters, image)}
 
     tf.saved_model.save(module, folder, signatures={"serving_default": serve})
+    write_warm_up(folder)
 
     images = numpy.random.default_rng(0).normal(size=(3, 28, 28, 1)).astype(numpy.float32)
     exported = tf.saved_model.load(folder).signatures["serving_default"](image=tf.constant(images))["logits"].numpy()

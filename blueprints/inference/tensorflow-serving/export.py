@@ -11,6 +11,9 @@ from pathlib import Path
 import keras
 import numpy
 import tensorflow as tf
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 SIZE, CLASSES, TOP = 224, 1000, 5
 # What 32-bit numbers differ by that are added up in another order, of probabilities.
@@ -23,6 +26,17 @@ def make_model(weights: str | None) -> keras.Model:
     numbers = keras.layers.Rescaling(1 / 127.5, offset=-1)(pictures)
     network = keras.applications.MobileNetV2((SIZE, SIZE, 3), weights=weights, classes=CLASSES)
     return keras.Model(pictures, network(numbers))
+
+
+def write_warm_up(version: Path) -> None:
+    """Brings along a request that TensorFlow Serving answers when it loads the version, before clients': it is slow."""
+    image = tf.make_tensor_proto(numpy.zeros((1, SIZE, SIZE, 3), numpy.uint8))
+    spec = ModelSpec(name=version.parent.name, signature_name="serving_default")
+    log = PredictionLog(predict_log=PredictLog(request=PredictRequest(model_spec=spec, inputs={"image": image})))
+    file = version / "assets.extra" / "tf_serving_warmup_requests"
+    file.parent.mkdir()
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        writer.write(log.SerializeToString())
 
 
 def main() -> None:
@@ -43,6 +57,7 @@ def main() -> None:
         return {"probabilities": best.values, "classes": best.indices}
 
     tf.saved_model.save(model, folder, signatures={"serving_default": serve})
+    write_warm_up(folder)
 
     pictures = numpy.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=numpy.uint8)
     exported = tf.saved_model.load(folder).signatures["serving_default"](image=tf.constant(pictures))

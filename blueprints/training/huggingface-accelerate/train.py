@@ -2,18 +2,21 @@
 
     accelerate launch --num-processes 2 train.py --steps 100
 
-The data folder holds `train.tsv` of the Stanford Sentiment Treebank, as GLUE distributes it, and `model`, a model for
-text with its tokenizer, such as distilbert-base-uncased. Without it, a tiny DistilBERT that knows nothing reads made-up
-reviews. How the work is split, with DDP or FSDP, is for the options of `accelerate launch` to say.
+The data folder holds `train.tsv` and `dev.tsv`, which is held out, of the Stanford Sentiment Treebank, as GLUE
+distributes it, and `model`, a model for text with its tokenizer, such as distilbert-base-uncased. Without it, a tiny
+DistilBERT that knows nothing reads made-up reviews. How the work is split, with DDP or FSDP, is for the options of
+`accelerate launch` to say.
 """
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from tokenizers import Tokenizer, models, pre_tokenizers
+from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import (
     AutoModelForSequenceClassification,
@@ -29,16 +32,23 @@ GOOD, BAD = ["great", "moving", "funny", "fine"], ["dull", "awful", "boring", "f
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 THINGS = ["plot", "actor", "scene", "story", "end"]
 LENGTH = 128
+Review = tuple[str, int]
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
-def make_data(folder: Path | None) -> list[tuple[str, int]]:
-    """Reviews, each with 1 for a good one and 0 for a bad one."""
+def make_data(folder: Path | None) -> tuple[list[Review], list[Review]]:
+    """Reviews, each with 1 for a good one and 0 for a bad one: what is trained with, and what is held out."""
     if folder is None:
         opinions = [*((word, 1) for word in GOOD), *((word, 0) for word in BAD)]
-        return [(f"the {thing} is {opinion}", good) for thing in THINGS for opinion, good in opinions] * 25
-    with (folder / "train.tsv").open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        reviews = [(f"the {thing} is {opinion}", good) for thing in THINGS for opinion, good in opinions]
+        return reviews[len(opinions) :] * 25, reviews[: len(opinions)] * 25
+    return read_reviews(folder / "train.tsv"), read_reviews(folder / "dev.tsv")
+
+
+def read_reviews(file: Path) -> list[Review]:
+    """The reviews of one of GLUE's files."""
+    with file.open(encoding="utf-8", newline="") as text:
+        rows = csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
         return [(row["sentence"], int(row["label"])) for row in rows]
 
 
@@ -79,16 +89,31 @@ def main() -> None:
             accelerator.unwrap_model(model).save_pretrained(folder, state_dict=whole)
             tokenizer.save_pretrained(folder)
 
-    reviews = make_data(settings.data)
+    reviews, held_out = make_data(settings.data)
     run = training_run.TrainingRun(settings, process=accelerator.process_index, mean=mean, sharded=True)
     run.resume(accelerator.load_state)
     loader = DataLoader(reviews, batch_sampler=run.batches(len(reviews), accelerator.num_processes), collate_fn=collate)
+
+    def answer(batch: dict[str, torch.Tensor]) -> Any:
+        return model(**{name: part.to(accelerator.device) for name, part in batch.items()})
+
+    @torch.no_grad()
+    def evaluate() -> dict[str, Any]:
+        mine = held_out[run.share(len(held_out), accelerator.num_processes)]
+        parts = [mine[first : first + settings.batch_size] for first in range(0, len(mine), settings.batch_size)]
+        labels = torch.tensor([label for _, label in mine])
+        model.eval()
+        said = torch.cat([answer(collate(part)).logits.float().cpu() for part in parts])
+        model.train()
+        right = said.argmax(dim=1) == labels
+        return {"heldOutLoss": functional.cross_entropy(said, labels), "heldOutAccuracy": right.float().mean()}
+
     for step, batch in zip(run.steps(export, mark="config.json"), loader, strict=False):
-        loss = model(**{name: part.to(accelerator.device) for name, part in batch.items()}).loss
+        loss = answer(batch).loss
         accelerator.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
-        run.step_done(step, loss.detach(), accelerator.save_state)
+        run.step_done(step, loss.detach(), accelerator.save_state, evaluate)
     accelerator.end_training()
 
 

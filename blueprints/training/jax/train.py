@@ -2,13 +2,15 @@
 
     python train.py --steps 100
 
-The data folder holds Fashion-MNIST's train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz. Several processes find
-each other by COORDINATOR_ADDRESS, COORDINATOR_PORT, NUM_PROCESSES and PROCESS_ID, as a JAXJob sets them.
+The data folder holds Fashion-MNIST's train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz, and the same of t10k,
+which is held out. Several processes find each other by COORDINATOR_ADDRESS, COORDINATOR_PORT, NUM_PROCESSES and
+PROCESS_ID, as a JAXJob sets them.
 """
 
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy
@@ -20,6 +22,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 import training_run
 
 CLASSES = 10
+Examples = tuple[numpy.ndarray, numpy.ndarray]
 PRECISIONS = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 
 
@@ -40,16 +43,22 @@ def logits(parameters: dict[str, jax.Array], images: jax.Array) -> jax.Array:
     return images.mean(axis=(1, 2)) @ parameters["linear"]
 
 
-def make_data(folder: Path | None, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Fashion-MNIST, or images of which each class has a pattern of its own."""
+def make_data(folder: Path | None, seed: int) -> tuple[Examples, Examples]:
+    """Fashion-MNIST, or images of which each class has a pattern of its own: to train with, and held out."""
     if folder is None:
         random = numpy.random.default_rng(seed)
-        labels = numpy.arange(1000) % CLASSES
+        labels = numpy.arange(1200) % CLASSES
         patterns = random.normal(size=(CLASSES, 28, 28, 1))
-        return (patterns[labels] + random.normal(size=(1000, 28, 28, 1))).astype(numpy.float32), labels
+        images = (patterns[labels] + random.normal(size=(1200, 28, 28, 1))).astype(numpy.float32)
+        return (images[:1000], labels[:1000]), (images[1000:], labels[1000:])
+    return read_images(folder, "train"), read_images(folder, "t10k")
+
+
+def read_images(folder: Path, part: str) -> Examples:
+    """Images and labels of one part of Fashion-MNIST."""
     images, labels = (
         numpy.frombuffer(gzip.decompress((folder / file).read_bytes()), numpy.uint8, offset=header)
-        for file, header in (("train-images-idx3-ubyte.gz", 16), ("train-labels-idx1-ubyte.gz", 8))
+        for file, header in ((f"{part}-images-idx3-ubyte.gz", 16), (f"{part}-labels-idx1-ubyte.gz", 8))
     )
     return images.reshape(-1, 28, 28, 1).astype(numpy.float32) / 255, labels.astype(numpy.int64)
 
@@ -71,7 +80,7 @@ def main() -> None:
     devices = jax.make_mesh((jax.device_count(),), ("devices",))
     split, copied = NamedSharding(devices, PartitionSpec("devices")), NamedSharding(devices, PartitionSpec())
 
-    images, labels = make_data(settings.data, settings.seed)
+    (images, labels), held_out = make_data(settings.data, settings.seed)
     optimizer = optax.adam(settings.learning_rate)
     precision = PRECISIONS[settings.precision]
 
@@ -81,10 +90,13 @@ def main() -> None:
 
     state = jax.jit(make_state, out_shardings=copied)(jax.random.key(settings.seed))
 
-    def loss_of(parameters: dict[str, jax.Array], images: jax.Array, labels: jax.Array) -> jax.Array:
+    @jax.jit
+    def say(parameters: dict[str, jax.Array], images: jax.Array) -> jax.Array:
         parameters = jax.tree.map(lambda parameter: parameter.astype(precision), parameters)
-        said = logits(parameters, images.astype(precision)).astype(jnp.float32)
-        return optax.softmax_cross_entropy_with_integer_labels(said, labels).mean()
+        return logits(parameters, images.astype(precision)).astype(jnp.float32)
+
+    def loss_of(parameters: dict[str, jax.Array], images: jax.Array, labels: jax.Array) -> jax.Array:
+        return optax.softmax_cross_entropy_with_integer_labels(say(parameters, images), labels).mean()
 
     @jax.jit
     def train_step(state: tuple, images: jax.Array, labels: jax.Array) -> tuple[tuple, jax.Array]:
@@ -104,6 +116,15 @@ def main() -> None:
     def export(folder: Path) -> None:
         numpy.savez(folder / "state.npz", *jax.tree.leaves(state[0]))
 
+    def evaluate() -> dict[str, Any]:
+        """On one device of each process, which has all parameters."""
+        images, labels = (part[run.share(len(part), jax.process_count())] for part in held_out)
+        parameters = jax.tree.map(lambda parameter: parameter.addressable_data(0), state[0])
+        starts = range(0, len(images), settings.batch_size)
+        said = numpy.concatenate([say(parameters, images[start : start + settings.batch_size]) for start in starts])
+        losses = optax.softmax_cross_entropy_with_integer_labels(said, labels)
+        return {"heldOutLoss": losses.mean(), "heldOutAccuracy": (said.argmax(axis=1) == labels).mean()}
+
     run = training_run.TrainingRun(settings, process=jax.process_index(), mean=mean)
     run.resume(load)
     for step, batch in zip(
@@ -113,7 +134,7 @@ def main() -> None:
             jax.make_array_from_process_local_data(split, part[batch]) for part in (images, labels)
         )
         state, loss = train_step(state, images_of_step, labels_of_step)
-        run.step_done(step, loss, save)
+        run.step_done(step, loss, save, evaluate)
 
 
 if __name__ == "__main__":

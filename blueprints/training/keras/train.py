@@ -9,6 +9,7 @@ batch, where the backend is JAX.
 import importlib.util
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -18,6 +19,7 @@ import numpy
 import training_run
 
 CLASSES = 10
+Examples = tuple[numpy.ndarray, numpy.ndarray]
 PRECISIONS = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
 
 
@@ -35,14 +37,16 @@ def make_model() -> keras.Model:
     return keras.Sequential(layers)
 
 
-def make_data(folder: Path | None, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """MNIST, or images of which each class has a pattern of its own."""
+def make_data(folder: Path | None, seed: int) -> tuple[Examples, Examples]:
+    """MNIST, or images of which each class has a pattern of its own: what is trained with, and what is held out."""
     if folder is None:
         random = numpy.random.default_rng(seed)
-        labels = numpy.arange(1000) % CLASSES
-        return random.normal(size=(CLASSES, 28, 28, 1))[labels] + random.normal(size=(1000, 28, 28, 1)), labels
+        labels = numpy.arange(1200) % CLASSES
+        images = random.normal(size=(CLASSES, 28, 28, 1))[labels] + random.normal(size=(1200, 28, 28, 1))
+        return (images[:1000], labels[:1000]), (images[1000:], labels[1000:])
     with numpy.load(folder / "mnist.npz") as file:
-        return file["x_train"][..., None] / 255, file["y_train"]
+        training = file["x_train"][..., None] / 255, file["y_train"]
+        return training, (file["x_test"][..., None] / 255, file["y_test"])
 
 
 def main() -> None:
@@ -52,14 +56,16 @@ def main() -> None:
     ).parse_args()
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(PRECISIONS[settings.precision])
-    if keras.backend.backend() == "jax" and len(keras.distribution.list_devices()) > 1:
+    devices = len(keras.distribution.list_devices()) if keras.backend.backend() == "jax" else 1
+    if devices > 1:
         keras.distribution.set_distribution(keras.distribution.DataParallel())
 
-    images, labels = make_data(settings.data, settings.seed)
+    (images, labels), held_out = make_data(settings.data, settings.seed)
     model = make_model()
     model.compile(
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
     )
 
     def save(folder: Path) -> None:
@@ -77,6 +83,12 @@ def main() -> None:
         served.set_weights(model.get_weights())
         served.export(folder, verbose=False)
 
+    def evaluate() -> dict[str, Any]:
+        # Every device takes as many.
+        images, labels = (part[: len(part) // devices * devices] for part in held_out)
+        found = model.evaluate(images, labels, settings.batch_size, verbose=0, return_dict=True)
+        return {"heldOutLoss": found["loss"], "heldOutAccuracy": found["accuracy"]}
+
     # PyTorch makes none, and JAX has TensorFlow make it.
     makes_saved_models = keras.backend.backend() != "torch" and importlib.util.find_spec("tensorflow") is not None
     run = training_run.TrainingRun(settings)
@@ -84,8 +96,8 @@ def main() -> None:
     for step, batch in zip(
         run.steps(export if makes_saved_models else None, mark="saved_model.pb"), run.batches(len(images)), strict=False
     ):
-        loss = model.train_on_batch(images[batch], labels[batch])
-        run.step_done(step, loss, save)
+        loss, _ = model.train_on_batch(images[batch], labels[batch])
+        run.step_done(step, loss, save, evaluate)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ and MPI's all-reduce adds them up. It needs no GPU; `all_reduce_bandwidth.py` me
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy
 from mpi4py import MPI
@@ -15,6 +16,7 @@ from mpi4py import MPI
 import training_run
 
 CLASSES = 10
+Examples = tuple[numpy.ndarray, numpy.ndarray]
 SHAPES = {"weights1": (784, 128), "bias1": (128,), "weights2": (128, CLASSES), "bias2": (CLASSES,)}
 SIZES = [int(numpy.prod(shape)) for shape in SHAPES.values()]
 MOMENTUM = 0.9
@@ -26,14 +28,19 @@ def parts(vector: numpy.ndarray) -> dict[str, numpy.ndarray]:
     return {name: piece.reshape(shape) for (name, shape), piece in zip(SHAPES.items(), pieces, strict=True)}
 
 
-def loss_and_gradient(parameters: numpy.ndarray, images: numpy.ndarray, labels: numpy.ndarray) -> tuple:
-    """The cross-entropy of what the network says, and its derivative by each parameter."""
-    p, gradient = parts(parameters), numpy.empty_like(parameters)
+def answers(p: dict[str, numpy.ndarray], images: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """What the first layer says of images, and the logarithm of the probability of each class."""
     hidden = numpy.maximum(images @ p["weights1"] + p["bias1"], 0)
     said = hidden @ p["weights2"] + p["bias2"]
     said -= said.max(axis=1, keepdims=True)
-    log_probabilities = said - numpy.log(numpy.exp(said).sum(axis=1, keepdims=True))
-    right = numpy.eye(CLASSES, dtype=said.dtype)[labels]
+    return hidden, said - numpy.log(numpy.exp(said).sum(axis=1, keepdims=True))
+
+
+def loss_and_gradient(parameters: numpy.ndarray, images: numpy.ndarray, labels: numpy.ndarray) -> tuple:
+    """The cross-entropy of what the network says, and its derivative by each parameter."""
+    p, gradient = parts(parameters), numpy.empty_like(parameters)
+    hidden, log_probabilities = answers(p, images)
+    right = numpy.eye(CLASSES, dtype=parameters.dtype)[labels]
 
     g = parts(gradient)
     by_said = (numpy.exp(log_probabilities) - right) / len(labels)
@@ -43,14 +50,16 @@ def loss_and_gradient(parameters: numpy.ndarray, images: numpy.ndarray, labels: 
     return -(log_probabilities * right).sum() / len(labels), gradient
 
 
-def make_data(folder: Path | None, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """MNIST, or images of which each class has a pattern of its own."""
+def make_data(folder: Path | None, seed: int) -> tuple[Examples, Examples]:
+    """MNIST, or images of which each class has a pattern of its own: what is trained with, and what is held out."""
     if folder is None:
         random = numpy.random.default_rng(seed)
-        labels = numpy.arange(1000) % CLASSES
-        return random.normal(scale=0.1, size=(CLASSES, 784))[labels] + random.normal(size=(1000, 784)), labels
+        labels = numpy.arange(1200) % CLASSES
+        images = random.normal(scale=0.1, size=(CLASSES, 784))[labels] + random.normal(size=(1200, 784))
+        return (images[:1000], labels[:1000]), (images[1000:], labels[1000:])
     with numpy.load(folder / "mnist.npz") as file:
-        return file["x_train"].reshape(-1, 784) / 255, file["y_train"]
+        training = file["x_train"].reshape(-1, 784) / 255, file["y_train"]
+        return training, (file["x_test"].reshape(-1, 784) / 255, file["y_test"])
 
 
 def main() -> None:
@@ -59,7 +68,7 @@ def main() -> None:
         __doc__, steps=5000, batch_size=128, learning_rate=0.05, precisions=("fp32",)
     ).parse_args()
     world = MPI.COMM_WORLD
-    images, labels = make_data(settings.data, settings.seed)
+    (images, labels), held_out = make_data(settings.data, settings.seed)
     start = numpy.random.default_rng(settings.seed).normal(scale=0.05, size=sum(SIZES))
     parameters, velocity = start.astype(numpy.float32), numpy.zeros(sum(SIZES), numpy.float32)
 
@@ -69,6 +78,13 @@ def main() -> None:
     def load(folder: Path) -> None:
         with numpy.load(folder / "state.npz") as file:
             parameters[:], velocity[:] = file["parameters"], file["velocity"]
+
+    def evaluate() -> dict[str, Any]:
+        images, labels = (part[run.share(len(part), world.size)] for part in held_out)
+        _, log_probabilities = answers(parts(parameters), images)
+        right = log_probabilities.argmax(axis=1) == labels
+        losses = -log_probabilities[range(len(labels)), labels]
+        return {"heldOutLoss": losses.mean(), "heldOutAccuracy": right.mean()}
 
     def mean(numbers: list[float]) -> list[float]:
         return (world.allreduce(numpy.array(numbers)) / world.size).tolist()
@@ -82,7 +98,7 @@ def main() -> None:
         world.Allreduce(MPI.IN_PLACE, gradient)
         velocity[:] = MOMENTUM * velocity + gradient / world.size
         parameters -= settings.learning_rate * velocity
-        run.step_done(step, loss, save)
+        run.step_done(step, loss, save, evaluate)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ them, so that it is the same training with fewer nodes, only slower.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -18,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 import training_run
 
 CLASSES = 10
+Examples = tuple[torch.Tensor, torch.Tensor]
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -29,13 +31,16 @@ def make_model() -> nn.Module:
     )  # fmt: skip
 
 
-def make_data(folder: Path | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """MNIST, or images of which each class has a pattern of its own."""
+def make_data(folder: Path | None) -> tuple[Examples, Examples]:
+    """MNIST, or images of which each class has a pattern of its own: what is trained with, and what is held out."""
     if folder is None:
-        labels = torch.arange(1000) % CLASSES
-        return torch.randn(CLASSES, 1, 28, 28)[labels] + torch.randn(1000, 1, 28, 28), labels
+        labels = torch.arange(1200) % CLASSES
+        images = torch.randn(CLASSES, 1, 28, 28)[labels] + torch.randn(1200, 1, 28, 28)
+        return (images[:1000], labels[:1000]), (images[1000:], labels[1000:])
     with numpy.load(folder / "mnist.npz") as file:
-        return torch.from_numpy(file["x_train"])[:, None] / 255, torch.from_numpy(file["y_train"]).long()
+        arrays = {name: torch.from_numpy(file[name]) for name in file}
+    training = arrays["x_train"][:, None] / 255, arrays["y_train"].long()
+    return training, (arrays["x_test"][:, None] / 255, arrays["y_test"].long())
 
 
 def main() -> None:
@@ -51,7 +56,8 @@ def main() -> None:
     process, processes = distributed.get_rank(), distributed.get_world_size()
 
     torch.manual_seed(settings.seed)
-    images, labels = (part.to(device) for part in make_data(settings.data))
+    training, held_out = ([part.to(device) for part in examples] for examples in make_data(settings.data))
+    images, labels = training
     model = make_model().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate)
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
@@ -77,6 +83,16 @@ def main() -> None:
     run = training_run.TrainingRun(settings, process=process, mean=mean)
     run.resume(load)
     parallel = DistributedDataParallel(model)
+
+    @torch.no_grad()
+    def evaluate() -> dict[str, Any]:
+        images, labels = (part[run.share(len(part), processes)] for part in held_out)
+        parallel.eval()
+        said = torch.cat([parallel(part) for part in images.split(settings.batch_size)])
+        parallel.train()
+        right = said.argmax(dim=1) == labels
+        return {"heldOutLoss": nn.functional.cross_entropy(said, labels), "heldOutAccuracy": right.float().mean()}
+
     for step, batch in zip(run.steps(export, mark="model.pt"), run.batches(len(images)), strict=False):
         mine = batch[process::processes]
         with torch.autocast(device.type, PRECISIONS[settings.precision], enabled=settings.precision != "fp32"):
@@ -85,7 +101,7 @@ def main() -> None:
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
-        run.step_done(step, loss.detach(), save)
+        run.step_done(step, loss.detach(), save, evaluate)
     distributed.destroy_process_group()
 
 

@@ -7,6 +7,7 @@ sets it. The loop is our own, because Keras 3 has no `fit` over several workers.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import tensorflow
@@ -15,6 +16,7 @@ from tensorflow import distribute, keras
 import training_run
 
 CLASSES = 10
+Examples = tuple[numpy.ndarray, numpy.ndarray]
 PRECISIONS = {"fp32": "float32", "bf16": "mixed_bfloat16"}
 
 
@@ -32,14 +34,16 @@ def make_model() -> keras.Model:
     return keras.Sequential(layers)
 
 
-def make_data(folder: Path | None, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """MNIST, or images of which each class has a pattern of its own."""
+def make_data(folder: Path | None, seed: int) -> tuple[Examples, Examples]:
+    """MNIST, or images of which each class has a pattern of its own: what is trained with, and what is held out."""
     if folder is None:
         random = numpy.random.default_rng(seed)
-        labels = numpy.arange(1000) % CLASSES
-        return random.normal(size=(CLASSES, 28, 28, 1))[labels] + random.normal(size=(1000, 28, 28, 1)), labels
+        labels = numpy.arange(1200) % CLASSES
+        images = random.normal(size=(CLASSES, 28, 28, 1))[labels] + random.normal(size=(1200, 28, 28, 1))
+        return (images[:1000], labels[:1000]), (images[1000:], labels[1000:])
     with numpy.load(folder / "mnist.npz") as file:
-        return file["x_train"][..., None] / 255, file["y_train"]
+        training = file["x_train"][..., None] / 255, file["y_train"]
+        return training, (file["x_test"][..., None] / 255, file["y_test"])
 
 
 def place(resolver: distribute.cluster_resolver.ClusterResolver) -> tuple[int, int]:
@@ -60,7 +64,7 @@ def main() -> None:
 
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(PRECISIONS[settings.precision])
-    images, labels = make_data(settings.data, settings.seed)
+    (images, labels), held_out = make_data(settings.data, settings.seed)
     with strategy.scope():
         model = make_model()
         optimizer = keras.optimizers.Adam(settings.learning_rate)
@@ -99,10 +103,23 @@ def main() -> None:
     run = training_run.TrainingRun(
         settings, process=worker, mean=lambda numbers: all_reduce(tensorflow.constant(numbers)).numpy().tolist()
     )
+
+    def save(folder: Path) -> None:
+        checkpoint.write(str(folder / "state"))
+
+    def evaluate() -> dict[str, Any]:
+        """On one device of each worker, which has the whole model."""
+        images, labels = (part[run.share(len(part), workers)] for part in held_out)
+        parts = tensorflow.data.Dataset.from_tensor_slices(images.astype("float32")).batch(settings.batch_size)
+        said = numpy.concatenate([model(part, training=False) for part in parts])
+        losses = keras.losses.sparse_categorical_crossentropy(labels, said, from_logits=True)
+        right = said.argmax(axis=1) == labels
+        return {"heldOutLoss": losses.numpy().mean(), "heldOutAccuracy": right.mean()}
+
     run.resume(lambda folder: checkpoint.read(str(folder / "state")).assert_consumed())
     for step, batch in zip(run.steps(export, mark="saved_model.pb"), run.batches(len(images), workers), strict=False):
         loss = train_step(for_each_device(images[batch], "float32"), for_each_device(labels[batch], "int64"))
-        run.step_done(step, loss, lambda folder: checkpoint.write(str(folder / "state")))
+        run.step_done(step, loss, save, evaluate)
 
 
 if __name__ == "__main__":

@@ -291,6 +291,80 @@ def test_only_process_0_writes_a_checkpoint_that_is_not_sharded() -> None:
     assert steps_of_checkpoints() == []
 
 
+def evaluate() -> dict[str, float]:
+    return {"heldOutLoss": 0.7, "heldOutAccuracy": 0.9}
+
+
+def train_and_evaluate(run: Any) -> None:
+    """Trains to the end, and evaluates with each checkpoint."""
+    run.resume(lambda folder: None)
+    for step in run.steps():
+        run.step_done(step, 1 / step, save, evaluate)
+
+
+def test_what_is_held_out_is_evaluated_with_each_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    train_and_evaluate(TrainingRun(settings("--steps", "3")))
+    found = {"heldOutLoss": 0.7, "heldOutAccuracy": 0.9}
+    assert [line for line in said(capsys) if "step" not in line] == [
+        {"evaluated": 2, **found},
+        {"checkpoint": 2},
+        {"evaluated": 3, **found},
+        {"checkpoint": 3},
+        {"finished": 3},
+    ]
+
+
+def test_what_processes_find_is_told_as_their_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    def mean(numbers: list[float]) -> list[float]:
+        """Of this process, and of another one that finds and sees nothing."""
+        return [number / 2 for number in numbers]
+
+    TrainingRun(settings(), mean=mean).step_done(2, 1.0, save, evaluate)
+    assert {"evaluated": 2, "heldOutLoss": 0.35, "heldOutAccuracy": 0.45} in said(capsys)
+
+
+def test_every_process_evaluates_as_many_examples_and_each_another_one() -> None:
+    parts = [list(range(20))[TrainingRun(settings(), process=process).share(20, 3)] for process in range(3)]
+    assert [len(part) for part in parts] == [6, 6, 6]
+    assert sorted(example for part in parts for example in part) == list(range(18))
+
+
+def test_less_held_out_than_there_are_processes_is_refused() -> None:
+    with pytest.raises(SystemExit, match="--data: 2 examples are held out, must be at least 3, one a process"):
+        TrainingRun(settings()).share(2, 3)
+
+
+def test_an_interrupted_training_does_not_take_its_time_to_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
+    run = TrainingRun(settings())
+    run.interrupt()
+    with pytest.raises(SystemExit):
+        run.step_done(2, 0.5, save, evaluate)
+    assert said(capsys) == [{"step": 2, "loss": 0.5}, {"checkpoint": 2}]
+
+
+def test_tensorboard_has_what_was_found_with_the_checkpoint(tmp_path: Path) -> None:
+    TrainingRun(settings(), process=1).step_done(2, 1.0, save, evaluate)
+    assert not Path("logs").exists()
+    run = TrainingRun(settings())
+    run.resume(lambda folder: None)
+    run.step_done(2, 1.0, save, evaluate)
+    *_, found = events(Path("logs"))
+    values = [
+        b"\x0a" + bytes([len(name)]) + name + b"\x15" + struct.pack("<f", number)
+        for name, number in ((b"heldOutLoss", 0.7), (b"heldOutAccuracy", 0.9))
+    ]
+    summary = b"".join(b"\x0a" + bytes([len(value)]) + value for value in values)
+    assert found[9:] == b"\x10\x02\x2a" + bytes([len(summary)]) + summary
+
+
+@pytest.mark.usefixtures("trackers")
+@pytest.mark.parametrize(("variable", "tracker"), [("MLFLOW_TRACKING_URI", "mlflow"), ("WANDB_MODE", "wandb")])
+def test_trackers_get_what_was_found(monkeypatch: pytest.MonkeyPatch, variable: str, tracker: str) -> None:
+    monkeypatch.setenv(variable, "here")
+    train_and_evaluate(TrainingRun(settings("--steps", "2")))
+    assert calls(tracker)[-2] == ["heldOutLoss", 0.7, "heldOutAccuracy", 0.9, 2]
+
+
 def test_an_interrupted_training_writes_a_checkpoint_and_ends_to_be_started_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -416,7 +490,7 @@ def start_run(run_id=None, run_name=None):
     note("start", run_id, run_name)
     return types.SimpleNamespace(info=types.SimpleNamespace(run_id=run_id or "the-run"))
 def log_params(settings): note("settings", settings["steps"])
-def log_metric(name, value, step): note(name, value, step)
+def log_metrics(metrics, step): note(*[part for metric in metrics.items() for part in metric], step)
 def end_run(status): note("end", status)
 def log_artifacts(folder, path): note("artifacts", folder, path)
 class MlflowClient:
@@ -431,7 +505,7 @@ class MlflowClient:
 import json
 class Run:
     id = "the-run"
-    def log(self, values, step): note("loss", values["loss"], step)
+    def log(self, values, step): note(*[part for value in values.items() for part in value], step)
     def finish(self, exit_code): note("end", exit_code)
     def log_artifact(self, artifact, aliases):
         note("artifact", *artifact.what, aliases)
@@ -603,9 +677,7 @@ def test_a_tracker_that_fails_does_not_end_the_training(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
-    broken = TRACKERS["mlflow"].replace(
-        "def log_metric(name, value, step): ", "def log_metric(name, value, step): 1 / 0; "
-    )
+    broken = TRACKERS["mlflow"].replace("def log_metrics(metrics, step): ", "def log_metrics(metrics, step): 1 / 0; ")
     (tmp_path / "mlflow.py").write_text(broken)
     train(TrainingRun(settings()))
     printed = capsys.readouterr()
