@@ -55,7 +55,7 @@ def test_what_no_node_holds_is_served_by_as_few_nodes_as_do() -> None:
             assert not fit(DEEPSEEK, replace(how, pipeline_parallel=each.nodes - 1)).fits
         one = instance_types()[each.name].on_demand_usd_per_hour.get("us-west-2")
         assert each.usd_per_hour == (one.usd * each.nodes if one and one.usd else None)
-    assert all(each.nodes == 1 for each in serving_instances(DEEPSEEK, Serving(gpu=ANY), "us-west-2"))
+    assert {each.nodes for each in serving_instances(DEEPSEEK, Serving(gpu=ANY), "us-west-2")} == {1}
 
 
 def test_one_type_that_holds_the_model_but_not_the_context_takes_no_more_nodes() -> None:
