@@ -112,7 +112,7 @@ def serve_it(blueprint: str) -> str:
 
 def settings_shown(blueprint: str) -> dict[str, Any]:
     """The settings of a server that the section shows."""
-    (block,) = re.findall(r"^(?: {4}.*\n)+", serve_it(blueprint).partition("kind: mlflow")[0], re.MULTILINE)
+    (block,) = re.findall(r"^ {4}source: .*\n(?: {4}.*\n)*", serve_it(blueprint), re.MULTILINE)
     return yaml.safe_load(block)
 
 
@@ -128,18 +128,37 @@ def server(blueprint: str, settings: dict[str, Any]) -> Plan:
     return record(stack, record(find_stack(str(ROOT), stack.platform.name).with_settings(more)))
 
 
+def checkpoints_prefix(blueprint: str) -> str:
+    """Where in the bucket a job has its checkpoints."""
+    (volume,) = blueprint_plan(blueprint).of_type("kubernetes:core/v1:PersistentVolume")
+    options = volume.inputs["spec"]["mountOptions"]
+    (prefix,) = [each.removeprefix("prefix ") for each in options if each.startswith("prefix ")]
+    return prefix
+
+
 @pytest.mark.parametrize("blueprint", SERVED)
 def test_what_was_trained_is_served_with_the_settings_that_the_readme_shows(blueprint: str) -> None:
     settings = settings_shown(blueprint)
     assert report(server(blueprint, settings)).findings == ()
-    (volume,) = blueprint_plan(blueprint).of_type("kubernetes:core/v1:PersistentVolume")
-    (prefix,) = [each for each in volume.inputs["spec"]["mountOptions"] if each.startswith("prefix ")]
     (steps,) = re.findall(r"steps=(\d+)", (FOLDER / blueprint / "train.py").read_text(encoding="utf-8"))
     # Where servers have several models, the folder that holds them; else that of the version.
     below = "" if "models" in settings else f"model/{steps}/"
-    assert f"prefix {settings['source']['prefix']}" == prefix + below
+    assert settings["source"]["prefix"] == checkpoints_prefix(blueprint) + below
     assert settings.get("models", {"model": {}}).keys() == {"model"}
     assert f"`model/{steps}/" in serve_it(blueprint)
+
+
+@pytest.mark.parametrize("blueprint", ["pytorch-fsdp", "pytorch-deepspeed"])
+def test_what_is_exported_of_a_checkpoint_in_parts_is_served_with_the_settings_that_the_readme_shows(
+    blueprint: str,
+) -> None:
+    settings = settings_shown(blueprint)
+    assert report(server(blueprint, settings)).findings == ()
+    prefix = checkpoints_prefix(blueprint)
+    assert settings["source"]["prefix"] == prefix
+    assert f"aws s3 sync s3://BUCKET/{prefix.rstrip('/')} checkpoints\n" in serve_it(blueprint)
+    assert f"aws s3 sync checkpoints/model s3://BUCKET/{prefix}model\n" in serve_it(blueprint)
+    assert f"blueprints/training/{blueprint}/export.py checkpoints\n" in serve_it(blueprint)
 
 
 def test_what_was_registered_is_served_from_the_registry() -> None:

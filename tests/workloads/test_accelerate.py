@@ -16,8 +16,10 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    check_tells_of_its_model,
     exported,
     free_port,
+    module,
     script,
 )
 
@@ -58,6 +60,19 @@ def test_the_loss_falls(whole: Ended) -> None:
 
 def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
     check_evaluates(whole)
+
+
+def test_two_processes_find_what_one_would(training: Script, whole: Ended) -> None:
+    torch, train = import_module("torch"), module("huggingface-accelerate")
+
+    classes = import_module("transformers").AutoModelForSequenceClassification
+    model = classes.from_pretrained(exported(training, whole, STEPS))
+    _, tokenizer = train.make_model(None)
+    _, held_out = train.make_data(None)
+    texts, labels = zip(*held_out, strict=True)
+    with torch.inference_mode():
+        said = model.eval()(**tokenizer(texts, padding=True, return_tensors="pt")).logits
+    check_tells_of_its_model(whole, said, labels)
 
 
 def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:

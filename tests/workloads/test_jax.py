@@ -16,8 +16,10 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    check_tells_of_its_model,
     exported,
     free_port,
+    module,
     script,
 )
 
@@ -49,6 +51,16 @@ def test_the_loss_falls(whole: Ended) -> None:
 
 def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
     check_evaluates(whole)
+
+
+def test_two_processes_find_what_one_would(training: Script, whole: Ended) -> None:
+    numpy, train = import_module("numpy"), module("jax")
+
+    with numpy.load(exported(training, whole, STEPS) / "state.npz") as file:
+        names = ("conv1", "conv2", "conv3", "linear")
+        weights = {name: file[key] for name, key in zip(names, file, strict=True)}
+    _, (images, labels) = train.make_data(None, 0)
+    check_tells_of_its_model(whole, train.logits(weights, images), labels)
 
 
 def test_it_ends_with_the_weights_that_the_export_of_inference_takes(training: Script, whole: Ended) -> None:

@@ -1,5 +1,6 @@
 """The Keras script trains with JAX, its default, and with TensorFlow, as the blueprint's image has it do."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from workloads.scripts import (
     check_reads,
     check_saved_model,
     check_saves_when_interrupted,
+    check_tells_of_its_model,
     exported,
+    module,
     script,
 )
 
@@ -41,6 +44,15 @@ def test_the_loss_falls(whole: Ended) -> None:
 
 def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
     check_evaluates(whole)
+
+
+def test_its_last_evaluation_tells_of_the_model_that_it_leaves(training: Script, whole: Ended) -> None:
+    tensorflow = import_module("tensorflow")
+
+    model = tensorflow.saved_model.load(exported(training, whole, STEPS))
+    _, (images, labels) = module("keras").make_data(None, 0)
+    (logits,) = model.signatures["serving_default"](image=tensorflow.constant(images, "float32")).values()
+    check_tells_of_its_model(whole, logits, labels)
 
 
 def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from workloads.scripts import (
     check_learns,
     check_reads,
     check_saves_when_interrupted,
+    check_tells_of_its_model,
+    module,
     script,
 )
 
@@ -49,6 +52,15 @@ def test_the_loss_falls(whole: Ended) -> None:
 
 def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
     check_evaluates(whole)
+
+
+def test_two_processes_find_what_one_would(training: Script, whole: Ended) -> None:
+    train = module("mpi")
+    with import_module("numpy").load(training.checkpoints / f"step-{STEPS:09}" / "state.npz") as file:
+        parameters = train.parts(file["parameters"])
+    _, (images, labels) = train.make_data(None, 0)
+    _, log_probabilities = train.answers(parameters, images)
+    check_tells_of_its_model(whole, log_probabilities, labels)
 
 
 def test_a_killed_run_goes_on_at_its_newest_checkpoint(training: Script, whole: Ended) -> None:

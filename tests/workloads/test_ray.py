@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,21 @@ from workloads.scripts import (
     INTERRUPTED,
     Ended,
     Script,
+    check_evaluates,
     check_goes_on_after_a_kill,
     check_learns,
+    check_makes_up_enough,
     check_reads,
     check_saves_when_interrupted,
+    check_tells_of_its_model,
     check_torchscript,
     end,
     exported,
     lose,
     lose_one,
+    module,
     script,
+    torchscript,
 )
 
 pytestmark = pytest.mark.workload(module="ray", group="workload-ray")
@@ -46,6 +52,21 @@ def test_the_loss_falls(whole: Ended) -> None:
     check_learns(whole, STEPS)
 
 
+def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
+    check_evaluates(whole)
+
+
+def test_two_processes_find_what_one_would(training: Script, whole: Ended) -> None:
+    torch = import_module("torch")
+
+    torch.manual_seed(0)
+    _, held_out = module("ray-train-gpu").make_data(None)
+    images, labels = held_out[:]
+    with torch.inference_mode():
+        logits = torchscript(exported(training, whole, STEPS))(images)
+    check_tells_of_its_model(whole, logits, labels)
+
+
 def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:
     check_torchscript(exported(training, whole, STEPS), 3, 32, 32)
 
@@ -66,6 +87,10 @@ def test_a_worker_that_is_lost_is_started_again(training: Script) -> None:
     assert run.values("finished") == [STEPS]
 
 
+def test_it_makes_up_enough_for_all_gpus() -> None:
+    check_makes_up_enough("ray-train-gpu")
+
+
 def test_it_reads_cifar10(tmp_path: Path) -> None:
     check_reads(script("ray-train-gpu", tmp_path, "--batch-size", "4", "--precision", "bf16"), cifar10(tmp_path))
 
@@ -81,6 +106,7 @@ def test_a_search_finds_settings_that_learn(search: Script) -> None:
     assert sorted(run.losses) == list(range(1, TRIALS + 1))
     assert run.values("finished") == [TRIALS]
     assert run.values("best")[0]["loss"] < 1
+    assert 0.5 < run.values("best")[0]["accuracy"] <= 1
 
 
 @pytest.mark.parametrize(("then", "code"), [(lose, -signal.SIGKILL), (end, INTERRUPTED)])

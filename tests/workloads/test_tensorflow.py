@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from workloads.scripts import (
     check_reads,
     check_saved_model,
     check_saves_when_interrupted,
+    check_tells_of_its_model,
     exported,
     free_port,
+    module,
     script,
 )
 
@@ -54,6 +57,15 @@ def test_the_loss_falls(whole: Ended) -> None:
 
 def test_what_is_held_out_is_evaluated(whole: Ended) -> None:
     check_evaluates(whole)
+
+
+def test_its_last_evaluation_tells_of_the_model_that_it_leaves(training: Script, whole: Ended) -> None:
+    tensorflow = import_module("tensorflow")
+
+    model = tensorflow.saved_model.load(exported(training, whole, STEPS))
+    _, (images, labels) = module("tensorflow").make_data(None, 0)
+    (logits,) = model.signatures["serving_default"](image=tensorflow.constant(images, "float32")).values()
+    check_tells_of_its_model(whole, logits, labels)
 
 
 def test_it_ends_with_a_model_that_is_served(training: Script, whole: Ended) -> None:

@@ -3,8 +3,8 @@
     deepspeed --num_gpus 2 train.py --steps 100 --stage 2
 
 Stage 1 splits the optimizer's state, 2 the gradients too, 3 the parameters too. The data folder holds
-`cifar-10-batches-bin`, CIFAR-10's binary version: data_batch_1.bin to data_batch_5.bin. DeepSpeed reads its checkpoints
-with Python's pickle: read none that a stranger wrote.
+`cifar-10-batches-bin`, CIFAR-10's binary version: data_batch_1.bin to data_batch_5.bin, and test_batch.bin, which is
+held out. DeepSpeed reads its checkpoints with Python's pickle: read none that a stranger wrote.
 """
 
 import argparse
@@ -12,13 +12,14 @@ import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import deepspeed
 import numpy
 import torch
 from torch import distributed, nn
 from torch.utils import checkpoint as checkpointing
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, TensorDataset
 from torchvision.models import VisionTransformer
 
 import training_run
@@ -34,14 +35,21 @@ def make_model(layers: int) -> nn.Module:
     )
 
 
-def make_data(folder: Path | None) -> TensorDataset:
-    """CIFAR-10, or images of which each class has its own colours."""
+def make_data(folder: Path | None) -> tuple[Dataset, TensorDataset]:
+    """CIFAR-10, or images of which each class has its own colours: what is trained with, and what is held out."""
     if folder is None:
-        labels = torch.arange(1000) % CLASSES
-        return TensorDataset(3 * torch.randn(CLASSES, 3, 1, 1)[labels] + torch.randn(1000, 3, 32, 32), labels)
-    files = [folder / "cifar-10-batches-bin" / f"data_batch_{number}.bin" for number in range(1, 6)]
-    images = torch.from_numpy(numpy.concatenate([numpy.fromfile(file, numpy.uint8) for file in files])).view(-1, 3073)
-    return TensorDataset(images[:, 1:].view(-1, 3, 32, 32) / 127.5 - 1, images[:, 0].long())
+        labels = torch.arange(5200) % CLASSES
+        images = 3 * torch.randn(CLASSES, 3, 1, 1)[labels] + torch.randn(5200, 3, 32, 32)
+        return TensorDataset(images[:5000], labels[:5000]), TensorDataset(images[5000:], labels[5000:])
+    files = folder / "cifar-10-batches-bin"
+    training = [read_images(files / f"data_batch_{number}.bin") for number in range(1, 6)]
+    return ConcatDataset(training), read_images(files / "test_batch.bin")
+
+
+def read_images(file: Path) -> TensorDataset:
+    """Images and labels of one of CIFAR-10's files."""
+    rows = torch.from_numpy(numpy.fromfile(file, numpy.uint8)).view(-1, 3073)
+    return TensorDataset(rows[:, 1:].view(-1, 3, 32, 32) / 127.5 - 1, rows[:, 0].long())
 
 
 def calculate_twice(blocks: Iterable[nn.Module]) -> None:
@@ -94,10 +102,24 @@ def main() -> None:
         distributed.all_reduce(total)
         return (total / distributed.get_world_size()).tolist()
 
-    data = make_data(settings.data)
+    data, held_out = make_data(settings.data)
     run = training_run.TrainingRun(settings, process=distributed.get_rank(), mean=mean, sharded=True)
     run.resume(lambda folder: engine.load_checkpoint(folder, TAG))
     loader = DataLoader(data, batch_sampler=run.batches(len(data), distributed.get_world_size()))
+
+    def save(folder: Path) -> None:
+        engine.save_checkpoint(folder, TAG)
+
+    @torch.no_grad()
+    def evaluate() -> dict[str, Any]:
+        images, labels = held_out[run.share(len(held_out), distributed.get_world_size())]
+        parts = images.split(settings.batch_size // settings.accumulate)
+        engine.eval()
+        said = torch.cat([engine(part.to(engine.device, precision)).float().cpu() for part in parts])
+        engine.train()
+        right = said.argmax(dim=1) == labels
+        return {"heldOutLoss": nn.functional.cross_entropy(said, labels), "heldOutAccuracy": right.float().mean()}
+
     for step, (images, labels) in zip(run.steps(), loader, strict=False):
         losses = []
         for part, expected in zip(images.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True):
@@ -106,7 +128,7 @@ def main() -> None:
             engine.backward(loss)
             engine.step()  # Of the optimizer after the last of them, which DeepSpeed counts.
             losses.append(loss.detach())
-        run.step_done(step, sum(losses) / len(losses), lambda folder: engine.save_checkpoint(folder, TAG))
+        run.step_done(step, sum(losses) / len(losses), save, evaluate)
     distributed.destroy_process_group()
 
 

@@ -47,7 +47,7 @@ def make_data(folder: Path | None) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def try_settings(config: dict[str, Any], settings: argparse.Namespace) -> None:
-    """One trial: it reports its loss on what it has not trained with, and leaves a checkpoint, after each epoch."""
+    """One trial: it reports how good it is at what is held out, and leaves a checkpoint, after each epoch."""
     torch.manual_seed(settings.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images, labels = (part.to(device) for part in make_data(settings.data))
@@ -69,14 +69,16 @@ def try_settings(config: dict[str, Any], settings: argparse.Namespace) -> None:
             nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
             optimizer.step()
         with torch.no_grad():
-            loss = nn.functional.cross_entropy(model(images[training:]), labels[training:]).item()
+            said, right = model(images[training:]), labels[training:]
+        accuracy = (said.argmax(dim=1) == right).float().mean().item()
+        found = {"loss": nn.functional.cross_entropy(said, right).item(), "accuracy": accuracy, "epoch": epoch}
         if not shared:
-            tune.report({"loss": loss, "epoch": epoch})
+            tune.report(found)
             continue
         with tempfile.TemporaryDirectory() as folder:
             state = {name: part.state_dict() for name, part in parts.items()}
             torch.save({**state, "epoch": epoch}, Path(folder) / "state.pt")
-            tune.report({"loss": loss, "epoch": epoch}, checkpoint=tune.Checkpoint.from_directory(folder))
+            tune.report(found, checkpoint=tune.Checkpoint.from_directory(folder))
 
 
 class SearchRun(training_run.TrainingRun):
@@ -147,7 +149,8 @@ def main() -> None:
     if results.num_terminated < settings.steps:
         sys.exit(training_run.EXIT_CODE_WHEN_INTERRUPTED)
     best = results.get_best_result()
-    training_run.say(finished=len(results), best={"loss": best.metrics["loss"], **best.config})
+    found = {name: best.metrics[name] for name in ("loss", "accuracy")}
+    training_run.say(finished=len(results), best={**found, **best.config})
 
 
 if __name__ == "__main__":
