@@ -242,6 +242,22 @@ def test_an_interruption_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} <= {"prices.json", "sitecustomize.py", "__pycache__"}
 
 
+def test_a_connection_that_aws_cuts_does_not_end_it_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\nimport eksml.account as account\n"
+        "def cut(*_, **__):\n"
+        "    ours, theirs = socket.socketpair()\n    theirs.close()\n"
+        "    try:\n        ours.send(b'asked')\n"
+        "    except BrokenPipeError:\n        raise ValueError('cut') from None\n"
+        "account.Account.identity = None\n"
+        "account.Account.all = cut\n"
+        "account.Account.here = classmethod(lambda cls, region, profile=None: cls(None, region))\n"
+    )
+    done = eksml_process(*OREGON, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    told = "a mistake of ours: ValueError: cut (EKSML_DEBUG=1 shows where)"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (70, f"eksml: {told}")
+
+
 def test_its_help_has_examples_and_the_group_lists_it() -> None:
     text = eksml("prices", "refresh", "--help").stdout
     assert "eksml prices refresh" in text.partition("Example")[2]

@@ -1,6 +1,7 @@
 """Where output goes: the answer to standard output, the rest to standard error, colour only on a terminal."""
 
 import os
+import signal
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,15 @@ def working(what: str) -> Generator[None]:
         return
     with console.status(f"{what} …"):
         yield
+
+
+def outlive_cut_connections() -> None:
+    """From here on a connection that is cut is an error to be told, as others may be asked in the background.
+
+    By what `main` sets for readers of the output that have enough, it would end the command without a word.
+    """
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 def end_on_errors(report: "Report") -> None:

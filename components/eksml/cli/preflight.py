@@ -44,7 +44,7 @@ def preflight(
       eksml preflight startup --json | jq '.[] | select(.status != "ok")'
     """
     from eksml.account import Account
-    from eksml.cli.output import answer
+    from eksml.cli.output import answer, outlive_cut_connections
     from eksml.errors import CheckFailed
     from eksml.preflight.basis import Basis
     from eksml.preflight.finding import Status
@@ -58,6 +58,7 @@ def preflight(
     if profile:
         provider = provider.without_credentials
     basis = Basis(recorded(found), asks_address=ask_address, provider=provider, directory=found.directory)
+    outlive_cut_connections()
     account = Account.here(basis.region, profile or provider.profile)
     account = account.taking_on(role.for_sts for role in provider.assume_roles)
     # Whoever must type a code for it does so before something moves on the terminal.

@@ -69,7 +69,7 @@ def refresh(
     """
     from eksml import catalog
     from eksml.account import Account
-    from eksml.cli.output import answer, write_files
+    from eksml.cli.output import answer, outlive_cut_connections, write_files
     from eksml.errors import CheckFailed
     from eksml.prices.price_file import prices_text, read_prices
     from eksml.prices.refresh import PRICE_LIST_REGION, ask, laid_over
@@ -80,6 +80,7 @@ def refresh(
     before = read_prices(out) if out.exists() else catalog.NO_PRICES
     if not dry_run:
         _check_writable(out)
+    outlive_cut_connections()
     account = Account.here(PRICE_LIST_REGION, profile)
     # Whoever must type a code for it does so before something moves on the terminal.
     _ = account.identity
