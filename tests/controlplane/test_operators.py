@@ -151,7 +151,8 @@ def test_rules_of_alerts_and_monitors_are_admitted(cluster: Client) -> None:
     made = [cluster.create(item)["kind"] for item in registered]
     assert made.count("PrometheusRule") == len(alert_rules()) + 1
     assert (made.count("ServiceMonitor"), made.count("PodMonitor")) == (1, 1)
-    assert made.count("NetworkPolicy") == 1
+    # Of Prometheus and of Alertmanager.
+    assert made.count("NetworkPolicy") == 2
 
 
 def test_a_misspelt_field_of_a_rule_is_refused(cluster: Client) -> None:
