@@ -57,6 +57,16 @@ Prices = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
+def assume_option(example: str) -> Any:
+    """The option that changes assumptions, with an example of one."""
+    return typer.Option(
+        "--assume",
+        metavar="NAME=VALUE",
+        help=f"Change an assumption, such as {example}. Repeatable.",
+        show_default=False,
+    )
+
+
 def plan_of(target: str | None, stack: str | None, settings: list[str] | None, platform: str | None = None) -> "Plan":
     """The Plan that the arguments mean, recorded while a terminal shows that something is under way."""
     return recorded(stack_of(target, stack, settings, platform))

@@ -12,6 +12,7 @@ from eksml.cli.arguments import (
     Prices,
     Settings,
     StackName,
+    assume_option,
     plan_of,
     plan_or_file,
     shown_name,
@@ -41,15 +42,7 @@ def cost(
             show_default=False,
         ),
     ] = None,
-    assume: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--assume",
-            metavar="NAME=VALUE",
-            help="Change an assumption, such as natGb=2000. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    assume: Annotated[list[str] | None, assume_option("natGb=2000")] = None,
     prices: Prices = None,
     as_json: AsJson = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eksml.cli.arguments import AsJson, plan_or_file, values_of
+from eksml.cli.arguments import AsJson, assume_option, plan_or_file, values_of
 
 if TYPE_CHECKING:
     from eksml.costs import Bill, FrameworkCosts
@@ -51,15 +51,7 @@ def cost_frameworks(
             show_default=False,
         ),
     ] = None,
-    assume: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--assume",
-            metavar="NAME=VALUE",
-            help="Change an assumption, such as developerUsd=90 or 'developmentEffort={jax: 1.5}'. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    assume: Annotated[list[str] | None, assume_option("developerUsd=90 or 'developmentEffort={jax: 1.5}'")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a month costs with one framework or another.

@@ -3,7 +3,7 @@
 from eksml.catalog import NO_PRICES, PriceList, instance_types, on_demand_price, priced_regions, spot_range
 from eksml.costs.amounts import Range
 from eksml.errors import InputError, listed, nearest
-from eksml.sizing.inference import amount_problems, count_problems
+from eksml.given_numbers import amount_problems, count_problems
 
 
 def run_cost(instance_type: str, nodes: int, hours: float, region: str, prices: PriceList = NO_PRICES) -> float | None:

@@ -17,7 +17,8 @@ from eksml.catalog import (
     training_memory,
 )
 from eksml.errors import InputError, listed
-from eksml.sizing.inference import GpuMemory, Range, check_model, count_problems, gpu_problems
+from eksml.given_numbers import count_problems
+from eksml.sizing.inference import GpuMemory, Range, check_model, gpu_problems
 from eksml.sizing.memory import GIB
 
 CALCULATION_BYTES = 2

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from eksml.catalog import ModelShape, RecurrentAttention, SlidingAttention, Transformer, training_memory
 from eksml.errors import InputError
-from eksml.sizing.inference import Range, amount_problems, check_model, count_problems
+from eksml.given_numbers import amount_problems, count_problems
+from eksml.sizing.inference import Range, check_model
 from eksml.sizing.training import CALCULATION_BYTES, Checkpointing, Method, Sharding, Training, TrainingFit
 
 _SECONDS_PER_HOUR = 3600
